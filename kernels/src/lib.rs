@@ -1,0 +1,37 @@
+//! The numeric kernels of zoometry.
+//!
+//! Slices and lanes only: no allocation, no files, no threads, no knowledge of models. Every kernel is written once over
+//! [`simd::Simd`], sixteen logical `f32` lanes, and is compiled for each instruction set; [`Isa`] chooses at run time.
+//! [`reference`] holds the same kernels as plain `f64` loops: the definition of what each one computes.
+//!
+//! Layouts. Activations of a *tile* of [`TILE`] images lie as `[position][channel block][image][16 channels]`, so that one
+//! position of the tile is a small matrix: `TILE` images × 16 channels. See [`conv`].
+#![no_std]
+#[cfg(any(test, feature = "std"))]
+extern crate std;
+
+pub mod activation;
+pub mod conv;
+pub mod histogram;
+pub mod isa;
+pub mod loss;
+pub mod math;
+pub mod optimizer;
+pub mod pool;
+pub mod quantile;
+pub mod random;
+pub mod reduce;
+pub mod reference;
+pub mod simd;
+
+pub use isa::{Isa, Kernel, Leg};
+pub use simd::{LANES, Lanes};
+
+/// Images in a tile: the unit that goes forward and backward through a network before the next one is touched.
+///
+/// Twelve rows of sixteen lanes fill the accumulators of every instruction set (2 × 6 on AVX2, 12 on AVX-512), and the
+/// activations of twelve images of the reference net (156 KB) stay in a second-level cache.
+pub const TILE: usize = 12;
+
+/// One position of a tile: [`TILE`] images × 16 channels.
+pub type Block = [Lanes; TILE];

@@ -1,0 +1,158 @@
+//! AVX2 with FMA: sixteen lanes are two registers.
+
+use super::{LANES, Lanes, Simd};
+use crate::isa::Kernel;
+use core::arch::x86_64::*;
+
+/// Proof that this machine has AVX2 and FMA.
+#[derive(Clone, Copy, Debug)]
+pub struct Avx2(());
+
+impl Avx2 {
+    /// The token, if this machine has the instructions.
+    #[inline]
+    pub fn detect() -> Option<Avx2> {
+        #[cfg(feature = "std")]
+        let has = std::is_x86_feature_detected!("avx2") && std::is_x86_feature_detected!("fma");
+        #[cfg(not(feature = "std"))]
+        let has = cfg!(all(target_feature = "avx2", target_feature = "fma"));
+        has.then_some(Avx2(()))
+    }
+
+    /// Runs `kernel` compiled for these instructions.
+    #[inline]
+    pub fn run<K: Kernel>(self, kernel: K) -> K::Output {
+        #[target_feature(enable = "avx2,fma")]
+        fn trampoline<K: Kernel>(simd: Avx2, kernel: K) -> K::Output {
+            kernel.run(simd)
+        }
+        // SAFETY: a token exists only where `detect` found all of the enabled features.
+        unsafe { trampoline(self, kernel) }
+    }
+}
+
+/// Wraps intrinsics into a safe method.
+macro_rules! op {
+    ($(fn $name:ident($($arg:ident: $t:ty),*) -> $ret:ty = $body:expr;)*) => {$(
+        #[inline(always)]
+        fn $name(self, $($arg: $t),*) -> $ret {
+            // SAFETY: the token proves the features; the intrinsics used touch no memory but the references given.
+            unsafe { $body }
+        }
+    )*};
+}
+
+/// Wraps an intrinsic that works on each half alone.
+macro_rules! halves {
+    ($(fn $name:ident($($arg:ident),*): $t:ty => $ret:ty = $intrinsic:expr;)*) => {$(
+        #[inline(always)]
+        fn $name(self, $($arg: $t),*) -> $ret {
+            // SAFETY: the token proves the features; the intrinsic touches no memory.
+            unsafe { [$intrinsic($($arg[0]),*), $intrinsic($($arg[1]),*)] }
+        }
+    )*};
+}
+
+type F = [__m256; 2];
+type U = [__m256i; 2];
+
+impl Simd for Avx2 {
+    type F = F;
+    type U = U;
+    type M = F;
+    const ROWS: usize = 6;
+
+    op! {
+        fn splat(x: f32) -> F = [_mm256_set1_ps(x); 2];
+        fn load(x: &Lanes) -> F = [_mm256_load_ps(x.0.as_ptr()), _mm256_load_ps(x.0.as_ptr().add(8))];
+        fn load_array(x: &[f32; LANES]) -> F = [_mm256_loadu_ps(x.as_ptr()), _mm256_loadu_ps(x.as_ptr().add(8))];
+        fn store(v: F, x: &mut Lanes) -> () = {
+            _mm256_store_ps(x.0.as_mut_ptr(), v[0]);
+            _mm256_store_ps(x.0.as_mut_ptr().add(8), v[1]);
+        };
+        fn store_array(v: F, x: &mut [f32; LANES]) -> () = {
+            _mm256_storeu_ps(x.as_mut_ptr(), v[0]);
+            _mm256_storeu_ps(x.as_mut_ptr().add(8), v[1]);
+        };
+        fn mask(bits: u16) -> F = {
+            let bits = _mm256_set1_epi32(i32::from(bits));
+            let low = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
+            let high = _mm256_slli_epi32::<8>(low);
+            let set = |lane| _mm256_castsi256_ps(_mm256_cmpeq_epi32(_mm256_and_si256(bits, lane), lane));
+            [set(low), set(high)]
+        };
+        fn bits(m: F) -> u16 = (_mm256_movemask_ps(m[0]) | _mm256_movemask_ps(m[1]) << 8) as u16;
+        fn splat_u(x: u32) -> U = [_mm256_set1_epi32(x as i32); 2];
+        fn load_u(x: &[u32; LANES]) -> U = [
+            _mm256_loadu_si256(x.as_ptr().cast()),
+            _mm256_loadu_si256(x.as_ptr().add(8).cast()),
+        ];
+        fn store_u(v: U, x: &mut [u32; LANES]) -> () = {
+            _mm256_storeu_si256(x.as_mut_ptr().cast(), v[0]);
+            _mm256_storeu_si256(x.as_mut_ptr().add(8).cast(), v[1]);
+        };
+        fn gt_u(a: U, b: U) -> F = [
+            _mm256_castsi256_ps(_mm256_cmpgt_epi32(a[0], b[0])),
+            _mm256_castsi256_ps(_mm256_cmpgt_epi32(a[1], b[1])),
+        ];
+    }
+
+    halves! {
+        fn add(a, b): F => F = _mm256_add_ps;
+        fn sub(a, b): F => F = _mm256_sub_ps;
+        fn mul(a, b): F => F = _mm256_mul_ps;
+        fn div(a, b): F => F = _mm256_div_ps;
+        fn fma(a, b, c): F => F = _mm256_fmadd_ps;
+        fn min(a, b): F => F = _mm256_min_ps;
+        fn max(a, b): F => F = _mm256_max_ps;
+        fn sqrt(a): F => F = _mm256_sqrt_ps;
+        fn gt(a, b): F => F = _mm256_cmp_ps::<_CMP_GT_OQ>;
+        fn keep(m, a): F => F = _mm256_and_ps;
+        fn add_u(a, b): U => U = _mm256_add_epi32;
+        fn and_u(a, b): U => U = _mm256_and_si256;
+        fn or_u(a, b): U => U = _mm256_or_si256;
+        fn xor_u(a, b): U => U = _mm256_xor_si256;
+        fn to_bits(v): F => U = _mm256_castps_si256;
+        fn from_bits(v): U => F = _mm256_castsi256_ps;
+    }
+
+    #[inline(always)]
+    fn select(self, m: F, a: F, b: F) -> F {
+        // SAFETY: the token proves the features.
+        unsafe { [_mm256_blendv_ps(b[0], a[0], m[0]), _mm256_blendv_ps(b[1], a[1], m[1])] }
+    }
+    #[inline(always)]
+    fn shl_u<const N: i32>(self, a: U) -> U {
+        // SAFETY: the token proves the features.
+        unsafe { [_mm256_slli_epi32::<N>(a[0]), _mm256_slli_epi32::<N>(a[1])] }
+    }
+    #[inline(always)]
+    fn shr_u<const N: i32>(self, a: U) -> U {
+        // SAFETY: the token proves the features.
+        unsafe { [_mm256_srli_epi32::<N>(a[0]), _mm256_srli_epi32::<N>(a[1])] }
+    }
+    #[inline(always)]
+    fn mul_wide(self, a: U, b: U) -> (U, U) {
+        // SAFETY: the token proves the features.
+        unsafe {
+            let (h0, l0) = mul_wide_half(a[0], b[0]);
+            let (h1, l1) = mul_wide_half(a[1], b[1]);
+            ([h0, h1], [l0, l1])
+        }
+    }
+}
+
+/// High and low words of eight 64-bit products.
+///
+/// # Safety
+/// The machine has AVX2.
+#[inline(always)]
+unsafe fn mul_wide_half(a: __m256i, b: __m256i) -> (__m256i, __m256i) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let even = _mm256_mul_epu32(a, b);
+        let odd = _mm256_mul_epu32(_mm256_srli_epi64::<32>(a), _mm256_srli_epi64::<32>(b));
+        let high = _mm256_blend_epi32::<0xaa>(_mm256_srli_epi64::<32>(even), odd);
+        (high, _mm256_blend_epi32::<0xaa>(even, _mm256_slli_epi64::<32>(odd)))
+    }
+}

@@ -1,0 +1,165 @@
+//! Sixteen logical lanes on every instruction set, and the only `unsafe` code of this crate.
+//!
+//! A [`Simd`] value is a proof token: it can be had only where the machine has the instructions, so its methods are safe.
+//! On AVX2 a vector is two registers, on the portable leg two values of the crate `wide`. AVX2 and AVX-512 round every
+//! operation alike and reduce over one fixed tree, so both give the same bits; the portable leg fuses `a·b + c` only where
+//! the build target has such an instruction.
+
+#[cfg(target_arch = "x86_64")]
+#[allow(unsafe_code)]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+#[allow(unsafe_code)]
+mod avx512;
+mod portable;
+
+#[cfg(target_arch = "x86_64")]
+pub use avx2::Avx2;
+#[cfg(target_arch = "x86_64")]
+pub use avx512::Avx512;
+pub use portable::Portable;
+
+/// Logical lanes of a vector on every leg.
+pub const LANES: usize = 16;
+
+/// Sixteen `f32` in memory, aligned to a cache line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(C, align(64))]
+pub struct Lanes(pub [f32; LANES]);
+
+impl Lanes {
+    /// All lanes zero.
+    pub const ZERO: Lanes = Lanes([0.0; LANES]);
+
+    /// The lanes of a slice one after another.
+    pub fn flat(lanes: &[Lanes]) -> &[f32] {
+        bytemuck::cast_slice(lanes)
+    }
+
+    /// The lanes of a slice one after another, to be written.
+    pub fn flat_mut(lanes: &mut [Lanes]) -> &mut [f32] {
+        bytemuck::cast_slice_mut(lanes)
+    }
+}
+
+/// Operations on sixteen lanes of `f32` ([`Simd::F`]), `u32` ([`Simd::U`]) or truth ([`Simd::M`]).
+///
+/// Arithmetic is IEEE 754 with round to nearest; integers wrap.
+pub trait Simd: Copy + Send + Sync + 'static {
+    /// Sixteen `f32`.
+    type F: Copy;
+    /// Sixteen `u32`.
+    type U: Copy;
+    /// Sixteen truth values.
+    type M: Copy;
+    /// Rows of sixteen lanes that fit into the registers beside one row of operands: the height of a register tile.
+    const ROWS: usize;
+
+    /// `x` in every lane.
+    fn splat(self, x: f32) -> Self::F;
+    /// Lane `k` is `x.0[k]`.
+    fn load(self, x: &Lanes) -> Self::F;
+    /// Lane `k` is `x[k]`, from any address.
+    fn load_array(self, x: &[f32; LANES]) -> Self::F;
+    /// `x.0[k]` is lane `k`.
+    fn store(self, v: Self::F, x: &mut Lanes);
+    /// `x[k]` is lane `k`, at any address.
+    fn store_array(self, v: Self::F, x: &mut [f32; LANES]);
+    /// `a + b`
+    fn add(self, a: Self::F, b: Self::F) -> Self::F;
+    /// `a − b`
+    fn sub(self, a: Self::F, b: Self::F) -> Self::F;
+    /// `a · b`
+    fn mul(self, a: Self::F, b: Self::F) -> Self::F;
+    /// `a / b`
+    fn div(self, a: Self::F, b: Self::F) -> Self::F;
+    /// `a·b + c`, rounded once where the leg has such an instruction.
+    fn fma(self, a: Self::F, b: Self::F, c: Self::F) -> Self::F;
+    /// The smaller; `b` where either is NaN.
+    fn min(self, a: Self::F, b: Self::F) -> Self::F;
+    /// The larger; `b` where either is NaN.
+    fn max(self, a: Self::F, b: Self::F) -> Self::F;
+    /// `√a`
+    fn sqrt(self, a: Self::F) -> Self::F;
+    /// `a > b`; false where either is NaN.
+    fn gt(self, a: Self::F, b: Self::F) -> Self::M;
+    /// `a` where the mask holds, else `b`.
+    fn select(self, m: Self::M, a: Self::F, b: Self::F) -> Self::F;
+    /// `a` where the mask holds, else +0.
+    fn keep(self, m: Self::M, a: Self::F) -> Self::F;
+    /// Lane `k` holds if bit `k` is set.
+    fn mask(self, bits: u16) -> Self::M;
+    /// Bit `k` is set if lane `k` holds.
+    fn bits(self, m: Self::M) -> u16;
+
+    /// `x` in every lane.
+    fn splat_u(self, x: u32) -> Self::U;
+    /// Lane `k` is `x[k]`.
+    fn load_u(self, x: &[u32; LANES]) -> Self::U;
+    /// `x[k]` is lane `k`.
+    fn store_u(self, v: Self::U, x: &mut [u32; LANES]);
+    /// `a + b` modulo 2³²
+    fn add_u(self, a: Self::U, b: Self::U) -> Self::U;
+    /// Bitwise and.
+    fn and_u(self, a: Self::U, b: Self::U) -> Self::U;
+    /// Bitwise or.
+    fn or_u(self, a: Self::U, b: Self::U) -> Self::U;
+    /// Bitwise exclusive or.
+    fn xor_u(self, a: Self::U, b: Self::U) -> Self::U;
+    /// `a · 2ᴺ` modulo 2³²
+    fn shl_u<const N: i32>(self, a: Self::U) -> Self::U;
+    /// `⌊a / 2ᴺ⌋`
+    fn shr_u<const N: i32>(self, a: Self::U) -> Self::U;
+    /// High and low words of the 64-bit products `a · b`.
+    fn mul_wide(self, a: Self::U, b: Self::U) -> (Self::U, Self::U);
+    /// `a > b`, both below 2³¹.
+    fn gt_u(self, a: Self::U, b: Self::U) -> Self::M;
+
+    /// The same bits as `u32`.
+    fn to_bits(self, v: Self::F) -> Self::U;
+    /// The same bits as `f32`.
+    fn from_bits(self, v: Self::U) -> Self::F;
+
+    /// Sum of all lanes over the fixed tree: k with k+8, then k+4, k+2, k+1.
+    #[inline(always)]
+    fn sum(self, v: Self::F) -> f32 {
+        let mut a = [0.0; LANES];
+        self.store_array(v, &mut a);
+        let mut width = LANES / 2;
+        while width > 0 {
+            for k in 0..width {
+                a[k] += a[k + width];
+            }
+            width /= 2;
+        }
+        a[0]
+    }
+
+    /// The largest lane.
+    #[inline(always)]
+    fn largest(self, v: Self::F) -> f32 {
+        let mut a = [0.0; LANES];
+        self.store_array(v, &mut a);
+        let mut width = LANES / 2;
+        while width > 0 {
+            for k in 0..width {
+                a[k] = if a[k] > a[k + width] { a[k] } else { a[k + width] };
+            }
+            width /= 2;
+        }
+        a[0]
+    }
+
+    /// `|a|`
+    #[inline(always)]
+    fn abs(self, a: Self::F) -> Self::F {
+        self.from_bits(self.and_u(self.to_bits(a), self.splat_u(0x7fff_ffff)))
+    }
+
+    /// `|a|` with the sign of `b`
+    #[inline(always)]
+    fn copysign(self, a: Self::F, b: Self::F) -> Self::F {
+        let sign = self.and_u(self.to_bits(b), self.splat_u(0x8000_0000));
+        self.from_bits(self.or_u(self.to_bits(self.abs(a)), sign))
+    }
+}

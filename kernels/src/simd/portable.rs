@@ -1,0 +1,133 @@
+//! The portable leg: two values of the crate `wide`, which uses what the build target has.
+
+use super::{LANES, Lanes, Simd};
+use bytemuck::cast;
+use wide::{f32x8, u32x8};
+
+/// The leg that every machine has.
+#[derive(Clone, Copy, Debug)]
+pub struct Portable;
+
+type F = [f32x8; 2];
+type U = [u32x8; 2];
+
+/// A method that works on each half alone.
+macro_rules! halves {
+    ($(fn $name:ident($($arg:ident),*): $t:ty = $body:expr;)*) => {$(
+        #[inline(always)]
+        fn $name(self, $($arg: $t),*) -> $t {
+            [{ $(let $arg = $arg[0];)* $body }, { $(let $arg = $arg[1];)* $body }]
+        }
+    )*};
+}
+
+impl Simd for Portable {
+    type F = F;
+    type U = U;
+    type M = F;
+    const ROWS: usize = 3;
+
+    #[inline(always)]
+    fn splat(self, x: f32) -> F {
+        [f32x8::splat(x); 2]
+    }
+    #[inline(always)]
+    fn load(self, x: &Lanes) -> F {
+        cast(x.0)
+    }
+    #[inline(always)]
+    fn load_array(self, x: &[f32; LANES]) -> F {
+        cast(*x)
+    }
+    #[inline(always)]
+    fn store(self, v: F, x: &mut Lanes) {
+        x.0 = cast(v);
+    }
+    #[inline(always)]
+    fn store_array(self, v: F, x: &mut [f32; LANES]) {
+        *x = cast(v);
+    }
+
+    halves! {
+        fn add(a, b): F = a + b;
+        fn sub(a, b): F = a - b;
+        fn mul(a, b): F = a * b;
+        fn div(a, b): F = a / b;
+        fn fma(a, b, c): F = a.mul_add(b, c);
+        fn sqrt(a): F = a.sqrt();
+        fn min(a, b): F = b.simd_gt(a).select(a, b);
+        fn max(a, b): F = a.simd_gt(b).select(a, b);
+        fn gt(a, b): F = a.simd_gt(b);
+        fn select(m, a, b): F = m.select(a, b);
+        fn keep(m, a): F = m & a;
+        fn add_u(a, b): U = a + b;
+        fn and_u(a, b): U = a & b;
+        fn or_u(a, b): U = a | b;
+        fn xor_u(a, b): U = a ^ b;
+    }
+
+    #[inline(always)]
+    fn mask(self, bits: u16) -> F {
+        let mut lanes = [0u32; LANES];
+        for k in 0..LANES {
+            lanes[k] = ((u32::from(bits) >> k) & 1).wrapping_neg();
+        }
+        cast(lanes)
+    }
+    #[inline(always)]
+    fn bits(self, m: F) -> u16 {
+        let lanes: [u32; LANES] = cast(m);
+        let mut bits = 0;
+        for k in 0..LANES {
+            bits |= ((lanes[k] >> 31) as u16) << k;
+        }
+        bits
+    }
+    #[inline(always)]
+    fn splat_u(self, x: u32) -> U {
+        [u32x8::splat(x); 2]
+    }
+    #[inline(always)]
+    fn load_u(self, x: &[u32; LANES]) -> U {
+        cast(*x)
+    }
+    #[inline(always)]
+    fn store_u(self, v: U, x: &mut [u32; LANES]) {
+        *x = cast(v);
+    }
+    #[inline(always)]
+    fn shl_u<const N: i32>(self, a: U) -> U {
+        [a[0] << N, a[1] << N]
+    }
+    #[inline(always)]
+    fn shr_u<const N: i32>(self, a: U) -> U {
+        [a[0] >> N, a[1] >> N]
+    }
+    #[inline(always)]
+    fn mul_wide(self, a: U, b: U) -> (U, U) {
+        let (a, b): ([u32; LANES], [u32; LANES]) = (cast(a), cast(b));
+        let (mut high, mut low) = ([0; LANES], [0; LANES]);
+        for k in 0..LANES {
+            let product = u64::from(a[k]) * u64::from(b[k]);
+            (high[k], low[k]) = ((product >> 32) as u32, product as u32);
+        }
+        (cast(high), cast(low))
+    }
+    #[inline(always)]
+    fn gt_u(self, a: U, b: U) -> F {
+        let (a, b): ([u32; LANES], [u32; LANES]) = (cast(a), cast(b));
+        let mut lanes = [0u32; LANES];
+        for k in 0..LANES {
+            lanes[k] = u32::from(a[k] > b[k]).wrapping_neg();
+        }
+        cast(lanes)
+    }
+    #[inline(always)]
+    fn to_bits(self, v: F) -> U {
+        cast(v)
+    }
+    #[inline(always)]
+    fn from_bits(self, v: U) -> F {
+        cast(v)
+    }
+}

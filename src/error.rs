@@ -1,0 +1,132 @@
+//! What can go wrong, as one enum: a variant says what is wrong with the thing and carries fields, not a sentence.
+
+use std::path::{Path, PathBuf};
+
+/// The result of everything here that can fail.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// What can go wrong.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The operating system refused: not there, not allowed, no space left …
+    #[error("cannot {action} {}: {source}", .path.display())]
+    Io {
+        /// What was tried: `open`, `read`, `write`, `create`, `rename` …
+        action: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// A file is not what its name or place promises.
+    #[error("{} is malformed: expected {expected}, got {got}", .path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What should have been there.
+        expected: String,
+        /// What was found.
+        got: String,
+    },
+    /// Files that must exist do not.
+    #[error("{what} not found in {}: expected {expected}\n{hint}", .folder.display())]
+    Missing {
+        /// What was looked for, such as `data set mnist`.
+        what: String,
+        /// Where.
+        folder: PathBuf,
+        /// The file names that would have done.
+        expected: String,
+        /// Where one gets them, or what else to do.
+        hint: String,
+    },
+    /// A name that is none of the known ones.
+    #[error("unknown {what} {got:?}{}; known: {}", suggestion(.got, .known), .known.join(", "))]
+    Unknown {
+        /// What kind of name: `data set`, `optimizer` …
+        what: &'static str,
+        /// The name given.
+        got: String,
+        /// Every name that would have done.
+        known: Vec<String>,
+    },
+    /// A value outside what is allowed.
+    #[error("invalid {what}: expected {expected}, got {got}")]
+    Invalid {
+        /// Whose value: `--models`, `learning_rate` …
+        what: String,
+        /// What is allowed.
+        expected: String,
+        /// What was given.
+        got: String,
+    },
+    /// Two things that must agree do not, such as a zoo on disk and the recipe asked for.
+    #[error("{} does not match: {field} is {got} in the file, {expected} was asked for", .path.display())]
+    Mismatch {
+        /// The file.
+        path: PathBuf,
+        /// The field that differs.
+        field: String,
+        /// What was asked for.
+        expected: String,
+        /// What the file has.
+        got: String,
+    },
+    /// Another process is writing the file.
+    #[error("{} is being written by another process", .path.display())]
+    Locked {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Stopped by the user; what was finished is saved.
+    #[error("interrupted; what was finished is saved, the same command continues")]
+    Interrupted,
+}
+
+impl Error {
+    /// An [`Error::Io`] for `map_err`.
+    pub fn io(action: &'static str, path: impl AsRef<Path>) -> impl FnOnce(std::io::Error) -> Error {
+        let path = path.as_ref().to_owned();
+        move |source| Error::Io { action, path, source }
+    }
+
+    /// An [`Error::Malformed`].
+    pub fn malformed(path: impl AsRef<Path>, expected: impl Into<String>, got: impl Into<String>) -> Error {
+        Error::Malformed { path: path.as_ref().to_owned(), expected: expected.into(), got: got.into() }
+    }
+
+    /// An [`Error::Invalid`].
+    pub fn invalid(what: impl Into<String>, expected: impl Into<String>, got: impl ToString) -> Error {
+        Error::Invalid { what: what.into(), expected: expected.into(), got: got.to_string() }
+    }
+
+    /// An [`Error::Unknown`].
+    pub fn unknown<N: ToString>(
+        what: &'static str,
+        got: impl Into<String>,
+        known: impl IntoIterator<Item = N>,
+    ) -> Error {
+        Error::Unknown { what, got: got.into(), known: known.into_iter().map(|name| name.to_string()).collect() }
+    }
+
+    /// The exit code of a program that ends with this error: 2 for a wrong command line, 1 for a failed job.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Error::Unknown { .. } | Error::Invalid { .. } => 2,
+            _ => 1,
+        }
+    }
+}
+
+/// «, did you mean …?» where a known name is near.
+fn suggestion(got: &str, known: &[String]) -> String {
+    let near = known
+        .iter()
+        .map(|name| (strsim::jaro_winkler(&got.to_lowercase(), &name.to_lowercase()), name))
+        .max_by(|a, b| a.0.total_cmp(&b.0));
+    match near {
+        Some((score, name)) if score > 0.75 => format!(", did you mean {name:?}?"),
+        _ => String::new(),
+    }
+}

@@ -1,0 +1,41 @@
+//! `Table`: what predictors see. Named feature columns, a target and a group for each row.
+
+/// Rows × columns of `f32` with names; `NaN` is a missing value.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Table {
+    /// One name a column.
+    pub columns: Vec<String>,
+    /// Row-major, `rows × columns.len()`.
+    pub x: Vec<f32>,
+    /// The value to predict, one a row; empty where it is not known.
+    pub y: Vec<f32>,
+    /// Rows of one group never fall into different parts of a split (a zoo's run number); one a row.
+    pub group: Vec<u64>,
+}
+
+impl Table {
+    /// Number of rows.
+    pub fn rows(&self) -> usize {
+        self.group.len()
+    }
+
+    /// Number of columns.
+    pub fn width(&self) -> usize {
+        self.columns.len()
+    }
+
+    /// Row `r`, one value a column.
+    pub fn row(&self, r: usize) -> &[f32] {
+        &self.x[r * self.width()..(r + 1) * self.width()]
+    }
+
+    /// The given rows in the given order.
+    pub fn select(&self, rows: &[usize]) -> Table {
+        Table {
+            columns: self.columns.clone(),
+            x: rows.iter().flat_map(|&r| self.row(r)).copied().collect(),
+            y: if self.y.is_empty() { Vec::new() } else { rows.iter().map(|&r| self.y[r]).collect() },
+            group: rows.iter().map(|&r| self.group[r]).collect(),
+        }
+    }
+}
