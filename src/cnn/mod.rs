@@ -1,6 +1,8 @@
 //! `Arch`: the shape of a network. A stack of 3×3 convolutions, global average pooling, one dense layer.
 
+pub mod init;
 pub mod layout;
+pub mod plan;
 
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
