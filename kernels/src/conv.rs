@@ -200,9 +200,9 @@ impl<X: Input> Forward<'_, X> {
                     for first in (0..TILE).step_by(R) {
                         let mut acc = [s.load(&self.b[o]); R];
                         for u in u0..u1 {
-                            let row = (p * stride + u - top) * width + q * stride - left;
+                            let start = (p * stride + u - top) * width + q * stride + v0 - left;
                             let tap = (o * kernel + u) * kernel;
-                            let x = &self.x[(row + v0) * inputs..(row + v1) * inputs];
+                            let x = &self.x[start * inputs..(start + v1 - v0) * inputs];
                             let w = &self.w[(tap + v0) * inputs..(tap + v1) * inputs];
                             for (x, w) in x.iter().zip(w) {
                                 X::accumulate(s, x, first, w, &mut acc);

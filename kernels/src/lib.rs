@@ -7,7 +7,7 @@
 //! Layouts. Activations of a *tile* of [`TILE`] images lie as `[position][channel block][image][16 channels]`, so that one
 //! position of the tile is a small matrix: `TILE` images × 16 channels. See [`conv`].
 #![no_std]
-#[cfg(any(test, feature = "std"))]
+#[cfg(feature = "std")]
 extern crate std;
 
 pub mod activation;
@@ -21,6 +21,7 @@ pub mod pool;
 pub mod quantile;
 pub mod random;
 pub mod reduce;
+#[cfg(feature = "std")]
 pub mod reference;
 pub mod simd;
 

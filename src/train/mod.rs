@@ -1,1 +1,5 @@
 //! Train.
+pub mod cpu;
+pub mod run;
+pub mod space;
+pub mod workspace;

@@ -1,1 +1,8 @@
-//! Plain `f64` loops: the definition of each kernel.
+//! Plain `f64` loops: the definition of each kernel, over dense arrays in the field's usual order.
+
+pub mod activation;
+pub mod conv;
+pub mod loss;
+pub mod optimizer;
+pub mod pool;
+pub mod random;

@@ -1,0 +1,55 @@
+//! What every kernel test shares: the legs of this machine, random numbers, tiles.
+#![allow(dead_code)]
+
+use zoometry_kernels::{Block, Isa, LANES, Lanes, Leg, TILE};
+
+/// Every leg of this machine; prints which ran and which could not.
+pub fn legs() -> Vec<Isa> {
+    for leg in Leg::ALL {
+        eprintln!("leg {leg}: {}", if Isa::new(leg).is_some() { "tested" } else { "SKIPPED, this machine lacks it" });
+    }
+    Isa::available().collect()
+}
+
+/// Numbers in [−1, 1) from a seed.
+pub struct Numbers(pub u64);
+
+impl Numbers {
+    pub fn next(&mut self) -> f32 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        ((self.0 >> 40) as f32) / (1u64 << 23) as f32 - 1.0
+    }
+    pub fn vec(&mut self, n: usize) -> Vec<f32> {
+        (0..n).map(|_| self.next()).collect()
+    }
+    pub fn lanes(&mut self, n: usize) -> Vec<Lanes> {
+        (0..n).map(|_| Lanes(std::array::from_fn(|_| self.next()))).collect()
+    }
+    pub fn blocks(&mut self, n: usize) -> Vec<Block> {
+        (0..n).map(|_| std::array::from_fn(|_| Lanes(std::array::from_fn(|_| self.next())))).collect()
+    }
+}
+
+/// A tile's map as a dense N·M·C array of `f64`.
+pub fn dense(map: &[Block], blocks: usize) -> Vec<f64> {
+    let positions = map.len() / blocks;
+    let mut out = Vec::with_capacity(TILE * map.len() * LANES);
+    for n in 0..TILE {
+        for m in 0..positions {
+            for c in 0..blocks * LANES {
+                out.push(f64::from(map[m * blocks + c / LANES][n].0[c % LANES]));
+            }
+        }
+    }
+    out
+}
+
+/// Asserts that two arrays agree within `tolerance` of their largest value.
+#[track_caller]
+pub fn assert_close(got: &[f64], expected: &[f64], tolerance: f64, what: &str) {
+    assert_eq!(got.len(), expected.len(), "{what}: length");
+    let scale = expected.iter().fold(1e-30, |a: f64, b| a.max(b.abs()));
+    for (k, (g, e)) in got.iter().zip(expected).enumerate() {
+        assert!((g - e).abs() <= tolerance * scale, "{what}: element {k} is {g}, expected {e} (scale {scale})");
+    }
+}
