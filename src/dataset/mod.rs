@@ -1,1 +1,105 @@
-//! Data sets.
+//! Data sets: readers for the formats they are published in, a built-in procedural one, and one preparation for all.
+//!
+//! [`load`] finds a data set by name or folder, a reader decodes its files into pixels, `transform` turns those into what
+//! the networks see. Readers: [`idx`] (MNIST and its family), [`cifar`] (CIFAR-10 binary batches), [`svhn`] over [`mat`]
+//! (MATLAB v5); [`glyphs`] draws its images itself.
+
+pub mod cifar;
+mod find;
+mod folder;
+pub mod glyphs;
+pub mod idx;
+pub mod mat;
+pub mod svhn;
+mod transform;
+
+use crate::Result;
+use std::io::Read;
+use std::path::Path;
+
+pub use find::{NAMES, load};
+pub use transform::scale;
+
+/// No file is decoded into more bytes than this: what no published data set needs and a hostile one would take.
+const MAX_BYTES: u64 = 1 << 31;
+
+/// One part of a data set as it goes into the networks.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Split {
+    /// N·H·W values in [−1, 1], one channel, row-major; see [`scale`].
+    pub images: Vec<f32>,
+    /// N labels, each below [`Dataset::classes`].
+    pub labels: Vec<u8>,
+    /// Rows of an image.
+    pub height: usize,
+    /// Columns of an image.
+    pub width: usize,
+}
+
+impl Split {
+    /// Number of images.
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// Whether there is no image; never so in a [`Dataset`] that [`load`] returns.
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty()
+    }
+
+    /// Image `n`: H·W values.
+    pub fn image(&self, n: usize) -> &[f32] {
+        let size = self.height * self.width;
+        &self.images[n * size..(n + 1) * size]
+    }
+}
+
+/// A data set: what networks are trained on and what they are tested on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Dataset {
+    /// Its name, or the name of its folder.
+    pub name: String,
+    /// Training images.
+    pub train: Split,
+    /// Test images, of the same size.
+    pub test: Split,
+    /// Number of classes.
+    pub classes: usize,
+    /// Sha256 as hexadecimal digits over both parts, train first. Of each part: N, C, H, W as little-endian `u64`, the N·C·H·W
+    /// pixels (`u8`, channel planes of row-major images), the N labels (`u8`, as in [`Split::labels`]). It does not depend on
+    /// wrappers such as gzip.
+    pub digest: String,
+}
+
+/// One part as a reader decodes it. The reader has checked that the lengths agree and that nothing is empty.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Decoded {
+    /// N·C·H·W: channel planes of row-major images.
+    pub pixels: Vec<u8>,
+    /// N labels.
+    pub labels: Vec<u8>,
+    /// C.
+    pub channels: usize,
+    /// H.
+    pub height: usize,
+    /// W.
+    pub width: usize,
+}
+
+/// Checks that every label is below `classes`; `path` is named in the error.
+fn check_labels(path: &Path, labels: &[u8], classes: usize) -> Result<()> {
+    match labels.iter().position(|&label| usize::from(label) >= classes) {
+        None => Ok(()),
+        Some(n) => {
+            let expected = format!("labels 0 to {}", classes - 1);
+            Err(crate::Error::malformed(path, expected, format!("{} for image {n}", labels[n])))
+        }
+    }
+}
+
+/// Reads at most `limit` bytes to the end of `reader`. The memory grows with what arrives, never with what a header says.
+fn read_up_to(reader: impl Read, limit: u64, path: &Path) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    reader.take(limit).read_to_end(&mut bytes).map_err(crate::Error::io("read", path))?;
+    Ok(bytes)
+}
