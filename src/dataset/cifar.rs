@@ -29,7 +29,8 @@ pub(super) fn read(batches: &[PathBuf]) -> Result<Decoded> {
 /// The bytes of one batch: whole records with labels in range, at least one.
 fn batch(path: &Path) -> Result<Vec<u8>> {
     let file = File::open(path).map_err(Error::io("open", path))?;
-    let bytes = read_up_to(file, MAX_BYTES, path)?;
+    let length = file.metadata().map_err(Error::io("read", path))?.len();
+    let bytes = read_up_to(file, length.min(MAX_BYTES), path)?;
     if bytes.is_empty() || bytes.len() % RECORD != 0 {
         let got = format!("{} bytes", bytes.len());
         return Err(Error::malformed(path, format!("one or more records of {RECORD} bytes"), got));

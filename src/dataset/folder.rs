@@ -90,14 +90,17 @@ impl Folder {
         Ok(Some(Folder { path: parent.to_owned(), names }).filter(|folder| folder.kind().is_some()))
     }
 
+    /// Whether a file of that kind is there.
     pub fn has(&self, kind: Kind) -> bool {
         self.names.iter().any(|name| kind.owns(name))
     }
 
+    /// The kind of the set that is there.
     pub fn kind(&self) -> Option<Kind> {
         Kind::ALL.into_iter().find(|&kind| self.has(kind))
     }
 
+    /// The error for a folder in which nothing is recognised.
     pub fn of_no_kind(&self) -> Error {
         let some: Vec<&str> = self.names.iter().take(8).map(String::as_str).collect();
         let found = if some.is_empty() { "nothing".to_owned() } else { some.join(", ") };
@@ -118,6 +121,7 @@ impl Folder {
         }
     }
 
+    /// Reads the set; `classes` where they are known beforehand, `address` of the publisher for what is missing.
     pub fn load(&self, kind: Kind, name: &str, classes: Option<usize>, address: &str) -> Result<Dataset> {
         let missing = |expected: &str| self.missing(name, expected, address);
         let (train, test, classes) = match kind {

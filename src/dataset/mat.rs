@@ -221,3 +221,190 @@ fn values(kind: u32, data: Vec<u8>) -> Values {
         _ => unreachable!("item_size knows these types only"),
     })
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use flate2::{Compression, write::ZlibEncoder};
+    use proptest::prelude::*;
+    use std::io::Write;
+    use tempfile::TempDir;
+
+    const PLAIN: &[u8] = include_bytes!("../../tests/data/scipy_plain.mat");
+    const ZIPPED: &[u8] = include_bytes!("../../tests/data/scipy_compressed.mat");
+
+    pub fn header() -> Vec<u8> {
+        let mut bytes = vec![b' '; 124];
+        bytes.extend([0, 1, b'I', b'M']);
+        bytes
+    }
+
+    pub fn element(kind: u32, data: &[u8]) -> Vec<u8> {
+        let mut bytes = [kind.to_le_bytes(), (data.len() as u32).to_le_bytes()].concat();
+        bytes.extend(data);
+        bytes.resize(bytes.len().next_multiple_of(8), 0);
+        bytes
+    }
+
+    /// A matrix element; `kind` is the type of the numbers in `data`.
+    pub fn matrix(name: &str, dims: &[u32], kind: u32, data: &[u8]) -> Vec<u8> {
+        let dims: Vec<u8> = dims.iter().flat_map(|dim| dim.to_le_bytes()).collect();
+        let parts = [(UINT32, &[9, 0, 0, 0, 0, 0, 0, 0][..]), (INT32, &dims), (INT8, name.as_bytes()), (kind, data)];
+        element(MATRIX, &parts.map(|(kind, data)| element(kind, data)).concat())
+    }
+
+    pub fn zipped(matrix: &[u8]) -> Vec<u8> {
+        let mut encoder = ZlibEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(matrix).unwrap();
+        let data = encoder.finish().unwrap();
+        [&COMPRESSED.to_le_bytes()[..], &(data.len() as u32).to_le_bytes(), &data].concat()
+    }
+
+    fn arrays(bytes: &[u8]) -> Result<Vec<Array>> {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("a.mat");
+        std::fs::write(&path, bytes).unwrap();
+        read(&path, &["X", "y"])
+    }
+
+    #[track_caller]
+    fn refused(elements: &[u8], reason: &str) {
+        let message = arrays(&[&header(), elements].concat()).unwrap_err().to_string();
+        assert!(message.contains("a.mat") && message.contains(reason), "{message}");
+    }
+
+    #[test]
+    fn scipys_files_are_read_and_other_variables_stepped_over() {
+        let (plain, zipped) = (arrays(PLAIN).unwrap(), arrays(ZIPPED).unwrap());
+        let x: Vec<u8> = (0..2u8)
+            .flat_map(|n| {
+                (0..3).flat_map(move |k| (0..3).flat_map(move |c| (0..2).map(move |r| 100 * n + 10 * k + 3 * r + c)))
+            })
+            .collect();
+        let x = Array { name: "X".into(), dims: vec![2, 3, 3, 2], values: Values::U8(x) };
+        let y = |values| Array { name: "y".into(), dims: vec![2, 1], values };
+        assert_eq!(plain, [x.clone(), y(Values::U8(vec![10, 3]))]);
+        assert_eq!(zipped, [x, y(Values::F64(vec![10.0, 3.0]))]);
+    }
+
+    #[test]
+    fn every_type_of_number_is_read() {
+        let stored: [(u32, Vec<u8>, f64); 9] = [
+            (1, (-3i8).to_le_bytes().into(), -3.0),
+            (3, (-300i16).to_le_bytes().into(), -300.0),
+            (4, 300u16.to_le_bytes().into(), 300.0),
+            (5, (-70_000i32).to_le_bytes().into(), -70_000.0),
+            (6, 70_000u32.to_le_bytes().into(), 70_000.0),
+            (7, 0.5f32.to_le_bytes().into(), 0.5),
+            (9, 0.1f64.to_le_bytes().into(), 0.1),
+            (12, (-5i64).to_le_bytes().into(), -5.0),
+            (13, 5u64.to_le_bytes().into(), 5.0),
+        ];
+        for (kind, bytes, expected) in stored {
+            let read = arrays(&[header(), matrix("X", &[1, 1], kind, &bytes)].concat()).unwrap();
+            assert_eq!(read[0].values, Values::F64(vec![expected]), "type {kind}");
+        }
+    }
+
+    #[test]
+    fn small_elements_lie_inside_their_tags() {
+        // name and values of one byte each: size 1 in the upper half of the word
+        let mut body = [element(UINT32, &[9, 0, 0, 0, 0, 0, 0, 0]), element(INT32, &[1, 0, 0, 0, 1, 0, 0, 0])].concat();
+        body.extend([INT8 as u8, 0, 1, 0, b'y', 0, 0, 0]);
+        body.extend([UINT8 as u8, 0, 1, 0, 7, 0, 0, 0]);
+        let read = arrays(&[header(), element(MATRIX, &body)].concat()).unwrap();
+        assert_eq!(read, [Array { name: "y".into(), dims: vec![1, 1], values: Values::U8(vec![7]) }]);
+        body[32] = 99; // the name has a type that is none
+        refused(&element(MATRIX, &body), "the name");
+    }
+
+    #[test]
+    fn other_files_are_refused() {
+        let mut bytes = header();
+        bytes[124..].copy_from_slice(&[1, 0, b'M', b'I']);
+        for (bytes, reason) in [
+            (&bytes[..], "big-endian"),
+            (b"MATLAB 7.3 MAT-file, Platform: GLNXA64", "HDF5"),
+            (b"", "without the header"),
+            (&[0; 200], "[00, 00, 00, 00]"),
+        ] {
+            let message = arrays(bytes).unwrap_err().to_string();
+            assert!(message.contains(reason), "{message}");
+        }
+        assert_eq!(arrays(&header()).unwrap(), []);
+    }
+
+    #[test]
+    fn wrong_sizes_are_refused() {
+        let max = u32::MAX;
+        refused(&matrix("X", &[max, max, max], UINT8, &[0; 8]), "at most 2147483648 values in X");
+        refused(&matrix("X", &[max, max], 9, &[0; 8]), "at most");
+        refused(&matrix("X", &[1 << 15, 1 << 15], UINT8, &[0; 8]), "1073741824 values in X (sizes [32768, 32768])");
+        refused(&matrix("X", &[3, 3], UINT8, &[0; 8]), "got type 2 with 8 bytes");
+        refused(&matrix("X", &[1 << 30, 1], 9, &[0; 8]), "got type 9");
+        refused(&matrix("X", &[1; 40], UINT8, &[0]), "the sizes of a matrix");
+        refused(&matrix(&"X".repeat(300), &[1, 1], UINT8, &[0]), "the name of a matrix");
+        refused(
+            &[&14u32.to_le_bytes()[..], &max.to_le_bytes(), &[0; 64]].concat(),
+            "an element of 4294967295 bytes at 128",
+        );
+        refused(&[1, 2, 3], "8 bytes of a tag");
+        refused(&element(9, &[0; 8]), "an element of type 9");
+        // the values end inside the file but outside their matrix
+        let mut lying = matrix("X", &[100, 1], UINT8, &[0; 100]);
+        lying[4] = 80;
+        refused(&lying, "100 values in X");
+    }
+
+    #[test]
+    fn nesting_and_bombs_are_refused() {
+        let good = matrix("X", &[2, 2], UINT8, &[1, 2, 3, 4]);
+        assert_eq!(arrays(&[header(), zipped(&good)].concat()).unwrap().len(), 1);
+        let nested = (0..50).fold(good.clone(), |inner, _| zipped(&inner));
+        refused(&nested, "got an element of type 15");
+        // four values are promised, 64 MB follow: inside the matrix and after it
+        let mut bomb = good;
+        bomb.resize(1 << 26, 0);
+        assert!(
+            arrays(&[header(), zipped(&bomb)].concat())
+                .is_ok_and(|read| read[0].values == Values::U8(vec![1, 2, 3, 4]))
+        );
+        bomb[4..8].copy_from_slice(&((1u32 << 26) - 8).to_le_bytes());
+        refused(&zipped(&bomb), "nothing after the values");
+        // a cell that holds itself forever is never entered
+        let cell = element(
+            MATRIX,
+            &[
+                element(UINT32, &[1, 0, 0, 0, 0, 0, 0, 0]),
+                element(INT32, &[1, 0, 0, 0, 1, 0, 0, 0]),
+                element(INT8, b"X"),
+                nested,
+            ]
+            .concat(),
+        );
+        refused(&cell, "class 1");
+    }
+
+    #[test]
+    fn complex_numbers_and_a_damaged_checksum_are_refused() {
+        let mut complex = matrix("X", &[1, 1], UINT8, &[1]);
+        complex[17] = 0x08;
+        refused(&complex, "complex: true");
+        let mut damaged = zipped(&matrix("X", &[1, 1], UINT8, &[1]));
+        *damaged.last_mut().unwrap() ^= 1;
+        refused(&damaged, "cannot read");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(300))]
+        /// Whatever is cut off or changed, there is an answer and no panic.
+        #[test]
+        fn damaged_files_never_panic(cut in 0usize..2000, at in 0usize..2000, value: u8, zipped: bool) {
+            let mut bytes = if zipped { ZIPPED } else { PLAIN }.to_vec();
+            let at = at % bytes.len();
+            bytes[at] = value;
+            bytes.truncate(bytes.len() - cut % (bytes.len() / 2));
+            let _ = arrays(&bytes);
+        }
+    }
+}

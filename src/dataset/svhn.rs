@@ -67,3 +67,69 @@ fn row_major(columns: &[u8], height: usize, width: usize) -> Vec<u8> {
     });
     rows
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::mat::tests::{header, matrix, zipped};
+    use super::*;
+    use tempfile::TempDir;
+
+    const UINT8: u32 = 2;
+    const DOUBLE: u32 = 9;
+
+    fn part(elements: &[&[u8]]) -> Result<Decoded> {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("train_32x32.mat");
+        std::fs::write(&path, [&header()[..], &elements.concat()].concat()).unwrap();
+        read(&path)
+    }
+
+    #[track_caller]
+    fn refused(elements: &[&[u8]], reason: &str) {
+        let message = part(elements).unwrap_err().to_string();
+        assert!(message.contains("train_32x32.mat") && message.contains(reason), "{message}");
+    }
+
+    #[test]
+    fn scipys_files_become_row_major_planes() {
+        for bytes in [
+            &include_bytes!("../../tests/data/scipy_plain.mat")[..],
+            include_bytes!("../../tests/data/scipy_compressed.mat"),
+        ] {
+            let folder = TempDir::new().unwrap();
+            let path = folder.path().join("train_32x32.mat");
+            std::fs::write(&path, bytes).unwrap();
+            let decoded = read(&path).unwrap();
+            // the value of image n, channel k, row r, column c is 100 n + 10 k + 3 r + c; label 10 is the digit 0
+            let pixels: Vec<u8> =
+                (0..2u8).flat_map(|n| (0..3).flat_map(move |k| (0..6).map(move |i| 100 * n + 10 * k + i))).collect();
+            let expected = Decoded { pixels, labels: vec![0, 3], channels: 3, height: 2, width: 3 };
+            assert_eq!(decoded, expected);
+        }
+    }
+
+    #[test]
+    fn one_image_and_labels_of_any_type_will_do() {
+        let x = matrix("X", &[32, 32, 3], UINT8, &[5; 3072]);
+        let y = matrix("y", &[1, 1], DOUBLE, &9f64.to_le_bytes());
+        let decoded = part(&[&zipped(&y), &x]).unwrap();
+        assert_eq!((decoded.labels, decoded.pixels), (vec![9], vec![5; 3072]));
+    }
+
+    #[test]
+    fn wrong_arrays_are_refused() {
+        let x = matrix("X", &[1, 2, 3, 2], UINT8, &[0; 12]);
+        let y = |labels: &[u8]| matrix("y", &[labels.len() as u32, 1], UINT8, labels);
+        refused(&[&x], "expected an array y");
+        refused(&[&y(&[1, 2])], "expected an array X");
+        refused(&[&x, &y(&[1])], "2 labels in y, one for each image, got 1");
+        refused(&[&x, &y(&[1, 11])], "labels 0 to 10, got 11 for image 1");
+        refused(&[&x, &matrix("y", &[2, 1], DOUBLE, &[1f64.to_le_bytes(), 1.5f64.to_le_bytes()].concat())], "got 1.5");
+        refused(
+            &[&x, &matrix("y", &[2, 1], DOUBLE, &[1f64.to_le_bytes(), f64::NAN.to_le_bytes()].concat())],
+            "got NaN",
+        );
+        refused(&[&matrix("X", &[2, 6], UINT8, &[0; 12]), &y(&[1, 1])], "height × width × 3 × images");
+        refused(&[&matrix("X", &[1, 2, 3, 0], UINT8, &[]), &y(&[])], "at least one image");
+    }
+}

@@ -109,3 +109,38 @@ fn catmull_rom(before: f64, a: f64, b: f64, after: f64, t: f64) -> f64 {
     let cube = 3.0 * (a - b) + after - before;
     a + 0.5 * t * (linear + t * (square + t * cube))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_pass_through_their_points() {
+        let points = [[-0.5, 0.25], [0.5, -1.0], [1.0, 0.75]];
+        for path in [Straight(&points).path(), Curve(&points).path()] {
+            assert_eq!(path.len(), 1 + 2 * PIECES);
+            for (n, point) in points.iter().enumerate() {
+                let got = path[n * PIECES];
+                assert!((0..2).all(|axis| (got[axis] - point[axis]).abs() < 1e-12), "{got:?} is not {point:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_curve_through_points_of_a_line_stays_on_it() {
+        let path = Curve(&[[-1.0, -1.0], [0.0, 0.0], [1.0, 1.0]]).path();
+        assert!(path.iter().all(|[x, y]| (x - y).abs() < 1e-12), "{path:?}");
+    }
+
+    #[test]
+    fn letters_fill_their_square() {
+        for (class, letter) in LETTERS.iter().enumerate() {
+            let points: Vec<Point> = letter.iter().flat_map(Stroke::path).collect();
+            for axis in 0..2 {
+                let low = points.iter().map(|p| p[axis]).fold(f64::MAX, f64::min);
+                let high = points.iter().map(|p| p[axis]).fold(f64::MIN, f64::max);
+                assert!(low > -1.05 && high < 1.05 && high - low > 1.0, "letter {class}: {low} to {high}");
+            }
+        }
+    }
+}

@@ -65,3 +65,47 @@ fn lower(nearest: &mut [f64; SIDE * SIDE], a: Point, b: Point, reach: f64) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const PEN: Pen = Pen { radius: 1.5, edge: 1.0, ink: 0.8 };
+
+    #[test]
+    fn a_line_is_as_wide_as_its_pen() {
+        let mut canvas = Canvas::new();
+        canvas.stroke(&PEN, &[[5.0, 10.0], [20.0, 10.0]]);
+        let column: Vec<f64> = (7..14).map(|row| canvas.ink()[row * SIDE + 12]).collect();
+        assert_eq!(column, [0.0, 0.0, 0.8, 0.8, 0.8, 0.0, 0.0]);
+        assert_eq!(canvas.ink()[10 * SIDE + 3], 0.0);
+        canvas.stroke(&Pen { ink: 0.0, ..PEN }, &[[5.0, 10.0], [20.0, 10.0]]);
+        assert!((7..14).all(|row| canvas.ink()[row * SIDE + 12] == 0.0));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        /// The box in which a line is drawn cuts nothing off, wherever the line lies.
+        #[test]
+        fn ink_follows_the_distance_to_the_line(
+            a in [-20.0..50.0, -20.0..50.0], b in [-20.0..50.0, -20.0..50.0], radius in 0.3..3.0, edge in 0.5..2.0,
+        ) {
+            let mut canvas = Canvas::new();
+            canvas.stroke(&Pen { radius, edge, ink: 1.0 }, &[a, b]);
+            for (n, &ink) in canvas.ink().iter().enumerate() {
+                let p = [(n % SIDE) as f64, (n / SIDE) as f64];
+                let distance = |t: f64| (p[0] - a[0] - t * (b[0] - a[0])).hypot(p[1] - a[1] - t * (b[1] - a[1]));
+                // it is convex along the line: thirds without the minimum fall away
+                let (mut low, mut high) = (0.0, 1.0);
+                for _ in 0..80 {
+                    let third = (high - low) / 3.0;
+                    if distance(low + third) < distance(high - third) { high -= third } else { low += third }
+                }
+                let nearest = distance(low);
+                let expected = ((radius + 0.5 * edge - nearest) / edge).clamp(0.0, 1.0);
+                prop_assert!((ink - expected).abs() < 1e-5, "pixel {p:?}: {ink} is not {expected}");
+            }
+        }
+    }
+}

@@ -4,6 +4,9 @@
 //! with its polarity inverted, and noisy. Each image is a pure function of the seed and of its number, and is drawn in `f64`
 //! with nothing but additions, multiplications, divisions, square roots and the crate `libm`: the bytes are the same on every
 //! machine and with any number of threads. A larger set begins with the images of a smaller one.
+//!
+//! The difficulty is tuned to the reference net (4,970 weights, ReLU, batch 512, Adam, all 10,000 images): with learning rate
+//! 0.003 its test accuracy was .81 / .84 / .89 / .94 after 8 / 10 / 15 / 30 epochs, with 0.01 .94 / .95 after 10 / 15.
 
 mod alphabet;
 mod canvas;
@@ -116,5 +119,53 @@ fn develop(random: &mut Stream, canvas: &Canvas, image: &mut [u8]) {
         let bytes: u32 = random.next_u32().to_le_bytes().map(u32::from).iter().sum();
         // the conversion saturates at 0 and 255
         *pixel = (255.0 * (level + noise * (f64::from(bytes) - 510.0)) + 0.5) as u8;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::par::with_threads;
+
+    const SMALL: Glyphs = Glyphs { seed: 1, train: 300, test: 50 };
+
+    /// The bytes of the default set never change, on no machine: zoos and published figures refer to them. Nothing in this
+    /// module depends on the processor, the system's mathematical functions, the number of threads or the optimiser (Rust
+    /// never fuses a multiplication and an addition by itself), so one digest serves all.
+    #[test]
+    fn the_default_set_has_its_golden_digest() {
+        let default = generate(&Glyphs::default());
+        assert_eq!(default.digest, "3e6ac10b1670fd0959512e6e8a70081362675b0ca72712371211f8da3c76f438");
+        assert_eq!((default.train.len(), default.test.len(), default.classes), (10_000, 2_000, 10));
+        assert_eq!((default.train.height, default.train.width, default.train.images.len()), (28, 28, 7_840_000));
+        let mut counts = [0usize; 10];
+        default.train.labels.iter().for_each(|&label| counts[usize::from(label)] += 1);
+        assert!(counts.iter().all(|&count| count.abs_diff(1000) < 150), "{counts:?}");
+    }
+
+    #[test]
+    fn threads_do_not_matter_and_the_seed_does() {
+        let (one, three) = (with_threads(1, || generate(&SMALL)), with_threads(3, || generate(&SMALL)));
+        assert_eq!(one, three);
+        assert_ne!(one.train.images, generate(&Glyphs { seed: 2, ..SMALL }).train.images);
+    }
+
+    #[test]
+    fn a_larger_set_begins_with_a_smaller_one_and_parts_differ() {
+        let (small, large) = (generate(&SMALL), generate(&Glyphs { train: 400, test: 60, ..SMALL }));
+        assert_eq!(small.train.images, large.train.images[..300 * SIDE * SIDE]);
+        assert_eq!(small.test.labels, large.test.labels[..50]);
+        assert_ne!(small.train.image(0), small.test.image(0));
+    }
+
+    #[test]
+    fn images_show_ink_on_a_background() {
+        let glyphs = generate(&SMALL);
+        for n in 0..glyphs.train.len() {
+            let mut levels = glyphs.train.image(n).to_vec();
+            levels.sort_by(f32::total_cmp);
+            let contrast = levels[SIDE * SIDE - 20] - levels[20];
+            assert!(contrast > 0.5, "image {n}: {contrast} between the darkest and the brightest pixels");
+        }
     }
 }
