@@ -7,6 +7,7 @@ use crate::dataset::Split;
 use crate::kernels::activation::{Activation, Below, Dropout};
 use crate::kernels::random::{self, DropoutKey};
 use crate::kernels::{Isa, TILE, conv, loss, optimizer, pool};
+use crate::par::Stop;
 use crate::rng::Stream;
 
 /// Purposes of the random numbers used here; that of a layer's dropout is `DROPOUT + layer`.
@@ -34,9 +35,14 @@ pub struct Network<'a> {
     steps: u32,
 }
 
-/// The network's loss or weights are no longer finite.
+/// Why an epoch was not finished.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Diverged;
+pub enum Interruption {
+    /// The network's loss is no longer finite.
+    Diverged,
+    /// Somebody asked to stop.
+    Stopped,
+}
 
 impl<'a> Network<'a> {
     /// An arena for networks of `plan`; [`Network::start`] makes it a network.
@@ -69,18 +75,37 @@ impl<'a> Network<'a> {
     /// Trains one epoch over the first `images` of a split in an order of its own, the incomplete last batch left out.
     ///
     /// # Errors
-    /// [`Diverged`] as soon as a batch's loss is not finite.
-    pub fn epoch(&mut self, split: &Split, images: usize, batch: usize, epoch: u32) -> Result<(), Diverged> {
+    /// An [`Interruption`] as soon as a batch's loss is not finite or a stop is requested.
+    pub fn epoch(
+        &mut self,
+        split: &Split,
+        images: usize,
+        batch: usize,
+        epoch: u32,
+        stop: &Stop,
+    ) -> Result<(), Interruption> {
         let mut order = std::mem::take(&mut self.order);
         order.clear();
         order.extend(0..images as u32);
         Stream::at_step(self.run.seed, SHUFFLE, 0, epoch).shuffle(&mut order);
         let outcome = order.chunks_exact(batch).try_for_each(|batch| {
             let loss = self.step(split, batch);
-            if loss.is_finite() { Ok(()) } else { Err(Diverged) }
+            match stop.requested() {
+                true => Err(Interruption::Stopped),
+                false if loss.is_finite() => Ok(()),
+                false => Err(Interruption::Diverged),
+            }
         });
         self.order = order;
         outcome
+    }
+
+    /// The gradient of a batch's mean cross-entropy, without L2, as a flat vector; returns that mean. Dropout is that of the
+    /// next step.
+    pub fn loss_and_gradient(&mut self, split: &Split, batch: &[u32], flat: &mut [f32]) -> f32 {
+        let loss = self.gradient(split, batch);
+        self.plan.pack(&self.space.gradients, flat);
+        loss
     }
 
     /// One training step on a batch, given by its images' indices; returns the batch's mean cross-entropy before the update.
@@ -113,13 +138,8 @@ impl<'a> Network<'a> {
         (sum * f64::from(scale)) as f32
     }
 
-    /// The 16-bit threshold of dropout; 0 stands for none.
-    fn threshold(&self) -> u32 {
-        (f64::from(self.run.dropout) * 65536.0).round() as u32
-    }
-
     fn draw_dropout(&mut self, first_image: u32) {
-        let threshold = self.threshold();
+        let threshold = threshold(&self.run);
         if threshold == 0 {
             return;
         }
@@ -134,10 +154,8 @@ impl<'a> Network<'a> {
     fn forward(&mut self, training: bool) {
         let (isa, plan, space) = (self.isa, self.plan, &mut self.space);
         let activation = self.run.activation.kernel();
-        let threshold = (f64::from(self.run.dropout) * 65536.0).round() as u32;
-        let keep = 1.0 - threshold as f32 / 65536.0;
         for (index, layer) in plan.convs().iter().enumerate() {
-            let dropout = (training && threshold > 0).then(|| Dropout { kept: &space.kept[index], keep });
+            let dropout = if training { dropout(&self.run, &space.kept[index]) } else { None };
             let (below, above) = space.maps.split_at_mut(index);
             let (w, b) = (&space.weights[layer.kernel.clone()], &space.weights[layer.bias.clone()]);
             let z = &mut space.inputs[index];
@@ -158,15 +176,8 @@ impl<'a> Network<'a> {
     fn backward(&mut self) {
         let (isa, plan, space) = (self.isa, self.plan, &mut self.space);
         let activation = self.run.activation.kernel();
-        let threshold = (f64::from(self.run.dropout) * 65536.0).round() as u32;
-        let keep = 1.0 - threshold as f32 / 65536.0;
-        let kept = &space.kept;
-        let inputs = &space.inputs;
-        let below = |index: usize| Below {
-            activation,
-            dropout: (threshold > 0).then(|| Dropout { kept: &kept[index], keep }),
-            z: &inputs[index],
-        };
+        let (run, kept, inputs) = (&self.run, &space.kept, &space.inputs);
+        let below = |index: usize| Below { activation, dropout: dropout(run, &kept[index]), z: &inputs[index] };
 
         let dense = plan.dense();
         let (db, dw) = space.gradients[dense.bias.start..dense.kernel.end].split_at_mut(dense.bias.len());
@@ -254,4 +265,15 @@ impl<'a> Network<'a> {
     pub fn is_finite(&self) -> bool {
         crate::kernels::Lanes::flat(&self.space.weights).iter().all(|w| w.is_finite())
     }
+}
+
+/// The 16-bit threshold of a run's dropout; 0 stands for none.
+fn threshold(run: &Run) -> u32 {
+    (f64::from(run.dropout) * 65536.0).round() as u32
+}
+
+/// A layer's dropout from its decisions; kept units are scaled by the share that the threshold really keeps.
+fn dropout<'k>(run: &Run, kept: &'k [[u16; TILE]]) -> Option<Dropout<'k>> {
+    let threshold = threshold(run);
+    (threshold > 0).then(|| Dropout { kept, keep: 1.0 - threshold as f32 / 65536.0 })
 }

@@ -1,0 +1,117 @@
+//! The command line: one verb a file. Data goes to stdout, progress and errors to stderr; exit code 0, 1 for a failed job, 2 for
+//! a wrong command line, 130 when stopped.
+
+mod demo;
+mod evaluate;
+mod features;
+mod fit;
+mod info;
+mod output;
+mod predict;
+mod progress;
+mod select;
+mod train;
+
+use clap::{Args, Parser, Subcommand};
+use output::Output;
+use std::process::ExitCode;
+use zoometry::kernels::{Isa, Leg};
+use zoometry::par::Stop;
+use zoometry::{Error, Result};
+
+/// Set by Ctrl-C; workers look at it between pieces of work.
+static STOP: Stop = Stop::new();
+
+/// Train zoos of small CNNs, keep them in memory-mapped files, and predict each network's accuracy from its weights alone.
+#[derive(Parser)]
+#[command(name = "zoometry", version, arg_required_else_help = true, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Run the whole pipeline on the built-in images: train a zoo, fit a predictor, test it on networks never seen
+    Demo(demo::Demo),
+    /// Train a zoo of networks, or continue one
+    Train(train::Train),
+    /// Show what is in a zoo file and how far it is
+    Info(info::Info),
+    /// Compute the statistics of every network's weights
+    Features(features::Features),
+    /// Fit a predictor of accuracy to a zoo or a table
+    Fit(fit::Fit),
+    /// Score a fitted predictor on a zoo
+    Evaluate(evaluate::Evaluate),
+    /// Predict the accuracy of each network in a file
+    Predict(predict::Predict),
+}
+
+/// How a verb runs.
+#[derive(Args)]
+struct Machine {
+    /// Worker threads [default: one for each core]
+    #[arg(long, value_name = "T", default_value_t = 0, hide_default_value = true)]
+    threads: usize,
+    /// Instruction set of the kernels: portable, avx2 or avx512 [default: the fastest of this machine]
+    #[arg(long, value_name = "LEG", env = "ZOOMETRY_ISA")]
+    isa: Option<String>,
+    /// Print one JSON object on stdout
+    #[arg(long)]
+    json: bool,
+}
+
+impl Machine {
+    /// The leg asked for.
+    fn isa(&self) -> Result<Isa> {
+        let Some(name) = self.isa.as_deref().filter(|name| !name.is_empty()) else { return Ok(Isa::detect()) };
+        let leg: Leg = name.parse().map_err(|_| Error::unknown("instruction set", name, Leg::ALL))?;
+        let has: Vec<&str> = Isa::available().map(|isa| isa.leg().name()).collect();
+        Isa::new(leg).ok_or_else(|| Error::invalid("--isa", format!("what this machine has: {}", has.join(", ")), name))
+    }
+
+    /// Runs `job` with this many threads for rayon's iterators.
+    fn run<R: Send>(&self, job: impl FnOnce() -> R + Send) -> R {
+        zoometry::par::with_threads(self.threads, job)
+    }
+}
+
+/// Where data sets are looked for.
+#[derive(Args)]
+struct Data {
+    /// Folder that holds the data sets' folders
+    #[arg(long, value_name = "DIR", env = "ZOOMETRY_DATA")]
+    data_dir: Option<std::path::PathBuf>,
+}
+
+/// Parses the command line, runs the verb and prints what it found.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let handler = || {
+        if STOP.requested() {
+            std::process::exit(130);
+        }
+        eprintln!("\nstopping; press Ctrl-C again to give up at once");
+        STOP.request();
+    };
+    if let Err(error) = ctrlc::set_handler(handler) {
+        eprintln!("warning: Ctrl-C will not stop cleanly: {error}");
+    }
+    let (json, outcome) = match cli.verb {
+        Verb::Demo(verb) => (verb.machine.json, verb.run()),
+        Verb::Train(verb) => (verb.machine.json, verb.run()),
+        Verb::Info(verb) => (verb.json, verb.run()),
+        Verb::Features(verb) => (verb.machine.json, verb.run()),
+        Verb::Fit(verb) => (verb.machine.json, verb.run()),
+        Verb::Evaluate(verb) => (verb.machine.json, verb.run()),
+        Verb::Predict(verb) => (verb.machine.json, verb.run()),
+    };
+    match outcome.and_then(|output| output.print(json)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::from(error.exit_code())
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! What a verb prints: text for people or one JSON object.
+
+use serde_json::{Map, Value};
+use std::io::{ErrorKind, Write};
+use std::path::Path;
+use zoometry::{Error, Result};
+
+/// A verb's result in both forms.
+#[derive(Default)]
+pub struct Output {
+    /// For people; ends with a line break if it is not empty.
+    pub text: String,
+    /// For programs.
+    pub json: Map<String, Value>,
+}
+
+impl Output {
+    /// Adds a key of the JSON object.
+    pub fn set(&mut self, key: &str, value: impl serde::Serialize) {
+        self.json.insert(key.to_owned(), serde_json::to_value(value).unwrap_or(Value::Null));
+    }
+
+    /// Adds a line of text.
+    pub fn line(&mut self, line: impl AsRef<str>) {
+        self.text.push_str(line.as_ref());
+        self.text.push('\n');
+    }
+
+    /// Prints one of the forms on stdout; a reader that has gone away is no failure.
+    pub fn print(&self, json: bool) -> Result<()> {
+        let text = if json { format!("{}\n", Value::Object(self.json.clone())) } else { self.text.clone() };
+        let mut stdout = std::io::stdout().lock();
+        match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+            Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Error::io("write", Path::new("stdout"))(error)),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A number with thin groups of three digits: `12,345`.
+pub fn count(n: u64) -> String {
+    let digits = n.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Seconds as people read them: `0.42 s`, `12.3 s`, `3 min 20 s`, `2 h 5 min`.
+pub fn duration(seconds: f64) -> String {
+    match seconds {
+        s if s < 1.0 => format!("{s:.2} s"),
+        s if s < 100.0 => format!("{s:.1} s"),
+        s if s < 3600.0 => format!("{} min {} s", s as u64 / 60, s as u64 % 60),
+        s => format!("{} h {} min", s as u64 / 3600, s as u64 % 3600 / 60),
+    }
+}
+
+/// The shares at which accuracies are shown.
+pub const QUANTILES: [f64; 7] = [0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0];
+
+/// Quantiles of a set of numbers (linear between neighbours, as NumPy's); empty for an empty set.
+pub fn quantiles(values: &[f32]) -> Vec<f64> {
+    let mut sorted: Vec<f32> = values.iter().copied().filter(|value| !value.is_nan()).collect();
+    sorted.sort_unstable_by(f32::total_cmp);
+    if sorted.is_empty() {
+        return Vec::new();
+    }
+    let at = |share: f64| {
+        let position = share * (sorted.len() - 1) as f64;
+        let (low, high) = (sorted[position as usize], sorted[position.ceil() as usize]);
+        f64::from(low) + (f64::from(high) - f64::from(low)) * position.fract()
+    };
+    QUANTILES.iter().map(|&share| at(share)).collect()
+}
+
+/// A line of quantiles: `min .10  10 % .12 … max .93`.
+pub fn quantile_line(values: &[f32]) -> String {
+    let shares = ["min", "10 %", "25 %", "median", "75 %", "90 %", "max"];
+    let parts: Vec<String> =
+        shares.iter().zip(quantiles(values)).map(|(share, value)| format!("{share} {value:.3}")).collect();
+    if parts.is_empty() { "none yet".into() } else { parts.join("  ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_readable() {
+        assert_eq!((count(0), count(999), count(1_234_567)), ("0".into(), "999".into(), "1,234,567".into()));
+        assert_eq!((duration(0.5), duration(61.0), duration(125.0)), ("0.50 s".into(), "61.0 s".into(), "2 min 5 s".into()));
+        assert_eq!(quantiles(&[3.0, 1.0, f32::NAN, 2.0]), [1.0, 1.2, 1.5, 2.0, 2.5, 2.8, 3.0]);
+        assert_eq!(quantile_line(&[]), "none yet");
+    }
+}

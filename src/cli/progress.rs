@@ -1,0 +1,49 @@
+//! Progress on stderr.
+
+use indicatif::{ProgressBar, ProgressStyle};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+use zoometry::train::Event;
+
+/// A training session's progress: networks finished, images a second.
+pub struct Training {
+    bar: ProgressBar,
+    images: AtomicU64,
+    diverged: AtomicU64,
+    start: Instant,
+}
+
+impl Training {
+    /// Progress towards `models` networks, `kept` of which are there already.
+    pub fn new(models: usize) -> Training {
+        let style = ProgressStyle::with_template("{prefix} {wide_bar} {pos}/{len} networks  {msg}  {eta} left");
+        let bar = ProgressBar::new(models as u64).with_prefix("training");
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        Training { bar, images: AtomicU64::new(0), diverged: AtomicU64::new(0), start: Instant::now() }
+    }
+
+    /// Takes an event from any worker.
+    pub fn tell(&self, event: Event) {
+        match event {
+            Event::Found { kept } => {
+                self.bar.set_position(kept as u64);
+                self.bar.reset_eta();
+            }
+            Event::Trained { images } => {
+                let images = self.images.fetch_add(images, Ordering::Relaxed) + images;
+                let rate = images as f64 / self.start.elapsed().as_secs_f64();
+                self.bar.set_message(format!("{:.0}k images/s", rate / 1e3));
+            }
+            Event::Finished { diverged, .. } => {
+                self.diverged.fetch_add(u64::from(diverged), Ordering::Relaxed);
+                self.bar.inc(1);
+            }
+        }
+    }
+
+    /// Clears the bar; images that went through a training step, networks that diverged, seconds.
+    pub fn finish(self) -> (u64, u64, f64) {
+        self.bar.finish_and_clear();
+        (self.images.into_inner(), self.diverged.into_inner(), self.start.elapsed().as_secs_f64())
+    }
+}

@@ -1,0 +1,132 @@
+//! `zoometry train`
+
+use super::output::{self, Output, count, duration};
+use super::progress::Training;
+use super::{Data, Machine, STOP};
+use clap::Args;
+use std::path::{Path, PathBuf};
+use zoometry::dataset::{self, Dataset};
+use zoometry::train::{self as training, Job, schedule, space::Recipe};
+use zoometry::zoo::reader::Zoo;
+use zoometry::{Error, Result};
+
+/// Train a zoo of networks, or continue one
+///
+/// Every network draws its hyperparameters by the recipe's laws. The zoo is a valid .safetensors file at every moment; the same
+/// command continues where it was stopped, and the file's bytes do not depend on threads or interruptions.
+#[derive(Args)]
+pub struct Train {
+    /// mnist, fashion-mnist, cifar10, svhn, glyphs, or a folder in one of their formats
+    #[arg(long, value_name = "NAME")]
+    dataset: String,
+    /// Number of networks
+    #[arg(long, value_name = "N")]
+    models: usize,
+    /// Epochs of each network's training
+    #[arg(long, value_name = "E")]
+    epochs: u32,
+    /// The zoo file
+    #[arg(long, value_name = "ZOO")]
+    out: PathBuf,
+    #[command(flatten)]
+    data: Data,
+    /// Epochs whose weights are kept, besides the last [default: 0,1,2,3 and every twentieth]
+    #[arg(long, value_name = "EPOCHS")]
+    checkpoints: Option<String>,
+    /// Seed of the zoo
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    seed: u64,
+    /// small-cnn-zoo, or a JSON file with laws
+    #[arg(long, value_name = "RECIPE", default_value = "small-cnn-zoo")]
+    recipe: String,
+    /// Fix a hyperparameter: learning_rate=0.01, optimizer=adam, layers=32s2,32s2same …
+    #[arg(long, value_name = "NAME=VALUE")]
+    set: Vec<String>,
+    /// Give all networks one seed, as the released zoo did
+    #[arg(long)]
+    shared_seed: bool,
+    /// Where to train
+    #[arg(long, value_name = "DEVICE", default_value = "cpu")]
+    device: String,
+    #[command(flatten)]
+    pub machine: Machine,
+}
+
+impl Train {
+    pub fn run(&self) -> Result<Output> {
+        if self.device != "cpu" {
+            return Err(Error::unknown("device", &self.device, ["cpu"]));
+        }
+        if self.models == 0 {
+            return Err(Error::invalid("--models", "at least 1", 0));
+        }
+        let mut recipe = Recipe::load(&self.recipe)?;
+        for assignment in &self.set {
+            recipe.set(assignment)?;
+        }
+        recipe.shared_seed |= self.shared_seed;
+        let checkpoints = match &self.checkpoints {
+            Some(text) => schedule::parse(text, self.epochs)?,
+            None => schedule::reference(self.epochs),
+        };
+        let isa = self.machine.isa()?;
+        let dataset = dataset::load(&self.dataset, self.data.data_dir.as_deref())?;
+        let job = Job {
+            dataset: &dataset,
+            recipe: &recipe,
+            models: self.models,
+            checkpoints,
+            seed: self.seed,
+            isa,
+            threads: self.machine.threads,
+        };
+        let mut output = Output::default();
+        session(&job, &self.out, &mut output)?;
+        Ok(output)
+    }
+}
+
+/// Describes a data set in a line.
+pub fn describe(dataset: &Dataset) -> String {
+    let (train, test) = (&dataset.train, &dataset.test);
+    let (images, tests) = (count(train.len() as u64), count(test.len() as u64));
+    format!(
+        "{}: {images} training and {tests} test images of {}×{}, {} classes",
+        dataset.name, train.height, train.width, dataset.classes
+    )
+}
+
+/// Trains with progress and reports; used by `demo` too.
+pub fn session(job: &Job, out: &Path, output: &mut Output) -> Result<Zoo> {
+    eprintln!("{}", describe(job.dataset));
+    let progress = Training::new(job.models);
+    let outcome = training::train(job, out, &|event| progress.tell(event), &STOP);
+    let (images, diverged, seconds) = progress.finish();
+    let summary = outcome?;
+    let zoo = Zoo::open(out)?;
+    let accuracies: Vec<f32> = zoo.final_rows().iter().map(|&row| zoo.test_accuracy()[row]).collect();
+    let flops = zoo.schema().arch.training_flops() * images;
+    let rate = images as f64 / seconds;
+    output.line(format!("{}: {} networks of {} weights", out.display(), count(job.models as u64), zoo.schema().parameters()));
+    if summary.kept > 0 {
+        output.line(format!("  {} were there already", count(summary.kept as u64)));
+    }
+    output.line(format!(
+        "  trained {} in {} ({} images/s, {:.1} GFLOP/s, {} diverged)",
+        count(summary.trained as u64),
+        duration(seconds),
+        count(rate as u64),
+        flops as f64 / seconds / 1e9,
+        diverged
+    ));
+    output.line(format!("  test accuracy: {}", output::quantile_line(&accuracies)));
+    output.set("zoo", out);
+    output.set("models", job.models);
+    output.set("trained", summary.trained);
+    output.set("diverged", diverged);
+    output.set("seconds", seconds);
+    output.set("images_per_second", rate);
+    output.set("gflops", flops as f64 / seconds / 1e9);
+    output.set("accuracy_quantiles", output::quantiles(&accuracies));
+    Ok(zoo)
+}
