@@ -42,7 +42,7 @@ pub enum Error {
         hint: String,
     },
     /// A name that is none of the known ones.
-    #[error("unknown {what} {got:?}{}; known: {}", suggestion(.got, .known), .known.join(", "))]
+    #[error("unknown {what} {got:?}{} (known: {})", suggestion(.got, .known), .known.join(", "))]
     Unknown {
         /// What kind of name: `data set`, `optimizer` …
         what: &'static str,

@@ -5,21 +5,7 @@
 //!
 //! Source: Salmon, Moraes, Dror, Shaw, «Parallel random numbers: as easy as 1, 2, 3», SC'11.
 
-/// Multipliers of the two halves of a round.
-const M: [u32; 2] = [0xD251_1F53, 0xCD9E_8D57];
-/// Weyl steps of the key from round to round: the golden ratio and √3 − 1.
-const W: [u32; 2] = [0x9E37_79B9, 0xBB67_AE85];
-
-/// Four random words for a counter and a key: Philox4x32 with ten rounds.
-pub fn philox(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
-    for _ in 0..10 {
-        let a = u64::from(M[0]) * u64::from(counter[0]);
-        let b = u64::from(M[1]) * u64::from(counter[2]);
-        counter = [(b >> 32) as u32 ^ counter[1] ^ key[0], b as u32, (a >> 32) as u32 ^ counter[3] ^ key[1], a as u32];
-        key = [key[0].wrapping_add(W[0]), key[1].wrapping_add(W[1])];
-    }
-    counter
-}
+pub use crate::kernels::random::philox;
 
 /// The random numbers for one purpose and one index (a network, an image), in order.
 ///

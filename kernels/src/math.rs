@@ -68,20 +68,18 @@ pub fn sigmoid<S: Simd>(s: S, x: S::F) -> S::F {
     s.div(one, s.add(one, exp(s, s.sub(s.splat(0.0), x))))
 }
 
-/// `tanh x` to 2 ULP.
+/// `tanh x` to 6 ULP, never beyond ±1.
 ///
-/// Source. 1 − 2/(e²ˣ + 1) where that does not cancel; below 0.55 an odd polynomial of
-/// degree 11, fitted for the least relative error (2⁻³⁰).
+/// Source. A rational function x·P(x²)/Q(x²), both of degree 4, fitted for the least relative error on [0, 9] (2⁻²⁵); one
+/// division and no exponential, so that it costs a third of 1 − 2/(e²ˣ + 1). From 9 on tanh rounds to 1.
 #[inline(always)]
 pub fn tanh<S: Simd>(s: S, x: S::F) -> S::F {
-    let one = s.splat(1.0);
-    let a = s.abs(x);
-    let e = exp(s, s.add(a, a));
-    let far = s.sub(one, s.div(s.splat(2.0), s.add(e, one)));
-    let z = s.mul(a, a);
-    let series = [-0.006_282_467, 0.021_077_754, -0.053_853_86, 0.133_326_02, -0.333_333_2];
-    let near = s.fma(s.mul(a, z), horner(s, z, series), a);
-    s.copysign(s.select(s.gt(a, s.splat(0.55)), far, near), x)
+    let x = s.min(s.splat(9.0), s.max(s.splat(-9.0), x));
+    let z = s.mul(x, x);
+    let p = horner(s, z, [1.335_353_3e-8, 2.060_826_8e-5, 3.495_539_3e-3, 0.133_809_85, 1.0]);
+    let q = horner(s, z, [7.776_095e-7, 3.285_554e-4, 0.025_876_798, 0.467_143, 1.0]);
+    let y = s.div(s.mul(x, p), q);
+    s.min(s.splat(1.0), s.max(s.splat(-1.0), y))
 }
 
 /// Density and distribution function of the standard normal at `x`: `(φ(x), Φ(x))`, absolute error of Φ below 4·10⁻⁷.

@@ -6,12 +6,11 @@ pub mod schedule;
 pub mod space;
 pub mod workspace;
 
-use crate::cnn::{Arch, plan::Plan};
+use crate::cnn::{Arch, init::Init, plan::Plan};
 use crate::dataset::Dataset;
 use crate::kernels::Isa;
 use crate::par::{self, Stop};
-use crate::zoo::schema::{Config, Metrics, Schema, Status};
-use crate::zoo::writer::Writer;
+use crate::zoo::{Config, Metrics, Schema, Status, Writer};
 use crate::{Error, Result};
 use cpu::{Interruption, Network};
 use run::{Activation, Choice, Optimizer, Run};
@@ -99,9 +98,10 @@ impl Job<'_> {
             digest: self.dataset.digest.clone(),
             recipe,
             seed: self.seed,
-            optimizers: Optimizer::names(),
-            activations: Activation::names(),
-            w_inits: crate::cnn::init::Init::names(),
+            optimizer: Optimizer::names(),
+            activation: Activation::names(),
+            w_init: Init::names(),
+            program: format!("zoometry {}", env!("CARGO_PKG_VERSION")),
         })
     }
 

@@ -81,8 +81,8 @@ fn pick(u: f64, n: usize) -> usize {
 pub struct Recipe {
     /// What the recipe is called.
     pub name: String,
-    /// The stack of convolutions, written as in [`Conv`]'s `FromStr`.
-    #[serde(with = "layers")]
+    /// The stack of convolutions, written as in [`Conv`]'s `FromStr`: `"16s2,16s2,16s2"`.
+    #[serde(with = "commas")]
     pub layers: Vec<Conv>,
     /// Images a step.
     pub batch: usize,
@@ -98,11 +98,14 @@ pub struct Recipe {
     pub init_std: Law,
     /// Law of the share of the training set.
     pub train_fraction: Law,
-    /// Optimizers, all equally likely.
+    /// Optimizers, all equally likely: names separated by commas.
+    #[serde(with = "commas")]
     pub optimizer: Vec<Optimizer>,
-    /// Activations, all equally likely.
+    /// Activations, all equally likely: names separated by commas.
+    #[serde(with = "commas")]
     pub activation: Vec<Activation>,
-    /// Initialisers, all equally likely.
+    /// Initialisers, all equally likely: names separated by commas.
+    #[serde(with = "commas")]
     pub w_init: Vec<Init>,
 }
 
@@ -233,21 +236,45 @@ const SETTABLE: [&str; 10] = [
 ];
 
 fn choices<C: Choice>(value: &str) -> Result<Vec<C>> {
-    value.split(',').map(C::parse).collect()
+    value.split(',').map(|name| C::parse(name.trim())).collect()
 }
 
-/// Layers as text in JSON: `["16s2", "16s2", "16s2"]`.
-mod layers {
-    use crate::cnn::Conv;
-    use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+/// What a recipe writes as one text with commas, as on the command line.
+trait Item: Sized {
+    fn text(&self) -> String;
+    fn item(text: &str) -> Result<Self>;
+}
 
-    pub fn serialize<S: Serializer>(layers: &[Conv], serializer: S) -> Result<S::Ok, S::Error> {
-        layers.iter().map(Conv::to_string).collect::<Vec<_>>().serialize(serializer)
+impl Item for Conv {
+    fn text(&self) -> String {
+        self.to_string()
+    }
+    fn item(text: &str) -> Result<Conv> {
+        text.parse()
+    }
+}
+
+impl<C: Choice> Item for C {
+    fn text(&self) -> String {
+        self.name().to_owned()
+    }
+    fn item(text: &str) -> Result<C> {
+        C::parse(text)
+    }
+}
+
+/// Lists as texts in JSON: `"16s2,16s2"`, `"adam,sgd"`.
+mod commas {
+    use super::Item;
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub fn serialize<I: Item, S: Serializer>(items: &[I], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&items.iter().map(I::text).collect::<Vec<_>>().join(","))
     }
 
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Conv>, D::Error> {
-        let texts = Vec::<String>::deserialize(deserializer)?;
-        texts.iter().map(|text| text.parse().map_err(D::Error::custom)).collect()
+    pub fn deserialize<'de, I: Item, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<I>, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.split(',').map(|item| I::item(item.trim()).map_err(D::Error::custom)).collect()
     }
 }
 
@@ -309,7 +336,7 @@ mod tests {
     fn a_recipe_survives_json() {
         let text = serde_json::to_string(&Recipe::default()).unwrap();
         assert_eq!(serde_json::from_str::<Recipe>(&text).unwrap(), Recipe::default());
-        let recipe: Recipe = serde_json::from_str(r#"{"dropout": 0.25, "layers": ["8s1same"]}"#).unwrap();
+        let recipe: Recipe = serde_json::from_str(r#"{"dropout": 0.25, "layers": "8s1same"}"#).unwrap();
         assert_eq!((recipe.dropout, recipe.layers.len(), recipe.batch), (Law::Choice(vec![0.25]), 1, 512));
         assert!(serde_json::from_str::<Recipe>(r#"{"drop": 1}"#).is_err());
     }

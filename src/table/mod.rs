@@ -1,5 +1,7 @@
 //! `Table`: what predictors see. Named feature columns, a target and a group for each row.
 
+pub mod npy;
+
 /// Rows × columns of `f32` with names; `NaN` is a missing value.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Table {

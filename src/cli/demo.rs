@@ -1,0 +1,61 @@
+//! `zoometry demo`
+
+use super::output::{Output, duration};
+use super::{Machine, fit, train};
+use clap::Args;
+use std::path::PathBuf;
+use std::time::Instant;
+use zoometry::dataset;
+use zoometry::train::{Job, space::Recipe};
+use zoometry::{Error, Result};
+
+/// Epochs of the demo's networks: few, so that hundreds of them take about a minute.
+const EPOCHS: u32 = 12;
+
+/// Run the whole pipeline on the built-in images: train a zoo, fit a predictor, test it on networks never seen
+#[derive(Args)]
+pub struct Demo {
+    /// Folder for the zoo and the predictor
+    #[arg(long, value_name = "DIR", default_value = "zoometry-demo")]
+    out: PathBuf,
+    /// Number of networks
+    #[arg(long, value_name = "N", default_value_t = 320)]
+    models: usize,
+    /// Seed of the zoo
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    seed: u64,
+    #[command(flatten)]
+    pub machine: Machine,
+}
+
+impl Demo {
+    pub fn run(&self) -> Result<Output> {
+        let start = Instant::now();
+        let isa = self.machine.isa()?;
+        if self.models == 0 {
+            return Err(Error::invalid("--models", "at least 1", 0));
+        }
+        std::fs::create_dir_all(&self.out).map_err(Error::io("create", &self.out))?;
+        let dataset = dataset::load("glyphs", None)?;
+        let recipe = Recipe::default();
+        let checkpoints = vec![0, 1, 2, 3, EPOCHS];
+        let threads = self.machine.threads;
+        let job = Job { dataset: &dataset, recipe: &recipe, models: self.models, checkpoints, seed: self.seed, isa, threads };
+        let (zoo_path, model_path) = (self.out.join("zoo.safetensors"), self.out.join("predictor.safetensors"));
+        let mut output = Output::default();
+        let zoo = train::session(&job, &zoo_path, &mut output)?;
+        let predictor = self.machine.run(|| {
+            let (parts, info) = fit::from_zoo(isa, &zoo, &zoo_path, None, 0)?;
+            fit::fit(isa, &parts, &fit::default_params(), info, &mut output)
+        })?;
+        predictor.save(&model_path)?;
+        let seconds = start.elapsed().as_secs_f64();
+        output.line(format!("the whole pipeline took {}; look further:", duration(seconds)));
+        output.line(format!("  zoometry info {}", zoo_path.display()));
+        output.line(format!("  zoometry features {} --out features.csv", zoo_path.display()));
+        output.line(format!("  zoometry predict {} {}", model_path.display(), zoo_path.display()));
+        output.set("seconds", seconds);
+        output.set("predictor", &model_path);
+        Ok(output)
+    }
+}

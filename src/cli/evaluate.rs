@@ -1,0 +1,53 @@
+//! `zoometry evaluate`
+
+use super::output::Output;
+use super::{Machine, fit, select};
+use clap::Args;
+use std::path::PathBuf;
+use std::time::Instant;
+use zoometry::Result;
+use zoometry::eval::Score;
+use zoometry::predictor::Predictor;
+use zoometry::zoo::Zoo;
+
+/// Score a fitted predictor on a zoo
+///
+/// On the zoo that it was fitted to only the test part counts, on any other all finished networks.
+#[derive(Args)]
+pub struct Evaluate {
+    /// The fitted predictor
+    #[arg(value_name = "MODEL")]
+    model: PathBuf,
+    /// The zoo file
+    #[arg(value_name = "ZOO")]
+    zoo: PathBuf,
+    /// The checkpoint's epoch [default: the last]
+    #[arg(long, value_name = "E")]
+    epoch: Option<u32>,
+    #[command(flatten)]
+    pub machine: Machine,
+}
+
+impl Evaluate {
+    pub fn run(&self) -> Result<Output> {
+        let isa = self.machine.isa()?;
+        let predictor = Predictor::load(&self.model)?;
+        let zoo = Zoo::open(&self.zoo)?;
+        let start = Instant::now();
+        let (score, part, rows) = self.machine.run(|| -> Result<_> {
+            let table = select::table(isa, &zoo, &self.zoo, self.epoch)?;
+            let (rows, part) = select::unseen(&predictor.info, &zoo, &table)?;
+            let table = table.select(&rows);
+            let predicted = predictor.predict(isa, &table)?;
+            Ok((Score::new(&predicted, &table.y), part, rows.len()))
+        })?;
+        let mut output = Output::default();
+        output.line(format!("{} on {}: {rows} networks, {part}", self.model.display(), self.zoo.display()));
+        fit::show(&score, &mut output);
+        output.set("n", rows);
+        output.set("n_test", rows);
+        output.set("part", part);
+        output.set("seconds", start.elapsed().as_secs_f64());
+        Ok(output)
+    }
+}

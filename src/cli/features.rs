@@ -1,0 +1,54 @@
+//! `zoometry features`
+
+use super::output::{Output, count, duration};
+use super::{Machine, select};
+use clap::Args;
+use std::path::PathBuf;
+use std::time::Instant;
+use zoometry::Result;
+use zoometry::features::write;
+use zoometry::zoo::Zoo;
+
+/// Compute the statistics of every network's weights
+///
+/// Seven numbers for each weight tensor: min, q25, median, q75, max, std, mean; 56 for the reference net.
+#[derive(Args)]
+pub struct Features {
+    /// The zoo file
+    #[arg(value_name = "ZOO")]
+    zoo: PathBuf,
+    /// .safetensors, .csv or .npy; without it the table goes to stdout as CSV
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// The checkpoint's epoch [default: the last]
+    #[arg(long, value_name = "E")]
+    epoch: Option<u32>,
+    #[command(flatten)]
+    pub machine: Machine,
+}
+
+impl Features {
+    pub fn run(&self) -> Result<Output> {
+        let isa = self.machine.isa()?;
+        let zoo = Zoo::open(&self.zoo)?;
+        let rows = select::rows(&zoo, &self.zoo, self.epoch)?;
+        let start = Instant::now();
+        let table = self.machine.run(|| zoometry::features::stats::table(isa, &zoo, &rows))?;
+        let seconds = start.elapsed().as_secs_f64();
+        let mut output = Output::default();
+        output.set("rows", table.rows());
+        output.set("columns", &table.columns);
+        output.set("seconds", seconds);
+        match &self.out {
+            Some(path) => {
+                write::save(&table, path)?;
+                let (rows, width) = (count(table.rows() as u64), table.width());
+                output.line(format!("{}: {rows} networks × {width} statistics in {}", path.display(), duration(seconds)));
+                output.set("out", path);
+            }
+            None if self.machine.json => output.set("x", table.x.chunks(table.width().max(1)).collect::<Vec<_>>()),
+            None => output.text = write::csv_text(&table)?,
+        }
+        Ok(output)
+    }
+}

@@ -1,0 +1,64 @@
+//! Which rows of a zoo a verb works on, and what a predictor's file says of the zoo it was fitted to.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use zoometry::eval::{Fractions, Split};
+use zoometry::kernels::Isa;
+use zoometry::table::Table;
+use zoometry::zoo::Zoo;
+use zoometry::{Error, Result, features};
+
+/// Keys of a predictor's `info`.
+pub const ZOO: &str = "zoo";
+pub const INPUT: &str = "input";
+pub const EPOCH: &str = "epoch";
+pub const SPLIT_SEED: &str = "split_seed";
+
+/// The input that predictors are fitted to by default, by the reference's key.
+pub const STATISTICS: &str = "wstats-layers:all-qts:0,25,50,75,100";
+
+/// The finished rows of an epoch; the last one if none is given.
+///
+/// # Errors
+/// [`Error::Invalid`] for an epoch that is no checkpoint, or where no row is finished.
+pub fn rows(zoo: &Zoo, path: &Path, epoch: Option<u32>) -> Result<Vec<usize>> {
+    let rows = match epoch {
+        None => zoo.final_rows(),
+        Some(epoch) => {
+            let checkpoints = &zoo.schema().checkpoints;
+            if !checkpoints.contains(&epoch) {
+                return Err(Error::invalid("--epoch", format!("one of the checkpoints {checkpoints:?}"), epoch));
+            }
+            zoo.rows_at_epoch(epoch)
+        }
+    };
+    if rows.is_empty() {
+        return Err(Error::malformed(path, "a zoo with finished networks", "none that is finished and has not diverged"));
+    }
+    Ok(rows)
+}
+
+/// The statistics of the finished rows as a table.
+pub fn table(isa: Isa, zoo: &Zoo, path: &Path, epoch: Option<u32>) -> Result<Table> {
+    features::stats::table(isa, zoo, &rows(zoo, path, epoch)?)
+}
+
+/// What tells a zoo from others: data, recipe and seed. Two files of the same identity hold the same networks.
+pub fn identity(zoo: &Zoo) -> String {
+    let schema = zoo.schema();
+    serde_json::json!([schema.digest, schema.arch, schema.recipe, schema.seed]).to_string()
+}
+
+/// The parts of a table with the default sizes.
+pub fn split(table: &Table, seed: u64) -> Result<Split> {
+    Split::new(&table.group, seed, Fractions::default())
+}
+
+/// The rows of `table` that a predictor was not fitted to: the test part of its own zoo, all rows of another.
+pub fn unseen(info: &BTreeMap<String, String>, zoo: &Zoo, table: &Table) -> Result<(Vec<usize>, &'static str)> {
+    if info.get(ZOO) != Some(&identity(zoo)) {
+        return Ok(((0..table.rows()).collect(), "all networks of a zoo it was not fitted to"));
+    }
+    let seed = info.get(SPLIT_SEED).and_then(|seed| seed.parse().ok()).unwrap_or(0);
+    Ok((split(table, seed)?.test, "the test part of the zoo it was fitted to"))
+}
