@@ -23,6 +23,7 @@ pub mod random;
 pub mod reduce;
 pub mod reference;
 pub mod simd;
+pub mod tree;
 
 pub use isa::{Isa, Kernel, Leg};
 pub use simd::{LANES, Lanes};

@@ -1,1 +1,3 @@
-//! Predictors.
+//! Predictors: what is fitted to a [`Table`](crate::table::Table) and predicts its target.
+
+pub mod boost;
