@@ -92,6 +92,9 @@ pub fn storage(bins: usize) -> usize {
     }
 }
 
+/// Rows between a prefetch and its use.
+const AHEAD: usize = 16;
+
 struct Build<'a, const B: usize> {
     packing: Packing,
     rows: &'a [u32],
@@ -103,8 +106,12 @@ struct Build<'a, const B: usize> {
 impl<const B: usize> Kernel for Build<'_, B> {
     type Output = ();
     #[inline(always)]
-    fn run<S: Simd>(self, _: S) {
-        for (&row, &value) in self.rows.iter().zip(self.values) {
+    fn run<S: Simd>(self, s: S) {
+        for (i, (&row, &value)) in self.rows.iter().zip(self.values).enumerate() {
+            // rows of a leaf are far apart: the words of those to come are fetched while this one is counted
+            if let Some(&coming) = self.rows.get(i + AHEAD) {
+                s.prefetch(self.codes, coming as usize);
+            }
             let codes = self.codes[row as usize];
             let value = self.packing.pack(value);
             for f in 0..GROUP {

@@ -62,6 +62,18 @@ pub trait Double: Copy + Send + Sync + 'static {
     /// `a` where the mask holds, else `b`.
     fn select_d(self, m: Self::N, a: Self::D, b: Self::D) -> Self::D;
 
+    /// Asks for the cache line of `x[at]`, if there is such an item, before it is needed.
+    #[inline(always)]
+    fn prefetch<T>(self, x: &[T], at: usize) {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: a prefetch reads nothing that can be seen and faults at no address.
+        unsafe {
+            _mm_prefetch::<_MM_HINT_T0>(x.as_ptr().wrapping_add(at).cast())
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = (x, at);
+    }
+
     /// `|a|`
     #[inline(always)]
     fn abs_d(self, a: Self::D) -> Self::D {
