@@ -241,7 +241,8 @@ impl Grower<'_> {
                     queue.extend(children);
                 }
                 _ => {
-                    let value = self.value(knot.leaf);
+                    // a tree without a cut has nothing to say
+                    let value = if k == 0 { 0.0 } else { self.value(knot.leaf) };
                     nodes.push(tree::Node { value, count, ..tree::Node::default() });
                     self.collect(&mut knots, k, value, &mut leaves);
                 }

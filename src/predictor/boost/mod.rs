@@ -13,6 +13,8 @@ mod histogram;
 mod params;
 mod sample;
 mod split;
+#[cfg(test)]
+mod tests;
 mod tree;
 
 pub use fit::fit;
