@@ -24,6 +24,7 @@ pub mod reduce;
 #[cfg(feature = "std")]
 pub mod reference;
 pub mod simd;
+pub mod tree;
 
 pub use isa::{Isa, Kernel, Leg};
 pub use simd::{LANES, Lanes};

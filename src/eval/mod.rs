@@ -1,1 +1,7 @@
-//! Evaluation.
+//! How good a prediction is, and on which rows that is asked.
+
+pub mod metrics;
+pub mod split;
+
+pub use metrics::Score;
+pub use split::Split;

@@ -2,7 +2,9 @@
 
 pub mod activation;
 pub mod conv;
+pub mod histogram;
 pub mod loss;
 pub mod optimizer;
 pub mod pool;
 pub mod random;
+pub mod tree;

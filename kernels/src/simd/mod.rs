@@ -11,12 +11,15 @@ mod avx2;
 #[cfg(target_arch = "x86_64")]
 #[allow(unsafe_code)]
 mod avx512;
+#[allow(unsafe_code)]
+mod double;
 mod portable;
 
 #[cfg(target_arch = "x86_64")]
 pub use avx2::Avx2;
 #[cfg(target_arch = "x86_64")]
 pub use avx512::Avx512;
+pub use double::{DOUBLES, Double};
 pub use portable::Portable;
 
 /// Logical lanes of a vector on every leg.
@@ -45,7 +48,7 @@ impl Lanes {
 /// Operations on sixteen lanes of `f32` ([`Simd::F`]), `u32` ([`Simd::U`]) or truth ([`Simd::M`]).
 ///
 /// Arithmetic is IEEE 754 with round to nearest; integers wrap.
-pub trait Simd: Copy + Send + Sync + 'static {
+pub trait Simd: Double + Copy + Send + Sync + 'static {
     /// Sixteen `f32`.
     type F: Copy;
     /// Sixteen `u32`.

@@ -1,0 +1,38 @@
+//! Histograms with sums of `f64`, unpacked.
+
+use crate::histogram::{Leaf, Rule};
+
+/// Sum of gradients and count of one bin of one feature.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Bin {
+    /// Sum of gradients.
+    pub gradient: f64,
+    /// Number of rows.
+    pub count: f64,
+}
+
+/// Adds rows with the given codes and gradients to the histogram of one feature.
+pub fn build(codes: impl Iterator<Item = u8>, gradients: impl Iterator<Item = f64>, bins: &mut [Bin]) {
+    for (code, gradient) in codes.zip(gradients) {
+        let bin = &mut bins[usize::from(code)];
+        bin.gradient += gradient;
+        bin.count += 1.0;
+    }
+}
+
+/// The gain of the cut after each bin; `None` where a side has too few rows.
+pub fn gains(bins: &[Bin], start: Bin, leaf: Leaf, rule: Rule, mut each: impl FnMut(usize, Option<f64>)) {
+    let score = |gradient: f64, count: f64| {
+        let t = (gradient.abs() - rule.alpha).max(0.0);
+        t * t / (count + rule.lambda)
+    };
+    let (whole, n) = (leaf.gradient as f64, f64::from(leaf.count));
+    let mut left = start;
+    for (b, bin) in bins.iter().enumerate() {
+        left.gradient += bin.gradient;
+        left.count += bin.count;
+        let enough = left.count.min(n - left.count) >= f64::from(rule.min_count);
+        let gain = score(left.gradient, left.count) + score(whole - left.gradient, n - left.count) - score(whole, n);
+        each(b, enough.then_some(gain));
+    }
+}

@@ -1,0 +1,153 @@
+//! Regression trees: the rows of a leaf divided by a cut, and the values that trees give to rows.
+//!
+//! A row reaches the kernels as *keys*: each value twice, once with `NaN` as −∞ (it then goes left of every threshold) and
+//! once as +∞ (right); a node names the copy that it learned. Infinite values are the largest finite ones ([`keys`]).
+
+use crate::histogram::GROUP;
+use crate::isa::{Isa, Kernel};
+use crate::simd::{LANES, Lanes, Simd};
+
+/// Divides the rows of a leaf by their code of one feature, both sides in their old order; returns the number of the left.
+///
+/// `rows = [r : goes_left[codes[r][feature]]] ++ [the others]`
+///
+/// Shapes.   `rows`, `scratch` m (what is in `scratch` is lost), `codes` one word a row of the table.
+/// Panics.   if `scratch` is shorter than `rows`, or a row has no codes.
+/// Cost.     no branch on the data; reads 5·m bytes, writes 8·m.
+/// Numerics. none.
+/// Source.   the reference twin.
+pub fn partition(
+    codes: &[[u8; GROUP]],
+    feature: usize,
+    goes_left: &[bool; 256],
+    rows: &mut [u32],
+    scratch: &mut [u32],
+) -> usize {
+    assert!(feature < GROUP, "a group has {GROUP} features");
+    let scratch = &mut scratch[..rows.len()];
+    let (mut left, mut right) = (0, 0);
+    for i in 0..rows.len() {
+        let row = rows[i];
+        let goes_left = goes_left[usize::from(codes[row as usize][feature])];
+        // both are written, one of them counts: left ≤ i, so no row is lost
+        rows[left] = row;
+        scratch[right] = row;
+        left += usize::from(goes_left);
+        right += usize::from(!goes_left);
+    }
+    rows[left..].copy_from_slice(&scratch[..right]);
+    left
+}
+
+/// The two keys of a value: for nodes that send `NaN` to the left, and to the right.
+#[inline(always)]
+pub fn keys(x: f32) -> [f32; 2] {
+    // comparisons that NaN fails choose the copy; infinities become the largest finite values
+    let finite = if x > f32::MAX { f32::MAX } else { x };
+    let finite = if finite < f32::MIN { f32::MIN } else { finite };
+    if x.is_nan() { [f32::NEG_INFINITY, f32::INFINITY] } else { [finite, finite] }
+}
+
+/// A node of [`walk`]: eight bytes.
+///
+/// The children stand next to each other, `step` nodes further on. A leaf has `step` 0 and the threshold +∞: a walk that has
+/// arrived stays.
+#[derive(Clone, Copy, Debug, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(C)]
+pub struct Node {
+    /// A key above it goes to the right.
+    pub threshold: f32,
+    /// Which key: below 2·width.
+    pub key: u16,
+    /// Distance to the left child.
+    pub step: u16,
+}
+
+/// Walks of [`walk`] that go on at the same time, to hide the latency of each.
+pub const WALKS: usize = 8;
+
+/// Walks `steps` steps down from each of the nodes `at`, the walk i with the keys `rows[i]`, and leaves the nodes in `at`.
+///
+/// Shapes.   `rows[i]` the keys of a row, `at` indexes of `nodes`.
+/// Panics.   if a node or a key does not exist.
+/// Cost.     8·steps dependent loads of 8 and 4 bytes, in 8 independent chains.
+/// Numerics. none.
+/// Source.   the reference twin.
+pub fn walk(nodes: &[Node], steps: usize, rows: [&[f32]; WALKS], at: &mut [u32; WALKS]) {
+    for _ in 0..steps {
+        for i in 0..WALKS {
+            let node = nodes[at[i] as usize];
+            let right = u32::from(rows[i][usize::from(node.key)] > node.threshold);
+            at[i] += u32::from(node.step) + right;
+        }
+    }
+}
+
+/// The most leaves of a tree that [`find_leaf`] takes: the bits of a word.
+pub const MAX_LEAVES: usize = 32;
+
+/// An inner node of [`find_leaf`].
+#[derive(Clone, Copy, Debug, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(C)]
+pub struct Test {
+    /// A key above it goes to the right.
+    pub threshold: f32,
+    /// Which key: below 2·width.
+    pub key: u32,
+    /// One bit for each leaf of the left subtree, leaves numbered from left to right.
+    pub left_leaves: u32,
+}
+
+/// Finds for each of sixteen rows and each tree the leaf that it falls into, without a branch or a dependent load.
+///
+/// A test that sends a row to the right rules out the leaves of its left subtree. When all tests of a tree have spoken, in any
+/// order, the leftmost leaf not ruled out is the row's: `leaf = trailing_ones(⋁_{tests: x[key] > threshold} left_leaves)`.
+///
+/// Shapes.   `tests` the trees one after another, `ends[t]` where those of tree t end, `keys` one block of sixteen rows a key,
+///           `values[t]` the values of the leaves of tree t, `sums` one a row.
+/// Panics.   if a key does not exist, or `values` has fewer trees than `ends`.
+/// Cost.     3 operations of 16 lanes a test; reads 12 bytes a test.
+/// Numerics. `sums[row] += values[t][leaf]` in f64, trees in order.
+/// Source.   the reference twin; Lucchese et al., «QuickScorer», SIGIR 2015; Ye et al., «RapidScorer», KDD 2018.
+pub fn find_leaf(
+    isa: Isa,
+    tests: &[Test],
+    ends: &[u32],
+    keys: &[Lanes],
+    values: &[[f32; MAX_LEAVES]],
+    sums: &mut [f64; LANES],
+) {
+    isa.run(FindLeaf { tests, ends, keys, values, sums })
+}
+
+struct FindLeaf<'a> {
+    tests: &'a [Test],
+    ends: &'a [u32],
+    keys: &'a [Lanes],
+    values: &'a [[f32; MAX_LEAVES]],
+    sums: &'a mut [f64; LANES],
+}
+
+impl Kernel for FindLeaf<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let mut begin = 0;
+        let values = &self.values[..self.ends.len()];
+        for (&end, values) in self.ends.iter().zip(values) {
+            let mut ruled_out = s.splat_u(0);
+            for test in &self.tests[begin..end as usize] {
+                let right = s.gt(s.load(&self.keys[test.key as usize]), s.splat(test.threshold));
+                let out = s.keep(right, s.from_bits(s.splat_u(test.left_leaves)));
+                ruled_out = s.or_u(ruled_out, s.to_bits(out));
+            }
+            begin = end as usize;
+            let mut words = [0; LANES];
+            s.store_u(ruled_out, &mut words);
+            for k in 0..LANES {
+                let leaf = words[k].trailing_ones() as usize & (MAX_LEAVES - 1);
+                self.sums[k] += f64::from(values[leaf]);
+            }
+        }
+    }
+}

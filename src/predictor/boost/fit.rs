@@ -1,0 +1,244 @@
+//! The rounds of boosting.
+
+use super::bin::{self, Column};
+use super::grow::Grower;
+use super::histogram::{Group, Pool, groups};
+use super::sample::{Draw, choose};
+use super::split::Search;
+use super::tree::Tree;
+use super::{Boost, Forest, Params, Round};
+use crate::kernels::Isa;
+use crate::kernels::histogram::{Packing, Rule};
+use crate::par::Stop;
+use crate::table::Table;
+use crate::{Error, Result};
+use rayon::prelude::*;
+
+/// Rows whose squares are added by one thread: fixed, so that the sum does not depend on the number of threads.
+const CHUNK: usize = 8192;
+
+/// Fits trees to a table; with `val` and `early_stopping_rounds` it ends when the validation error does not fall any more, and
+/// the rounds after the best one are dropped.
+///
+/// `NaN` is a missing value, infinite values count as the largest finite ones. Constant columns and constant targets are fine;
+/// what cannot be cut is predicted by the mean.
+///
+/// Errors: [`Error::Invalid`] for options out of range, a table without rows or columns, or with more than there is room for,
+/// targets that are missing or not finite, or validation columns that differ; [`Error::Interrupted`] when `stop` is requested.
+pub fn fit(
+    isa: Isa,
+    train: &Table,
+    val: Option<&Table>,
+    params: &Params,
+    progress: &mut dyn FnMut(&Round),
+    stop: &Stop,
+) -> Result<Boost> {
+    params.check()?;
+    let packing = check(train, "training table")?;
+    let val = val.filter(|val| val.rows() > 0);
+    if let Some(val) = val {
+        check(val, "validation table")?;
+        if val.columns != train.columns {
+            return Err(Error::invalid("validation table", "the columns of the training table", "others"));
+        }
+    }
+    let columns = bin::columns(&train.x, train.width(), params.max_bin);
+    Fit::new(isa, train, val, params, packing, &columns).run(progress, stop)
+}
+
+/// Checks what a fit needs of a table.
+fn check(table: &Table, what: &str) -> Result<Packing> {
+    let (rows, width) = (table.rows(), table.width());
+    if !(1..=Forest::MAX_WIDTH).contains(&width) {
+        return Err(Error::invalid(what, format!("1 to {} columns", Forest::MAX_WIDTH), width));
+    }
+    if table.x.len() != rows * width || table.y.len() != rows {
+        let got = format!("{} values and {} targets in {rows} rows", table.x.len(), table.y.len());
+        return Err(Error::invalid(what, format!("{width} values and one target a row"), got));
+    }
+    if let Some(row) = table.y.iter().position(|y| !y.is_finite()) {
+        return Err(Error::invalid(what, "finite targets", format!("{} in row {row}", table.y[row])));
+    }
+    match Packing::new(rows) {
+        Some(packing) if rows > 0 => Ok(packing),
+        _ => Err(Error::invalid(what, format!("1 to {} rows", Packing::MAX_ROWS), rows)),
+    }
+}
+
+/// The state between two rounds.
+struct Fit<'a> {
+    isa: Isa,
+    params: &'a Params,
+    packing: Packing,
+    train: &'a Table,
+    val: Option<&'a Table>,
+    columns: &'a [Column],
+    /// The codes of all columns, if every tree sees all.
+    groups: Vec<Group>,
+    pool: Pool,
+    base: f64,
+    /// Predictions so far.
+    scores: Vec<f64>,
+    val_scores: Vec<f64>,
+    /// Residuals in integers.
+    gradients: Vec<i32>,
+    /// The rows that trees see, in any order, and as much space.
+    rows: Vec<u32>,
+    scratch: Vec<u32>,
+}
+
+impl<'a> Fit<'a> {
+    fn new(
+        isa: Isa,
+        train: &'a Table,
+        val: Option<&'a Table>,
+        params: &'a Params,
+        packing: Packing,
+        columns: &'a [Column],
+    ) -> Fit<'a> {
+        let rows = train.rows();
+        let base = train.y.iter().map(|&y| f64::from(y)).sum::<f64>() / rows as f64;
+        let all: Vec<u32> = (0..columns.len() as u32).collect();
+        Fit {
+            groups: if params.colsample_bytree < 1.0 { Vec::new() } else { groups(columns, &all) },
+            pool: Pool::default(),
+            scores: vec![base; rows],
+            val_scores: vec![base; val.map_or(0, Table::rows)],
+            gradients: vec![0; rows],
+            rows: (0..rows as u32).collect(),
+            scratch: vec![0; rows],
+            isa,
+            params,
+            packing,
+            train,
+            val,
+            columns,
+            base,
+        }
+    }
+
+    fn run(mut self, progress: &mut dyn FnMut(&Round), stop: &Stop) -> Result<Boost> {
+        let (mut trees, mut curve) = (Vec::new(), Vec::new());
+        let mut best = (f64::INFINITY, 0);
+        for round in 0..self.params.n_estimators {
+            if stop.requested() {
+                return Err(Error::Interrupted);
+            }
+            let (tree, train_rmse) = self.round(round);
+            let nothing_to_cut = tree.nodes.len() == 1;
+            trees.push(tree);
+            let val_rmse = self.val.map(|val| rmse(&self.val_scores, &val.y));
+            let state = Round { trees: trees.len(), train_rmse, val_rmse };
+            progress(&state);
+            curve.push(state);
+            if let Some(rmse) = val_rmse.filter(|&rmse| rmse < best.0) {
+                best = (rmse, trees.len());
+            }
+            let patience = self.params.early_stopping_rounds;
+            let too_late = val_rmse.is_some() && patience > 0 && trees.len() - best.1 >= patience;
+            if too_late || (nothing_to_cut && !self.draws()) {
+                break;
+            }
+        }
+        if self.val.is_some() && self.params.early_stopping_rounds > 0 {
+            trees.truncate(best.1);
+        }
+        Ok(Boost::new(self.params.clone(), self.train.width(), self.base, trees, curve))
+    }
+
+    /// Whether trees see different rows or columns.
+    fn draws(&self) -> bool {
+        self.samples_rows() || self.params.colsample_bytree < 1.0
+    }
+
+    fn samples_rows(&self) -> bool {
+        self.params.subsample < 1.0 && self.params.subsample_freq > 0
+    }
+
+    /// One tree more; returns it with the training error before it.
+    fn round(&mut self, round: usize) -> (Tree, f64) {
+        let params = self.params;
+        if self.samples_rows() && round.is_multiple_of(params.subsample_freq) {
+            self.rows = choose(params.seed, Draw::Rows, round, self.train.rows(), params.subsample);
+        }
+        let drawn = (params.colsample_bytree < 1.0).then(|| {
+            let chosen = choose(params.seed, Draw::Columns, round, self.columns.len(), params.colsample_bytree);
+            groups(self.columns, &chosen)
+        });
+        let (unit, train_rmse) = self.set_gradients();
+        let grower = Grower {
+            search: Search {
+                isa: self.isa,
+                packing: self.packing,
+                rule: Rule { lambda: params.reg_lambda, alpha: params.reg_alpha / unit, min_count: params.min_count() },
+                min_gain: params.min_split_gain / (unit * unit),
+            },
+            num_leaves: params.num_leaves,
+            max_depth: usize::try_from(params.max_depth).unwrap_or(usize::MAX),
+            unit,
+            learning_rate: params.learning_rate,
+            columns: self.columns,
+            groups: drawn.as_deref().unwrap_or(&self.groups),
+            gradients: &self.gradients,
+            pool: &self.pool,
+        };
+        let scratch = &mut self.scratch[..self.rows.len()];
+        let grown = grower.grow(&mut self.rows, scratch);
+        for (rows, value) in grown.leaves {
+            for &mut row in rows {
+                self.scores[row as usize] += f64::from(value);
+            }
+        }
+        let tree = grown.tree;
+        self.add_elsewhere(&tree);
+        (tree, train_rmse)
+    }
+
+    /// Sets the gradients, which are `prediction − target`, to integers times the unit returned, as fine as there is room for;
+    /// returns the root mean square of the exact ones too.
+    fn set_gradients(&mut self) -> (f64, f64) {
+        let pairs = self.scores.par_chunks(CHUNK).zip(self.train.y.par_chunks(CHUNK));
+        let partial = |(scores, y): (&[f64], &[f32])| {
+            scores.iter().zip(y).fold((0.0f64, 0.0), |(largest, squares), (&score, &y)| {
+                let gradient = score - f64::from(y);
+                (largest.max(gradient.abs()), squares + gradient * gradient)
+            })
+        };
+        let partial: Vec<(f64, f64)> = pairs.map(partial).collect();
+        let largest = partial.iter().fold(0.0f64, |largest, part| largest.max(part.0));
+        let squares: f64 = partial.iter().map(|part| part.1).sum();
+        let limit = f64::from(self.packing.limit());
+        let unit = if largest > 0.0 { largest / limit } else { 1.0 };
+        // added to it, a number below 2³¹ is rounded to an integer, which stands in the low bits
+        let rounder = 1.5 * (1u64 << 52) as f64;
+        let chunks = self.gradients.par_chunks_mut(CHUNK).zip(self.scores.par_chunks(CHUNK));
+        chunks.zip(self.train.y.par_chunks(CHUNK)).for_each(|((gradients, scores), y)| {
+            for ((gradient, &score), &y) in gradients.iter_mut().zip(scores).zip(y) {
+                *gradient = ((score - f64::from(y)) / unit + rounder).to_bits() as i32;
+            }
+        });
+        (unit, (squares / self.train.rows() as f64).sqrt())
+    }
+
+    /// Adds a tree to the predictions of rows that it did not see.
+    fn add_elsewhere(&mut self, tree: &Tree) {
+        let forest = || Forest::new(std::slice::from_ref(tree), self.train.width());
+        if self.samples_rows() {
+            let mut seen = vec![false; self.train.rows()];
+            self.rows.iter().for_each(|&row| seen[row as usize] = true);
+            let forest = forest();
+            for row in (0..self.train.rows()).filter(|&row| !seen[row]) {
+                forest.add_one(self.train.row(row), &mut self.scores[row]);
+            }
+        }
+        if let Some(val) = self.val {
+            forest().add(self.isa, &val.x, &mut self.val_scores);
+        }
+    }
+}
+
+/// Root mean squared difference.
+fn rmse(scores: &[f64], y: &[f32]) -> f64 {
+    let squares: f64 = scores.iter().zip(y).map(|(&score, &y)| (score - f64::from(y)).powi(2)).sum();
+    (squares / y.len() as f64).sqrt()
+}

@@ -1,0 +1,129 @@
+//! Trees in the form in which prediction is fast.
+
+use super::tree::Tree;
+use crate::kernels::tree::{MAX_LEAVES, Node, Test, WALKS, find_leaf, keys, walk};
+use crate::kernels::{Isa, LANES, Lanes};
+use rayon::prelude::*;
+
+/// Fewest rows for which all tests of all trees are cheaper than a walk for each row.
+const MANY_ROWS: usize = 4;
+
+/// Trees ready for prediction.
+///
+/// Many rows go through trees of up to 32 leaves sixteen at a time and meet every test; a single row, or a row of larger
+/// trees, walks down eight trees at the same time. Both add the values of the trees in their order, to the same bits.
+#[derive(Clone, Debug, Default)]
+pub struct Forest {
+    width: usize,
+    /// All trees one after another, for walks; leaves stay where they are.
+    nodes: Vec<Node>,
+    /// What the tree predicts in each node.
+    values: Vec<f32>,
+    roots: Vec<u32>,
+    depths: Vec<u32>,
+    tests: Vec<Test>,
+    ends: Vec<u32>,
+    /// Values by leaf, from left to right; empty if a tree has too many.
+    leaf_values: Vec<[f32; MAX_LEAVES]>,
+}
+
+impl Forest {
+    /// Columns at most: both keys of a column must fit into 16 bits.
+    pub const MAX_WIDTH: usize = 32_767;
+
+    /// Prepares trees over `width` columns, at most [`Forest::MAX_WIDTH`], that passed [`Tree::check`].
+    pub fn new(trees: &[Tree], width: usize) -> Forest {
+        let mut forest = Forest { width, ..Forest::default() };
+        let small = trees.iter().all(|tree| tree.leaves() <= MAX_LEAVES);
+        for tree in trees {
+            forest.roots.push(forest.nodes.len() as u32);
+            forest.depths.push(tree.depth() as u32);
+            for (i, node) in tree.nodes.iter().enumerate() {
+                let step = if node.is_leaf() { 0 } else { (node.left as usize - i) as u16 };
+                let threshold = if node.is_leaf() { f32::INFINITY } else { node.threshold };
+                forest.nodes.push(Node { threshold, key: forest.key(node.feature, node.missing_left) as u16, step });
+                forest.values.push(node.value);
+            }
+            if small {
+                let mut values = [0.0; MAX_LEAVES];
+                forest.push_tests(tree, 0, &mut values, &mut 0);
+                forest.leaf_values.push(values);
+                forest.ends.push(forest.tests.len() as u32);
+            }
+        }
+        forest
+    }
+
+    /// The key that a node looks at: that where `NaN` is −∞, or that where it is +∞.
+    fn key(&self, feature: u32, missing_left: bool) -> u32 {
+        feature + if missing_left { 0 } else { self.width as u32 }
+    }
+
+    /// Adds the tests below a node from left to right; returns the bits of the leaves below it.
+    fn push_tests(&mut self, tree: &Tree, at: usize, values: &mut [f32; MAX_LEAVES], leaves: &mut usize) -> u32 {
+        let node = tree.nodes[at];
+        if node.is_leaf() {
+            values[*leaves] = node.value;
+            *leaves += 1;
+            return 1 << (*leaves - 1);
+        }
+        let left_leaves = self.push_tests(tree, node.left as usize, values, leaves);
+        let key = self.key(node.feature, node.missing_left);
+        self.tests.push(Test { threshold: node.threshold, key, left_leaves });
+        left_leaves | self.push_tests(tree, node.left as usize + 1, values, leaves)
+    }
+
+    /// Adds what the trees predict for each row of a row-major table to `sums`.
+    pub fn add(&self, isa: Isa, x: &[f32], sums: &mut [f64]) {
+        let width = self.width;
+        let one_by_one = self.leaf_values.len() < self.roots.len() || sums.len() < MANY_ROWS;
+        let work = x.par_chunks(LANES * width).zip(sums.par_chunks_mut(LANES));
+        if one_by_one {
+            let keys = || vec![0.0; 2 * width];
+            work.for_each_init(keys, |keys, (x, sums)| {
+                for (row, sum) in x.chunks_exact(width).zip(sums) {
+                    self.add_row(row, keys, sum);
+                }
+            });
+        } else {
+            let keys = || vec![Lanes::ZERO; 2 * width];
+            work.with_min_len(4).for_each_init(keys, |keys, (x, sums)| self.add_block(isa, x, keys, sums));
+        }
+    }
+
+    /// Sixteen rows, or the last few.
+    fn add_block(&self, isa: Isa, x: &[f32], block: &mut [Lanes], sums: &mut [f64]) {
+        let (left, right) = block.split_at_mut(self.width);
+        for (lane, row) in x.chunks_exact(self.width).enumerate() {
+            for ((left, right), &x) in left.iter_mut().zip(right.iter_mut()).zip(row) {
+                [left.0[lane], right.0[lane]] = keys(x);
+            }
+        }
+        let mut all = [0.0; LANES];
+        all[..sums.len()].copy_from_slice(sums);
+        find_leaf(isa, &self.tests, &self.ends, block, &self.leaf_values, &mut all);
+        sums.copy_from_slice(&all[..sums.len()]);
+    }
+
+    /// One row, down eight trees at a time.
+    fn add_row(&self, row: &[f32], both: &mut [f32], sum: &mut f64) {
+        let (left, right) = both.split_at_mut(self.width);
+        for ((left, right), &x) in left.iter_mut().zip(right).zip(row) {
+            [*left, *right] = keys(x);
+        }
+        for (roots, depths) in self.roots.chunks(WALKS).zip(self.depths.chunks(WALKS)) {
+            let mut at = [roots[0]; WALKS];
+            at[..roots.len()].copy_from_slice(roots);
+            let steps = depths.iter().copied().max().unwrap_or(0) as usize;
+            walk(&self.nodes, steps, [both; WALKS], &mut at);
+            for &leaf in &at[..roots.len()] {
+                *sum += f64::from(self.values[leaf as usize]);
+            }
+        }
+    }
+
+    /// Adds to one row on this thread.
+    pub fn add_one(&self, row: &[f32], sum: &mut f64) {
+        self.add_row(row, &mut vec![0.0; 2 * self.width], sum);
+    }
+}

@@ -1,0 +1,98 @@
+//! A fitted tree.
+
+use crate::{Error, Result};
+use std::path::Path;
+
+/// A node of a fitted tree.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Node {
+    /// Column that the node looks at; 0 in a leaf.
+    pub feature: u32,
+    /// A larger value goes to the right; 0 in a leaf.
+    pub threshold: f32,
+    /// The left child; the right one comes after it. 0 in a leaf: the root is nobody's child.
+    pub left: u32,
+    /// Whether `NaN` goes left.
+    pub missing_left: bool,
+    /// What the tree predicts; 0 in an inner node.
+    pub value: f32,
+    /// How much the cut reduces the sum of squares, twice the loss; 0 in a leaf.
+    pub gain: f32,
+    /// Training rows that came by.
+    pub count: u32,
+}
+
+impl Node {
+    /// Whether the walk ends here.
+    pub fn is_leaf(&self) -> bool {
+        self.left == 0
+    }
+}
+
+/// A fitted tree: nodes level by level, the root first, so that children come after their parent.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tree {
+    /// The nodes, at least one.
+    pub nodes: Vec<Node>,
+}
+
+impl Tree {
+    /// Number of leaves.
+    pub fn leaves(&self) -> usize {
+        self.nodes.iter().filter(|node| node.is_leaf()).count()
+    }
+
+    /// Number of cuts above the deepest leaf.
+    pub fn depth(&self) -> usize {
+        let mut depth = vec![0; self.nodes.len()];
+        for (i, node) in self.nodes.iter().enumerate().filter(|(_, node)| !node.is_leaf()) {
+            for child in [node.left, node.left + 1] {
+                depth[child as usize] = depth[i] + 1;
+            }
+        }
+        depth.into_iter().max().unwrap_or(0)
+    }
+
+    /// The value for one row: the definition that the fast ways to predict are tested against.
+    pub fn predict(&self, row: &[f32]) -> f32 {
+        let mut node = &self.nodes[0];
+        while !node.is_leaf() {
+            let x = row[node.feature as usize];
+            let left = if x.is_nan() { node.missing_left } else { x.min(f32::MAX) <= node.threshold };
+            node = &self.nodes[node.left as usize + usize::from(!left)];
+        }
+        node.value
+    }
+
+    /// Checks that every walk ends, whatever file the tree comes from: children come after their parent, no node has two,
+    /// columns exist, numbers are finite.
+    pub fn check(&self, path: &Path, tree: usize, width: usize) -> Result<()> {
+        let fail = |i: usize, expected: &str, got: String| {
+            Err(Error::malformed(path, format!("{expected} in node {i} of tree {tree}"), got))
+        };
+        let mut next = 1;
+        for (i, node) in self.nodes.iter().enumerate() {
+            if !(node.threshold.is_finite() && node.value.is_finite() && node.gain.is_finite()) {
+                return fail(i, "finite numbers", format!("{} {} {}", node.threshold, node.value, node.gain));
+            }
+            if node.is_leaf() {
+                continue;
+            }
+            // level by level means that the children are the next two not yet named
+            if node.left as usize != next {
+                return fail(i, &format!("left child {next}"), node.left.to_string());
+            }
+            next += 2;
+            if node.feature as usize >= width {
+                return fail(i, &format!("a column below {width}"), node.feature.to_string());
+            }
+            if node.left as usize - i > usize::from(u16::MAX) {
+                return fail(i, "children within 65535 nodes", (node.left as usize - i).to_string());
+            }
+        }
+        if next != self.nodes.len() {
+            return fail(0, &format!("{} nodes", self.nodes.len()), format!("{next} that the root leads to"));
+        }
+        Ok(())
+    }
+}
