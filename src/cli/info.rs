@@ -21,7 +21,7 @@ impl Info {
     pub fn run(&self) -> Result<Output> {
         let zoo = Zoo::open(&self.zoo)?;
         let schema = zoo.schema();
-        let of = |status: Status| zoo.status().iter().filter(|&&code| code == status as u8).count();
+        let of = |status: Status| zoo.status().iter().filter(|&&found| found == status).count();
         let (done, diverged, rows) = (of(Status::Done), of(Status::Diverged), zoo.rows());
         let finals = zoo.final_rows();
         let accuracies: Vec<f32> = finals.iter().map(|&row| zoo.test_accuracy()[row]).collect();

@@ -24,13 +24,7 @@ pub const STATISTICS: &str = "wstats-layers:all-qts:0,25,50,75,100";
 pub fn rows(zoo: &Zoo, path: &Path, epoch: Option<u32>) -> Result<Vec<usize>> {
     let rows = match epoch {
         None => zoo.final_rows(),
-        Some(epoch) => {
-            let checkpoints = &zoo.schema().checkpoints;
-            if !checkpoints.contains(&epoch) {
-                return Err(Error::invalid("--epoch", format!("one of the checkpoints {checkpoints:?}"), epoch));
-            }
-            zoo.rows_at_epoch(epoch)
-        }
+        Some(epoch) => zoo.rows_at_epoch(epoch)?,
     };
     if rows.is_empty() {
         return Err(Error::malformed(path, "a zoo with finished networks", "none that is finished and has not diverged"));

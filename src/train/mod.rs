@@ -137,9 +137,9 @@ impl Job<'_> {
 pub fn train(job: &Job, out: &Path, tell: &(dyn Fn(Event) + Sync), stop: &Stop) -> Result<Summary> {
     let schema = job.schema()?;
     let configs: Vec<Config> = (0..job.models).map(|index| job.config(index)).collect();
-    let writer = Writer::create_or_open(out, &schema, &configs)?;
+    let writer = Writer::create_or_open(out, &schema, &configs, false)?;
     let last = schema.checkpoints.len() - 1;
-    let todo: Vec<usize> = (0..job.models).filter(|&run| writer.status(run, last) == Status::NotWritten).collect();
+    let todo: Vec<usize> = (0..job.models).filter(|&run| writer.status(writer.row(run, last)) == Status::NotWritten).collect();
     tell(Event::Found { kept: job.models - todo.len() });
     let plan = Plan::new(&schema.arch);
     let next = AtomicUsize::new(0);
@@ -151,7 +151,7 @@ pub fn train(job: &Job, out: &Path, tell: &(dyn Fn(Event) + Sync), stop: &Stop) 
         Ok(())
     };
     par::workers(job.threads.min(todo.len()), stop, &work)?;
-    writer.finish()?;
+    writer.sync()?;
     Ok(Summary { models: job.models, trained: todo.len(), kept: job.models - todo.len() })
 }
 
@@ -182,7 +182,7 @@ impl<'a> Trainer<'a> {
         Trainer { job, writer, tell, network: Network::new(job.isa, plan, job.run(0)), checkpoint }
     }
 
-    /// Trains one network from its initial weights and writes all its rows; those already there get the same bytes again.
+    /// Trains one network from its initial weights and writes those of its rows that are not there yet.
     fn train(&mut self, run: usize, stop: &Stop) -> Result<()> {
         let hyperparameters = self.job.run(run);
         let (split, batch) = (&self.job.dataset.train, self.job.recipe.batch);
@@ -231,7 +231,11 @@ impl<'a> Trainer<'a> {
         Ok(true)
     }
 
+    /// Writes a row unless an earlier session did: its bytes would be the same.
     fn write(&self, run: usize, row: usize, status: Status) -> Result<()> {
+        if self.writer.status(self.writer.row(run, row)) != Status::NotWritten {
+            return Ok(());
+        }
         let Checkpoint { weights, metrics, class_accuracy } = &self.checkpoint;
         self.writer.write(run, row, weights, metrics, class_accuracy, status)
     }
