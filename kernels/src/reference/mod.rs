@@ -6,5 +6,7 @@ pub mod histogram;
 pub mod loss;
 pub mod optimizer;
 pub mod pool;
+pub mod quantile;
 pub mod random;
+pub mod reduce;
 pub mod tree;

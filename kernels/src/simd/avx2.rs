@@ -1,10 +1,10 @@
-//! AVX2 with FMA: sixteen lanes are two registers.
+//! AVX2 with FMA and POPCNT: sixteen lanes are two registers.
 
 use super::{LANES, Lanes, Simd};
 use crate::isa::Kernel;
 use core::arch::x86_64::*;
 
-/// Proof that this machine has AVX2 and FMA.
+/// Proof that this machine has AVX2, FMA and POPCNT.
 #[derive(Clone, Copy, Debug)]
 pub struct Avx2(());
 
@@ -13,16 +13,18 @@ impl Avx2 {
     #[inline]
     pub fn detect() -> Option<Avx2> {
         #[cfg(feature = "std")]
-        let has = std::is_x86_feature_detected!("avx2") && std::is_x86_feature_detected!("fma");
+        let has = std::is_x86_feature_detected!("avx2")
+            && std::is_x86_feature_detected!("fma")
+            && std::is_x86_feature_detected!("popcnt");
         #[cfg(not(feature = "std"))]
-        let has = cfg!(all(target_feature = "avx2", target_feature = "fma"));
+        let has = cfg!(all(target_feature = "avx2", target_feature = "fma", target_feature = "popcnt"));
         has.then_some(Avx2(()))
     }
 
     /// Runs `kernel` compiled for these instructions.
     #[inline]
     pub fn run<K: Kernel>(self, kernel: K) -> K::Output {
-        #[target_feature(enable = "avx2,fma")]
+        #[target_feature(enable = "avx2,fma,popcnt")]
         fn trampoline<K: Kernel>(simd: Avx2, kernel: K) -> K::Output {
             kernel.run(simd)
         }
@@ -53,12 +55,30 @@ macro_rules! halves {
     )*};
 }
 
+/// Wraps an intrinsic that works on each quarter of sixteen `f64` alone.
+macro_rules! quarters {
+    ($(fn $name:ident = $intrinsic:expr;)*) => {$(
+        #[inline(always)]
+        fn $name(self, a: D, b: D) -> D {
+            // SAFETY: the token proves the features; the intrinsic touches no memory.
+            unsafe { [
+                $intrinsic(a[0], b[0]),
+                $intrinsic(a[1], b[1]),
+                $intrinsic(a[2], b[2]),
+                $intrinsic(a[3], b[3]),
+            ] }
+        }
+    )*};
+}
+
 type F = [__m256; 2];
 type U = [__m256i; 2];
+type D = [__m256d; 4];
 
 impl Simd for Avx2 {
     type F = F;
     type U = U;
+    type D = D;
     type M = F;
     const ROWS: usize = 6;
 
@@ -82,6 +102,27 @@ impl Simd for Avx2 {
             [set(low), set(high)]
         };
         fn bits(m: F) -> u16 = (_mm256_movemask_ps(m[0]) | _mm256_movemask_ps(m[1]) << 8) as u16;
+        fn compress(m: F, v: F, x: &mut [f32; LANES]) -> usize = {
+            let (low, high) = (_mm256_movemask_ps(m[0]), _mm256_movemask_ps(m[1]));
+            let kept = low.count_ones() as usize;
+            _mm256_storeu_ps(x.as_mut_ptr(), compress_half(low, v[0]));
+            // `kept` is at most 8: the second half ends inside of `x`
+            _mm256_storeu_ps(x.as_mut_ptr().add(kept), compress_half(high, v[1]));
+            kept + high.count_ones() as usize
+        };
+        fn splat_d(x: f64) -> D = [_mm256_set1_pd(x); 4];
+        fn widen(v: F) -> D = [
+            _mm256_cvtps_pd(_mm256_castps256_ps128(v[0])),
+            _mm256_cvtps_pd(_mm256_extractf128_ps::<1>(v[0])),
+            _mm256_cvtps_pd(_mm256_castps256_ps128(v[1])),
+            _mm256_cvtps_pd(_mm256_extractf128_ps::<1>(v[1])),
+        ];
+        fn store_d(v: D, x: &mut [f64; LANES]) -> () = {
+            _mm256_storeu_pd(x.as_mut_ptr(), v[0]);
+            _mm256_storeu_pd(x.as_mut_ptr().add(4), v[1]);
+            _mm256_storeu_pd(x.as_mut_ptr().add(8), v[2]);
+            _mm256_storeu_pd(x.as_mut_ptr().add(12), v[3]);
+        };
         fn splat_u(x: u32) -> U = [_mm256_set1_epi32(x as i32); 2];
         fn load_u(x: &[u32; LANES]) -> U = [
             _mm256_loadu_si256(x.as_ptr().cast()),
@@ -116,6 +157,25 @@ impl Simd for Avx2 {
         fn from_bits(v): U => F = _mm256_castsi256_ps;
     }
 
+    quarters! {
+        fn add_d = _mm256_add_pd;
+        fn sub_d = _mm256_sub_pd;
+        fn mul_d = _mm256_mul_pd;
+    }
+
+    #[inline(always)]
+    fn within(self, x: F, low: F, high: F) -> F {
+        // SAFETY: the token proves the features.
+        unsafe { [within_half(x[0], low[0], high[0]), within_half(x[1], low[1], high[1])] }
+    }
+    #[inline(always)]
+    fn count(self, m: F, a: U) -> U {
+        // a mask is −1 where it holds
+        // SAFETY: the token proves the features.
+        unsafe {
+            [_mm256_sub_epi32(a[0], _mm256_castps_si256(m[0])), _mm256_sub_epi32(a[1], _mm256_castps_si256(m[1]))]
+        }
+    }
     #[inline(always)]
     fn select(self, m: F, a: F, b: F) -> F {
         // SAFETY: the token proves the features.
@@ -154,5 +214,46 @@ unsafe fn mul_wide_half(a: __m256i, b: __m256i) -> (__m256i, __m256i) {
         let odd = _mm256_mul_epu32(_mm256_srli_epi64::<32>(a), _mm256_srli_epi64::<32>(b));
         let high = _mm256_blend_epi32::<0xaa>(_mm256_srli_epi64::<32>(even), odd);
         (high, _mm256_blend_epi32::<0xaa>(even, _mm256_slli_epi64::<32>(odd)))
+    }
+}
+
+/// Eight times `low ≤ x ≤ high`.
+///
+/// # Safety
+/// The machine has AVX2.
+#[inline(always)]
+unsafe fn within_half(x: __m256, low: __m256, high: __m256) -> __m256 {
+    // SAFETY: the caller's promise.
+    unsafe { _mm256_and_ps(_mm256_cmp_ps::<_CMP_LE_OQ>(low, x), _mm256_cmp_ps::<_CMP_LE_OQ>(x, high)) }
+}
+
+/// For each set of eight lanes, a bit a lane: the lanes' numbers in ascending order, a byte each, lowest byte first.
+static ORDER: [u64; 256] = {
+    let mut order = [0; 256];
+    let mut set = 0;
+    while set < 256 {
+        let (mut lane, mut kept) = (0, 0);
+        while lane < 8 {
+            if set >> lane & 1 == 1 {
+                order[set] |= lane << (8 * kept);
+                kept += 1;
+            }
+            lane += 1;
+        }
+        set += 1;
+    }
+    order
+};
+
+/// The lanes of `v` whose bit is set, moved to the front in order.
+///
+/// # Safety
+/// The machine has AVX2.
+#[inline(always)]
+unsafe fn compress_half(bits: i32, v: __m256) -> __m256 {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let order = _mm256_cvtepu8_epi32(_mm_cvtsi64_si128(ORDER[(bits & 0xff) as usize] as i64));
+        _mm256_permutevar8x32_ps(v, order)
     }
 }

@@ -17,14 +17,16 @@ impl Avx512 {
             && std::is_x86_feature_detected!("avx512bw")
             && std::is_x86_feature_detected!("avx512dq")
             && std::is_x86_feature_detected!("avx512vl")
-            && std::is_x86_feature_detected!("fma");
+            && std::is_x86_feature_detected!("fma")
+            && std::is_x86_feature_detected!("popcnt");
         #[cfg(not(feature = "std"))]
         let has = cfg!(all(
             target_feature = "avx512f",
             target_feature = "avx512bw",
             target_feature = "avx512dq",
             target_feature = "avx512vl",
-            target_feature = "fma"
+            target_feature = "fma",
+            target_feature = "popcnt"
         ));
         has.then_some(Avx512(()))
     }
@@ -32,7 +34,7 @@ impl Avx512 {
     /// Runs `kernel` compiled for these instructions.
     #[inline]
     pub fn run<K: Kernel>(self, kernel: K) -> K::Output {
-        #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
+        #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,popcnt")]
         fn trampoline<K: Kernel>(simd: Avx512, kernel: K) -> K::Output {
             kernel.run(simd)
         }
@@ -55,6 +57,7 @@ macro_rules! op {
 impl Simd for Avx512 {
     type F = __m512;
     type U = __m512i;
+    type D = [__m512d; 2];
     type M = __mmask16;
     const ROWS: usize = 12;
 
@@ -73,6 +76,33 @@ impl Simd for Avx512 {
         fn max(a: __m512, b: __m512) -> __m512 = _mm512_max_ps(a, b);
         fn sqrt(a: __m512) -> __m512 = _mm512_sqrt_ps(a);
         fn gt(a: __m512, b: __m512) -> __mmask16 = _mm512_cmp_ps_mask::<_CMP_GT_OQ>(a, b);
+        fn within(x: __m512, low: __m512, high: __m512) -> __mmask16 = {
+            _mm512_mask_cmp_ps_mask::<_CMP_LE_OQ>(_mm512_cmp_ps_mask::<_CMP_LE_OQ>(low, x), x, high)
+        };
+        fn compress(m: __mmask16, v: __m512, x: &mut [f32; LANES]) -> usize = {
+            // compressing within the register and storing all of it is several times faster than a compressing store
+            _mm512_storeu_ps(x.as_mut_ptr(), _mm512_maskz_compress_ps(m, v));
+            m.count_ones() as usize
+        };
+        fn count(m: __mmask16, a: __m512i) -> __m512i = _mm512_mask_add_epi32(a, m, a, _mm512_set1_epi32(1));
+        fn splat_d(x: f64) -> [__m512d; 2] = [_mm512_set1_pd(x); 2];
+        fn widen(v: __m512) -> [__m512d; 2] = [
+            _mm512_cvtps_pd(_mm512_castps512_ps256(v)),
+            _mm512_cvtps_pd(_mm512_extractf32x8_ps::<1>(v)),
+        ];
+        fn store_d(v: [__m512d; 2], x: &mut [f64; LANES]) -> () = {
+            _mm512_storeu_pd(x.as_mut_ptr(), v[0]);
+            _mm512_storeu_pd(x.as_mut_ptr().add(8), v[1]);
+        };
+        fn add_d(a: [__m512d; 2], b: [__m512d; 2]) -> [__m512d; 2] = {
+            [_mm512_add_pd(a[0], b[0]), _mm512_add_pd(a[1], b[1])]
+        };
+        fn sub_d(a: [__m512d; 2], b: [__m512d; 2]) -> [__m512d; 2] = {
+            [_mm512_sub_pd(a[0], b[0]), _mm512_sub_pd(a[1], b[1])]
+        };
+        fn mul_d(a: [__m512d; 2], b: [__m512d; 2]) -> [__m512d; 2] = {
+            [_mm512_mul_pd(a[0], b[0]), _mm512_mul_pd(a[1], b[1])]
+        };
         fn select(m: __mmask16, a: __m512, b: __m512) -> __m512 = _mm512_mask_blend_ps(m, b, a);
         fn keep(m: __mmask16, a: __m512) -> __m512 = _mm512_maskz_mov_ps(m, a);
         fn splat_u(x: u32) -> __m512i = _mm512_set1_epi32(x as i32);

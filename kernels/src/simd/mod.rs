@@ -45,7 +45,7 @@ impl Lanes {
     }
 }
 
-/// Operations on sixteen lanes of `f32` ([`Simd::F`]), `u32` ([`Simd::U`]) or truth ([`Simd::M`]).
+/// Operations on sixteen lanes of `f32` ([`Simd::F`]), `u32` ([`Simd::U`]), `f64` ([`Simd::D`]) or truth ([`Simd::M`]).
 ///
 /// Arithmetic is IEEE 754 with round to nearest; integers wrap.
 pub trait Simd: Double + Copy + Send + Sync + 'static {
@@ -53,6 +53,8 @@ pub trait Simd: Double + Copy + Send + Sync + 'static {
     type F: Copy;
     /// Sixteen `u32`.
     type U: Copy;
+    /// Sixteen `f64`, for sums that must not lose digits.
+    type D: Copy;
     /// Sixteen truth values.
     type M: Copy;
     /// Rows of sixteen lanes that fit into the registers beside one row of operands: the height of a register tile.
@@ -86,6 +88,8 @@ pub trait Simd: Double + Copy + Send + Sync + 'static {
     fn sqrt(self, a: Self::F) -> Self::F;
     /// `a > b`; false where either is NaN.
     fn gt(self, a: Self::F, b: Self::F) -> Self::M;
+    /// `low ≤ x ≤ high`; false where any is NaN.
+    fn within(self, x: Self::F, low: Self::F, high: Self::F) -> Self::M;
     /// `a` where the mask holds, else `b`.
     fn select(self, m: Self::M, a: Self::F, b: Self::F) -> Self::F;
     /// `a` where the mask holds, else +0.
@@ -94,6 +98,9 @@ pub trait Simd: Double + Copy + Send + Sync + 'static {
     fn mask(self, bits: u16) -> Self::M;
     /// Bit `k` is set if lane `k` holds.
     fn bits(self, m: Self::M) -> u16;
+    /// Moves the lanes that the mask holds to the front of `x`, in order, and returns how many; what follows them in `x`
+    /// is unspecified.
+    fn compress(self, m: Self::M, v: Self::F, x: &mut [f32; LANES]) -> usize;
 
     /// `x` in every lane.
     fn splat_u(self, x: u32) -> Self::U;
@@ -118,6 +125,22 @@ pub trait Simd: Double + Copy + Send + Sync + 'static {
     /// `a > b`, both below 2³¹.
     fn gt_u(self, a: Self::U, b: Self::U) -> Self::M;
 
+    /// `a + 1` where the mask holds, else `a`.
+    fn count(self, m: Self::M, a: Self::U) -> Self::U;
+
+    /// `x` in every lane.
+    fn splat_d(self, x: f64) -> Self::D;
+    /// The same values as `f64`.
+    fn widen(self, v: Self::F) -> Self::D;
+    /// `x[k]` is lane `k`.
+    fn store_d(self, v: Self::D, x: &mut [f64; LANES]);
+    /// `a + b`
+    fn add_d(self, a: Self::D, b: Self::D) -> Self::D;
+    /// `a − b`
+    fn sub_d(self, a: Self::D, b: Self::D) -> Self::D;
+    /// `a · b`
+    fn mul_d(self, a: Self::D, b: Self::D) -> Self::D;
+
     /// The same bits as `u32`.
     fn to_bits(self, v: Self::F) -> Self::U;
     /// The same bits as `f32`.
@@ -132,6 +155,36 @@ pub trait Simd: Double + Copy + Send + Sync + 'static {
         while width > 0 {
             for k in 0..width {
                 a[k] += a[k + width];
+            }
+            width /= 2;
+        }
+        a[0]
+    }
+
+    /// Sum of all lanes over the tree of [`Simd::sum`].
+    #[inline(always)]
+    fn sum_d(self, v: Self::D) -> f64 {
+        let mut a = [0.0; LANES];
+        self.store_d(v, &mut a);
+        let mut width = LANES / 2;
+        while width > 0 {
+            for k in 0..width {
+                a[k] += a[k + width];
+            }
+            width /= 2;
+        }
+        a[0]
+    }
+
+    /// Sum of all lanes modulo 2³².
+    #[inline(always)]
+    fn sum_u(self, v: Self::U) -> u32 {
+        let mut a = [0u32; LANES];
+        self.store_u(v, &mut a);
+        let mut width = LANES / 2;
+        while width > 0 {
+            for k in 0..width {
+                a[k] = a[k].wrapping_add(a[k + width]);
             }
             width /= 2;
         }

@@ -10,6 +10,7 @@ pub struct Portable;
 
 type F = [f32x8; 2];
 type U = [u32x8; 2];
+type D = [f64; LANES];
 
 /// A method that works on each half alone.
 macro_rules! halves {
@@ -21,9 +22,24 @@ macro_rules! halves {
     )*};
 }
 
+/// A method on each lane of sixteen `f64`.
+macro_rules! lanes_d {
+    ($(fn $name:ident($a:ident, $b:ident) = $body:expr;)*) => {$(
+        #[inline(always)]
+        fn $name(self, mut x: D, y: D) -> D {
+            for k in 0..LANES {
+                let ($a, $b) = (x[k], y[k]);
+                x[k] = $body;
+            }
+            x
+        }
+    )*};
+}
+
 impl Simd for Portable {
     type F = F;
     type U = U;
+    type D = D;
     type M = F;
     const ROWS: usize = 3;
 
@@ -60,12 +76,52 @@ impl Simd for Portable {
         fn gt(a, b): F = a.simd_gt(b);
         fn select(m, a, b): F = m.select(a, b);
         fn keep(m, a): F = m & a;
+        fn within(x, low, high): F = low.simd_le(x) & x.simd_le(high);
         fn add_u(a, b): U = a + b;
         fn and_u(a, b): U = a & b;
         fn or_u(a, b): U = a | b;
         fn xor_u(a, b): U = a ^ b;
     }
 
+    lanes_d! {
+        fn add_d(a, b) = a + b;
+        fn sub_d(a, b) = a - b;
+        fn mul_d(a, b) = a * b;
+    }
+
+    #[inline(always)]
+    fn splat_d(self, x: f64) -> D {
+        [x; LANES]
+    }
+    #[inline(always)]
+    fn widen(self, v: F) -> D {
+        let (v, mut wide): ([f32; LANES], D) = (cast(v), [0.0; LANES]);
+        for k in 0..LANES {
+            wide[k] = f64::from(v[k]);
+        }
+        wide
+    }
+    #[inline(always)]
+    fn store_d(self, v: D, x: &mut [f64; LANES]) {
+        *x = v;
+    }
+    #[inline(always)]
+    fn count(self, m: F, a: U) -> U {
+        // a mask is −1 where it holds
+        let m: U = cast(m);
+        [a[0] - m[0], a[1] - m[1]]
+    }
+    #[inline(always)]
+    fn compress(self, m: F, v: F, x: &mut [f32; LANES]) -> usize {
+        let (bits, v): (u16, [f32; LANES]) = (self.bits(m), cast(v));
+        let mut kept = 0;
+        for k in 0..LANES {
+            // written in any case: `kept` is at most `k`
+            x[kept] = v[k];
+            kept += usize::from(bits >> k & 1);
+        }
+        kept
+    }
     #[inline(always)]
     fn mask(self, bits: u16) -> F {
         let mut lanes = [0u32; LANES];
