@@ -61,33 +61,33 @@ impl Kernel for MomentsKernel<'_> {
 
 /// Running sums, one a lane.
 struct Sums<S: Simd> {
-    shift: S::D,
+    shift: S::W,
     min: S::F,
     max: S::F,
-    d: S::D,
-    squares: S::D,
+    d: S::W,
+    squares: S::W,
 }
 
 impl<S: Simd> Sums<S> {
     #[inline(always)]
     fn new(simd: S, first: f32) -> Sums<S> {
-        let (x, zero) = (simd.splat(first), simd.splat_d(0.0));
-        Sums { shift: simd.splat_d(f64::from(first)), min: x, max: x, d: zero, squares: zero }
+        let (x, zero) = (simd.splat(first), simd.splat_w(0.0));
+        Sums { shift: simd.splat_w(f64::from(first)), min: x, max: x, d: zero, squares: zero }
     }
 
     #[inline(always)]
     fn add(&mut self, simd: S, x: S::F) {
         self.min = simd.min(x, self.min);
         self.max = simd.max(x, self.max);
-        let d = simd.sub_d(simd.widen(x), self.shift);
-        self.d = simd.add_d(self.d, d);
-        self.squares = simd.add_d(self.squares, simd.mul_d(d, d));
+        let d = simd.sub_w(simd.widen(x), self.shift);
+        self.d = simd.add_w(self.d, d);
+        self.squares = simd.add_w(self.squares, simd.mul_w(d, d));
     }
 
     #[inline(always)]
     fn finish(self, simd: S, x: &[f32]) -> Moments {
         let n = x.len() as f64;
-        let (d, squares) = (simd.sum_d(self.d), simd.sum_d(self.squares));
+        let (d, squares) = (simd.sum_w(self.d), simd.sum_w(self.squares));
         if !d.is_finite() && x.iter().any(|x| x.is_nan()) {
             return Moments { min: f32::NAN, max: f32::NAN, mean: f64::NAN, variance: f64::NAN };
         }

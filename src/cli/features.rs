@@ -5,7 +5,7 @@ use super::{Machine, select};
 use clap::Args;
 use std::path::PathBuf;
 use std::time::Instant;
-use zoometry::Result;
+use zoometry::{Error, Result};
 use zoometry::features::write;
 use zoometry::zoo::Zoo;
 
@@ -33,7 +33,7 @@ impl Features {
         let zoo = Zoo::open(&self.zoo)?;
         let rows = select::rows(&zoo, &self.zoo, self.epoch)?;
         let start = Instant::now();
-        let table = self.machine.run(|| zoometry::features::stats::table(isa, &zoo, &rows))?;
+        let table = self.machine.run(|| zoometry::features::stats::table(isa, &zoo, &rows));
         let seconds = start.elapsed().as_secs_f64();
         let mut output = Output::default();
         output.set("rows", table.rows());
@@ -41,13 +41,17 @@ impl Features {
         output.set("seconds", seconds);
         match &self.out {
             Some(path) => {
-                write::save(&table, path)?;
+                write::write(&table, path)?;
                 let (rows, width) = (count(table.rows() as u64), table.width());
                 output.line(format!("{}: {rows} networks × {width} statistics in {}", path.display(), duration(seconds)));
                 output.set("out", path);
             }
             None if self.machine.json => output.set("x", table.x.chunks(table.width().max(1)).collect::<Vec<_>>()),
-            None => output.text = write::csv_text(&table)?,
+            None => {
+                let mut text = Vec::new();
+                write::csv(&table, &mut text).map_err(Error::io("write", "stdout"))?;
+                output.text = String::from_utf8_lossy(&text).into_owned();
+            }
         }
         Ok(output)
     }

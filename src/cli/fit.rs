@@ -154,6 +154,7 @@ pub fn from_zoo(
         (select::INPUT.to_owned(), select::STATISTICS.to_owned()),
         (select::EPOCH.to_owned(), epoch.unwrap_or(last).to_string()),
         (select::SPLIT_SEED.to_owned(), split_seed.to_string()),
+        (select::ARCHITECTURE.to_owned(), serde_json::to_string(&zoo.schema().arch).unwrap_or_default()),
     ]);
     Ok((parts(&table, split_seed)?, info))
 }

@@ -13,7 +13,6 @@ mod select;
 mod train;
 
 use clap::{Args, Parser, Subcommand};
-use output::Output;
 use std::process::ExitCode;
 use zoometry::kernels::{Isa, Leg};
 use zoometry::par::Stop;

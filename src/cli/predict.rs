@@ -5,9 +5,13 @@ use super::{Machine, select};
 use clap::Args;
 use serde_json::json;
 use std::path::PathBuf;
+use zoometry::cnn::Arch;
+use zoometry::features::stats;
+use zoometry::kernels::Isa;
 use zoometry::predictor::Predictor;
-use zoometry::zoo::{Weights, Zoo};
-use zoometry::{Result, features};
+use zoometry::table::Table;
+use zoometry::zoo::{Loose, Zoo};
+use zoometry::{Error, Result};
 
 /// Predict the accuracy of each network in a file
 ///
@@ -27,4 +31,54 @@ pub struct Predict {
     epoch: Option<u32>,
     #[command(flatten)]
     pub machine: Machine,
+}
+
+/// Whose accuracies are predicted.
+struct Networks {
+    table: Table,
+    /// Run and epoch, or the row of a file that does not tell.
+    names: Vec<(u64, Option<u32>)>,
+}
+
+impl Predict {
+    pub fn run(&self) -> Result<Output> {
+        let isa = self.machine.isa()?;
+        let predictor = Predictor::load(&self.model)?;
+        let (networks, predicted) = self.machine.run(|| -> Result<_> {
+            let networks = self.networks(isa, &predictor)?;
+            let predicted = predictor.predict(isa, &networks.table)?;
+            Ok((networks, predicted))
+        })?;
+        let Networks { table, names } = networks;
+        let mut output = Output::default();
+        let measured = |row: usize| table.y.get(row).copied();
+        output.line("run,epoch,predicted,measured");
+        let mut list = Vec::with_capacity(names.len());
+        for (row, (&(run, epoch), &value)) in names.iter().zip(&predicted).enumerate() {
+            let epoch_text = epoch.map_or(String::new(), |epoch| epoch.to_string());
+            let measured_text = measured(row).map_or(String::new(), |value| value.to_string());
+            output.line(format!("{run},{epoch_text},{value},{measured_text}"));
+            list.push(json!({ "run": run, "epoch": epoch, "predicted": value, "measured": measured(row) }));
+        }
+        output.set("networks", list);
+        Ok(output)
+    }
+
+    /// The networks of a zoo, or of any file with a tensor `weights`.
+    fn networks(&self, isa: Isa, predictor: &Predictor) -> Result<Networks> {
+        let file = Loose::open(&self.file)?;
+        if file.is_zoo() {
+            let zoo = Zoo::open(&self.file)?;
+            let rows = select::rows(&zoo, &self.file, self.epoch)?;
+            let names = rows.iter().map(|&row| (u64::from(zoo.run()[row]), Some(zoo.epoch()[row]))).collect();
+            return Ok(Networks { table: stats::table(isa, &zoo, &rows), names });
+        }
+        let arch = predictor.info.get(select::ARCHITECTURE).and_then(|text| serde_json::from_str::<Arch>(text).ok());
+        let Some(arch) = arch.filter(|arch| arch.check().is_ok()) else {
+            return Err(Error::malformed(&self.model, "a predictor fitted to a zoo", "one fitted to a table"));
+        };
+        let table = stats::of_weights(isa, &arch, &file.weights(arch.parameters())?);
+        let names = (0..table.rows() as u64).map(|row| (row, None)).collect();
+        Ok(Networks { table, names })
+    }
 }

@@ -13,9 +13,10 @@ pub const ZOO: &str = "zoo";
 pub const INPUT: &str = "input";
 pub const EPOCH: &str = "epoch";
 pub const SPLIT_SEED: &str = "split_seed";
+pub const ARCHITECTURE: &str = "architecture";
 
 /// The input that predictors are fitted to by default, by the reference's key.
-pub const STATISTICS: &str = "wstats-layers:all-qts:0,25,50,75,100";
+pub const STATISTICS: &str = "wstats";
 
 /// The finished rows of an epoch; the last one if none is given.
 ///
@@ -34,7 +35,7 @@ pub fn rows(zoo: &Zoo, path: &Path, epoch: Option<u32>) -> Result<Vec<usize>> {
 
 /// The statistics of the finished rows as a table.
 pub fn table(isa: Isa, zoo: &Zoo, path: &Path, epoch: Option<u32>) -> Result<Table> {
-    features::stats::table(isa, zoo, &rows(zoo, path, epoch)?)
+    Ok(features::stats::table(isa, zoo, &rows(zoo, path, epoch)?))
 }
 
 /// What tells a zoo from others: data, recipe and seed. Two files of the same identity hold the same networks.

@@ -4,4 +4,4 @@ pub mod metrics;
 pub mod split;
 
 pub use metrics::Score;
-pub use split::Split;
+pub use split::{Fractions, Split};

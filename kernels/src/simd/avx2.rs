@@ -59,7 +59,7 @@ macro_rules! halves {
 macro_rules! quarters {
     ($(fn $name:ident = $intrinsic:expr;)*) => {$(
         #[inline(always)]
-        fn $name(self, a: D, b: D) -> D {
+        fn $name(self, a: W, b: W) -> W {
             // SAFETY: the token proves the features; the intrinsic touches no memory.
             unsafe { [
                 $intrinsic(a[0], b[0]),
@@ -73,12 +73,12 @@ macro_rules! quarters {
 
 type F = [__m256; 2];
 type U = [__m256i; 2];
-type D = [__m256d; 4];
+type W = [__m256d; 4];
 
 impl Simd for Avx2 {
     type F = F;
     type U = U;
-    type D = D;
+    type W = W;
     type M = F;
     const ROWS: usize = 6;
 
@@ -110,14 +110,14 @@ impl Simd for Avx2 {
             _mm256_storeu_ps(x.as_mut_ptr().add(kept), compress_half(high, v[1]));
             kept + high.count_ones() as usize
         };
-        fn splat_d(x: f64) -> D = [_mm256_set1_pd(x); 4];
-        fn widen(v: F) -> D = [
+        fn splat_w(x: f64) -> W = [_mm256_set1_pd(x); 4];
+        fn widen(v: F) -> W = [
             _mm256_cvtps_pd(_mm256_castps256_ps128(v[0])),
             _mm256_cvtps_pd(_mm256_extractf128_ps::<1>(v[0])),
             _mm256_cvtps_pd(_mm256_castps256_ps128(v[1])),
             _mm256_cvtps_pd(_mm256_extractf128_ps::<1>(v[1])),
         ];
-        fn store_d(v: D, x: &mut [f64; LANES]) -> () = {
+        fn store_w(v: W, x: &mut [f64; LANES]) -> () = {
             _mm256_storeu_pd(x.as_mut_ptr(), v[0]);
             _mm256_storeu_pd(x.as_mut_ptr().add(4), v[1]);
             _mm256_storeu_pd(x.as_mut_ptr().add(8), v[2]);
@@ -158,9 +158,9 @@ impl Simd for Avx2 {
     }
 
     quarters! {
-        fn add_d = _mm256_add_pd;
-        fn sub_d = _mm256_sub_pd;
-        fn mul_d = _mm256_mul_pd;
+        fn add_w = _mm256_add_pd;
+        fn sub_w = _mm256_sub_pd;
+        fn mul_w = _mm256_mul_pd;
     }
 
     #[inline(always)]

@@ -57,7 +57,7 @@ macro_rules! op {
 impl Simd for Avx512 {
     type F = __m512;
     type U = __m512i;
-    type D = [__m512d; 2];
+    type W = [__m512d; 2];
     type M = __mmask16;
     const ROWS: usize = 12;
 
@@ -85,22 +85,22 @@ impl Simd for Avx512 {
             m.count_ones() as usize
         };
         fn count(m: __mmask16, a: __m512i) -> __m512i = _mm512_mask_add_epi32(a, m, a, _mm512_set1_epi32(1));
-        fn splat_d(x: f64) -> [__m512d; 2] = [_mm512_set1_pd(x); 2];
+        fn splat_w(x: f64) -> [__m512d; 2] = [_mm512_set1_pd(x); 2];
         fn widen(v: __m512) -> [__m512d; 2] = [
             _mm512_cvtps_pd(_mm512_castps512_ps256(v)),
             _mm512_cvtps_pd(_mm512_extractf32x8_ps::<1>(v)),
         ];
-        fn store_d(v: [__m512d; 2], x: &mut [f64; LANES]) -> () = {
+        fn store_w(v: [__m512d; 2], x: &mut [f64; LANES]) -> () = {
             _mm512_storeu_pd(x.as_mut_ptr(), v[0]);
             _mm512_storeu_pd(x.as_mut_ptr().add(8), v[1]);
         };
-        fn add_d(a: [__m512d; 2], b: [__m512d; 2]) -> [__m512d; 2] = {
+        fn add_w(a: [__m512d; 2], b: [__m512d; 2]) -> [__m512d; 2] = {
             [_mm512_add_pd(a[0], b[0]), _mm512_add_pd(a[1], b[1])]
         };
-        fn sub_d(a: [__m512d; 2], b: [__m512d; 2]) -> [__m512d; 2] = {
+        fn sub_w(a: [__m512d; 2], b: [__m512d; 2]) -> [__m512d; 2] = {
             [_mm512_sub_pd(a[0], b[0]), _mm512_sub_pd(a[1], b[1])]
         };
-        fn mul_d(a: [__m512d; 2], b: [__m512d; 2]) -> [__m512d; 2] = {
+        fn mul_w(a: [__m512d; 2], b: [__m512d; 2]) -> [__m512d; 2] = {
             [_mm512_mul_pd(a[0], b[0]), _mm512_mul_pd(a[1], b[1])]
         };
         fn select(m: __mmask16, a: __m512, b: __m512) -> __m512 = _mm512_mask_blend_ps(m, b, a);

@@ -48,13 +48,14 @@ impl Lanes {
 /// Operations on sixteen lanes of `f32` ([`Simd::F`]), `u32` ([`Simd::U`]), `f64` ([`Simd::D`]) or truth ([`Simd::M`]).
 ///
 /// Arithmetic is IEEE 754 with round to nearest; integers wrap.
+#[allow(clippy::wrong_self_convention)] // `from_bits` is named as the one of f32
 pub trait Simd: Double + Copy + Send + Sync + 'static {
     /// Sixteen `f32`.
     type F: Copy;
     /// Sixteen `u32`.
     type U: Copy;
     /// Sixteen `f64`, for sums that must not lose digits.
-    type D: Copy;
+    type W: Copy;
     /// Sixteen truth values.
     type M: Copy;
     /// Rows of sixteen lanes that fit into the registers beside one row of operands: the height of a register tile.
@@ -129,17 +130,17 @@ pub trait Simd: Double + Copy + Send + Sync + 'static {
     fn count(self, m: Self::M, a: Self::U) -> Self::U;
 
     /// `x` in every lane.
-    fn splat_d(self, x: f64) -> Self::D;
+    fn splat_w(self, x: f64) -> Self::W;
     /// The same values as `f64`.
-    fn widen(self, v: Self::F) -> Self::D;
+    fn widen(self, v: Self::F) -> Self::W;
     /// `x[k]` is lane `k`.
-    fn store_d(self, v: Self::D, x: &mut [f64; LANES]);
+    fn store_w(self, v: Self::W, x: &mut [f64; LANES]);
     /// `a + b`
-    fn add_d(self, a: Self::D, b: Self::D) -> Self::D;
+    fn add_w(self, a: Self::W, b: Self::W) -> Self::W;
     /// `a − b`
-    fn sub_d(self, a: Self::D, b: Self::D) -> Self::D;
+    fn sub_w(self, a: Self::W, b: Self::W) -> Self::W;
     /// `a · b`
-    fn mul_d(self, a: Self::D, b: Self::D) -> Self::D;
+    fn mul_w(self, a: Self::W, b: Self::W) -> Self::W;
 
     /// The same bits as `u32`.
     fn to_bits(self, v: Self::F) -> Self::U;
@@ -163,9 +164,9 @@ pub trait Simd: Double + Copy + Send + Sync + 'static {
 
     /// Sum of all lanes over the tree of [`Simd::sum`].
     #[inline(always)]
-    fn sum_d(self, v: Self::D) -> f64 {
+    fn sum_w(self, v: Self::W) -> f64 {
         let mut a = [0.0; LANES];
-        self.store_d(v, &mut a);
+        self.store_w(v, &mut a);
         let mut width = LANES / 2;
         while width > 0 {
             for k in 0..width {

@@ -10,7 +10,7 @@ pub struct Portable;
 
 type F = [f32x8; 2];
 type U = [u32x8; 2];
-type D = [f64; LANES];
+type W = [f64; LANES];
 
 /// A method that works on each half alone.
 macro_rules! halves {
@@ -23,10 +23,10 @@ macro_rules! halves {
 }
 
 /// A method on each lane of sixteen `f64`.
-macro_rules! lanes_d {
+macro_rules! lanes_w {
     ($(fn $name:ident($a:ident, $b:ident) = $body:expr;)*) => {$(
         #[inline(always)]
-        fn $name(self, mut x: D, y: D) -> D {
+        fn $name(self, mut x: W, y: W) -> W {
             for k in 0..LANES {
                 let ($a, $b) = (x[k], y[k]);
                 x[k] = $body;
@@ -39,7 +39,7 @@ macro_rules! lanes_d {
 impl Simd for Portable {
     type F = F;
     type U = U;
-    type D = D;
+    type W = W;
     type M = F;
     const ROWS: usize = 3;
 
@@ -83,26 +83,26 @@ impl Simd for Portable {
         fn xor_u(a, b): U = a ^ b;
     }
 
-    lanes_d! {
-        fn add_d(a, b) = a + b;
-        fn sub_d(a, b) = a - b;
-        fn mul_d(a, b) = a * b;
+    lanes_w! {
+        fn add_w(a, b) = a + b;
+        fn sub_w(a, b) = a - b;
+        fn mul_w(a, b) = a * b;
     }
 
     #[inline(always)]
-    fn splat_d(self, x: f64) -> D {
+    fn splat_w(self, x: f64) -> W {
         [x; LANES]
     }
     #[inline(always)]
-    fn widen(self, v: F) -> D {
-        let (v, mut wide): ([f32; LANES], D) = (cast(v), [0.0; LANES]);
+    fn widen(self, v: F) -> W {
+        let (v, mut wide): ([f32; LANES], W) = (cast(v), [0.0; LANES]);
         for k in 0..LANES {
             wide[k] = f64::from(v[k]);
         }
         wide
     }
     #[inline(always)]
-    fn store_d(self, v: D, x: &mut [f64; LANES]) {
+    fn store_w(self, v: W, x: &mut [f64; LANES]) {
         *x = v;
     }
     #[inline(always)]

@@ -1,0 +1,60 @@
+//! Networks in a `.safetensors` file that is no zoo: a tensor `weights`, f32 \[networks, P\] or \[P\].
+
+use super::header;
+use crate::bytes::Map;
+use crate::{Error, Result};
+use safetensors::tensor::{Dtype, Metadata};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+/// An open file with weights.
+pub struct Loose {
+    path: PathBuf,
+    map: Map,
+    header: Metadata,
+    data: usize,
+}
+
+impl Loose {
+    /// Opens any `.safetensors` file.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; [`Error::Malformed`] where it is no such file.
+    pub fn open(path: impl AsRef<Path>) -> Result<Loose> {
+        let path = path.as_ref().to_owned();
+        let map = Map::open(&path)?;
+        let (header, data) = header::parse(&path, &map)?;
+        Ok(Loose { path, map, header, data })
+    }
+
+    /// Whether the file says that it is a zoo, to be opened as such.
+    pub fn is_zoo(&self) -> bool {
+        let metadata = self.header.metadata().as_ref();
+        metadata.and_then(|entries| entries.get("format")).is_some_and(|format| format == header::FORMAT)
+    }
+
+    /// The networks of `parameters` weights each, one after another.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] where there is no tensor `weights` of f32 and that many columns.
+    pub fn weights(&self, parameters: usize) -> Result<Vec<f32>> {
+        let expected = format!("a tensor weights, F32 [networks, {parameters}]");
+        let wrong = |got: String| Error::malformed(&self.path, expected, got);
+        let Some(info) = self.header.info("weights") else {
+            let mut names: Vec<String> = self.header.tensors().into_keys().collect();
+            names.sort_unstable();
+            return Err(wrong(format!("tensors {}", names.join(", "))));
+        };
+        let fits = info.dtype == Dtype::F32 && matches!(info.shape.as_slice(), [p] | [_, p] if *p == parameters);
+        if !fits {
+            return Err(wrong(format!("{} {:?}", info.dtype, info.shape)));
+        }
+        let (start, end) = info.data_offsets;
+        Ok(floats(&self.map[self.data..], start..end))
+    }
+}
+
+/// Little-endian floats at any address.
+fn floats(bytes: &[u8], place: Range<usize>) -> Vec<f32> {
+    bytes[place].as_chunks().0.iter().map(|&four| f32::from_le_bytes(four)).collect()
+}
