@@ -1,0 +1,179 @@
+//! The command line on good and bad input, through the real binary.
+
+mod common;
+use common::{fail, python, scratch, small_zoo, succeed};
+use std::path::Path;
+use std::process::Command;
+
+#[test]
+fn the_pipeline_runs_from_images_to_predictions() {
+    let (folder, zoo) = scratch("zoo.safetensors");
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    succeed(&format!("{} --checkpoints 0,1", small_zoo(&zoo, 24, 3)));
+    let zoo = zoo.display();
+    let info: serde_json::Value = serde_json::from_str(&succeed(&format!("info {zoo} --json"))).unwrap();
+    assert_eq!((info["models"].as_u64(), info["rows"].as_u64(), info["finished"].as_u64()), (Some(24), Some(72), Some(24)));
+    for kind in ["csv", "npy", "safetensors"] {
+        succeed(&format!("features {zoo} --out {}", at(&format!("features.{kind}"))));
+    }
+    let csv = succeed(&format!("features {zoo} --epoch 1"));
+    assert_eq!((csv.lines().count(), csv.lines().next().map(|line| line.split(',').count())), (25, Some(58)));
+
+    let model = at("model.safetensors");
+    let fit: serde_json::Value =
+        serde_json::from_str(&succeed(&format!("fit {zoo} --out {model} --param n_estimators=50 --json"))).unwrap();
+    for key in ["r2", "tau", "mse", "mae", "n_train", "n_val", "n_test", "seconds"] {
+        assert!(fit[key].is_number(), "{key} in {fit}");
+    }
+    let evaluate: serde_json::Value = serde_json::from_str(&succeed(&format!("evaluate {model} {zoo} --json"))).unwrap();
+    assert_eq!((&evaluate["mse"], &evaluate["n"]), (&fit["mse"], &fit["n_test"]));
+    let predictions = succeed(&format!("predict {model} {zoo}"));
+    assert_eq!(predictions.lines().count(), 25);
+    fail(&format!("predict {model} {}", at("features.safetensors")), 1, &["weights", "features"]);
+    fail(&format!("evaluate {zoo} {zoo}"), 1, &["malformed"]);
+    fail(&format!("predict {model} {model}"), 1, &["weights"]);
+}
+
+#[test]
+fn the_demo_says_what_it_found() {
+    let (folder, _) = scratch("");
+    let text = succeed(&format!("demo --models 12 --out {} --json", folder.path().join("demo").display()));
+    let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+    for key in ["r2", "tau", "mse", "mae", "n_train", "n_val", "n_test", "seconds"] {
+        assert!(json.get(key).is_some(), "{key} in {json}");
+    }
+}
+
+#[test]
+fn tables_are_fitted() {
+    use npyz::WriterBuilder;
+    let (folder, _) = scratch("");
+    let save = |name: &str, shape: &[u64], values: Vec<f64>| {
+        let path = folder.path().join(name);
+        let file = std::fs::File::create(&path).unwrap();
+        let mut writer = npyz::WriteOptions::new().default_dtype().shape(shape).writer(file).begin_nd().unwrap();
+        writer.extend(values).unwrap();
+        writer.finish().unwrap();
+        path.display().to_string()
+    };
+    let features: Vec<f64> = (0..900).map(|k| f64::from(k * 7919 % 1000) / 1000.0).collect();
+    let targets: Vec<f64> = features.chunks(3).map(|row| row[0] + 0.5 * f64::from(u8::from(row[1] > 0.5))).collect();
+    let (x, y) = (save("x.npy", &[300, 3], features.clone()), save("y.npy", &[300], targets.clone()));
+    let (xt, yt) = (save("xt.npy", &[100, 3], features[..300].to_vec()), save("yt.npy", &[100], targets[..100].to_vec()));
+    let text = succeed(&format!("fit --x {x} --y {y} --x-test {xt} --y-test {yt} --json"));
+    let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert!(json["r2"].as_f64().unwrap() > 0.95 && json["n_train"] == 300 && json["n_test"] == 100, "{json}");
+    succeed(&format!("fit --x {x} --y {y}"));
+    fail(&format!("fit --x {x} --y {xt}"), 1, &["xt.npy", "target"]);
+    fail(&format!("fit --x {x}"), 2, &["--y"]);
+    fail(&format!("fit --x {x} --y {y} --param num_leave=3"), 2, &["num_leaves"]);
+    fail(&format!("fit --x {x} --y {y} --param learning_rate=fast"), 2, &["learning_rate"]);
+    fail(&format!("fit --x {x} --y {y} --predictor gmb"), 2, &["gbm"]);
+}
+
+#[test]
+fn wrong_command_lines_end_with_2() {
+    let (folder, zoo) = scratch("zoo.safetensors");
+    let out = zoo.display();
+    fail("trian", 2, &["train"]);
+    fail("train --dataset glyphs --models 0 --epochs 1 --out x", 2, &["--models"]);
+    fail(&format!("train --dataset glyph --models 1 --epochs 1 --out {out}"), 2, &["did you mean \"glyphs\"?"]);
+    fail(&format!("train --dataset glyphs --models 1 --epochs -1 --out {out}"), 2, &["--epochs"]);
+    fail(&format!("train --dataset glyphs --models 1 --epochs 1 --out {out} --set optimizer=adm"), 2, &["\"adam\""]);
+    fail(&format!("train --dataset glyphs --models 1 --epochs 1 --out {out} --set learning_rat=1"), 2, &["\"learning_rate\""]);
+    fail(&format!("train --dataset glyphs --models 1 --epochs 1 --out {out} --set dropout=1"), 2, &["dropout"]);
+    fail(&format!("train --dataset glyphs --models 1 --epochs 1 --out {out} --recipe smal-cnn-zoo"), 2, &["small-cnn-zoo"]);
+    fail(&format!("train --dataset glyphs --models 1 --epochs 1 --out {out} --checkpoints 2"), 2, &["--checkpoints"]);
+    fail(&format!("train --dataset glyphs --models 1 --epochs 1 --out {out} --device gpu"), 2, &["device"]);
+    fail(&format!("train --dataset glyphs --models 1 --epochs 1 --out {out} --isa avx3"), 2, &["avx2"]);
+    fail(&format!("train --dataset glyphs --models 1 --epochs 1 --out {out} --set train_fraction=0.01"), 2, &["512"]);
+    fail(&format!("train --dataset glyphs --models 1 --epochs 1 --out {out} --set layers=16s2,16s2,16s2,16s2"), 2, &["3×3"]);
+    for leg in zoometry::kernels::Leg::ALL.into_iter().filter(|&leg| zoometry::kernels::Isa::new(leg).is_none()) {
+        fail(&format!("train --dataset glyphs --models 1 --epochs 1 --out {out} --isa {leg}"), 2, &["this machine has"]);
+    }
+    assert!(!zoo.exists() && std::fs::read_dir(folder.path()).unwrap().next().is_none(), "a refused command left files");
+    for verb in ["", "demo", "train", "info", "features", "fit", "evaluate", "predict"] {
+        assert!(succeed(&format!("{verb} --help")).contains("Usage"), "{verb}");
+    }
+}
+
+#[test]
+fn files_that_are_not_there_or_not_right_end_with_1() {
+    let (folder, zoo) = scratch("zoo.safetensors");
+    let out = zoo.display();
+    let dir = folder.path().display();
+    fail(&format!("info {out}"), 1, &["zoo.safetensors"]);
+    fail(&format!("info {dir}"), 1, &[&dir.to_string()]);
+    fail(&format!("fit {out}"), 1, &["zoo.safetensors"]);
+    fail(&format!("train --dataset mnist --data-dir {dir} --models 1 --epochs 1 --out {out}"), 1, &["train-images", "http"]);
+    fail(&format!("train --dataset glyphs --models 1 --epochs 1 --out {dir}/none/zoo.safetensors"), 1, &["none"]);
+    std::fs::write(&zoo, b"not a zoo at all").unwrap();
+    fail(&format!("info {out}"), 1, &["malformed"]);
+    fail(&small_zoo(&zoo, 1, 1), 1, &["malformed"]);
+    assert_eq!(std::fs::read(&zoo).unwrap(), b"not a zoo at all", "a file that was there is lost");
+    let recipe = folder.path().join("recipe.json");
+    std::fs::write(&recipe, "{\"dropout\": 2}").unwrap();
+    fail(&format!("train --dataset glyphs --models 1 --epochs 1 --out {dir}/a --recipe {}", recipe.display()), 2, &["dropout"]);
+    std::fs::write(&recipe, "{\"dropout\"").unwrap();
+    fail(&format!("train --dataset glyphs --models 1 --epochs 1 --out {dir}/a --recipe {}", recipe.display()), 1, &["recipe"]);
+}
+
+#[test]
+fn networks_that_diverge_are_marked_and_the_rest_goes_on() {
+    let (_folder, zoo) = scratch("zoo.safetensors");
+    let wild = "--set learning_rate=1000 --set optimizer=sgd --set activation=relu --set l2reg=10 --set w_init=he_normal";
+    let text = succeed(&format!("{} {wild} --json", small_zoo(&zoo, 3, 2)));
+    let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(json["diverged"], 3, "{json}");
+    let info: serde_json::Value = serde_json::from_str(&succeed(&format!("info {} --json", zoo.display()))).unwrap();
+    assert_eq!((&info["finished"], &info["done"]), (&0.into(), &3.into()), "{info}");
+    fail(&format!("fit {}", zoo.display()), 1, &["finished"]);
+    let zoo = zoometry::zoo::Zoo::open(&zoo).unwrap();
+    assert!((0..zoo.rows()).all(|row| zoo.weights(row).iter().all(|w| w.is_finite())));
+}
+
+/// Runs one of our Python scripts; a message and no failure where there is no Python for it.
+fn script(name: &str, arguments: &[&str]) {
+    let Some(python) = python() else { return };
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python").join(name);
+    let output = Command::new(python).arg(path).args(arguments).output().unwrap();
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{name}: {out}{err}");
+    eprintln!("{out}");
+}
+
+#[test]
+fn python_agrees() {
+    use npyz::WriterBuilder;
+    let (folder, zoo) = scratch("zoo.safetensors");
+    let (folder, zoo) = (folder.path(), zoo.as_path());
+    succeed(&format!("{} --set layers=16s2same,24s2,8s1same --set activation=relu,tanh,sigmoid,gelu --set train_fraction=0.1", small_zoo(zoo, 12, 2)));
+    // pixels again from what the networks saw: x = 2·pixel/255 − 1
+    let test = zoometry::dataset::load("glyphs", None).unwrap().test;
+    let save = |name: &str, shape: &[u64], bytes: Vec<u8>| {
+        let path = folder.join(name);
+        let file = std::fs::File::create(&path).unwrap();
+        let mut writer = npyz::WriteOptions::new().default_dtype().shape(shape).writer(file).begin_nd().unwrap();
+        writer.extend(bytes).unwrap();
+        writer.finish().unwrap();
+        path.display().to_string()
+    };
+    let pixels = test.images.iter().map(|x| ((x + 1.0) * 127.5).round() as u8).collect();
+    let images = save("images.npy", &[test.len() as u64, 28, 28], pixels);
+    let labels = save("labels.npy", &[test.len() as u64], test.labels.clone());
+    let zoo = zoo.display().to_string();
+    script("check_zoo.py", &[&zoo, "--images", &images, "--labels", &labels]);
+    let features = folder.join("features.safetensors").display().to_string();
+    succeed(&format!("features {zoo} --out {features}"));
+    script("check_features.py", &[&zoo, &features]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_reader_that_goes_away_is_no_failure() {
+    let (_folder, zoo) = scratch("zoo.safetensors");
+    succeed(&small_zoo(&zoo, 3, 0));
+    let binary = env!("CARGO_BIN_EXE_zoometry");
+    let line = format!("set -o pipefail; {binary} features {} | head -c 10 > /dev/null", zoo.display());
+    assert!(Command::new("bash").args(["-c", &line]).status().unwrap().success());
+}

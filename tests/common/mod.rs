@@ -1,0 +1,62 @@
+//! What the tests of the real binary share.
+#![allow(dead_code)]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// The binary, without the settings of whoever runs the tests.
+pub fn zoometry() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_zoometry"));
+    command.env_remove("ZOOMETRY_ISA").env_remove("ZOOMETRY_DATA");
+    command
+}
+
+/// Runs the binary with arguments separated by blanks.
+pub fn run(arguments: &str) -> Output {
+    zoometry().args(arguments.split_whitespace()).output().expect("the binary starts")
+}
+
+/// Runs the binary and expects success; gives stdout.
+#[track_caller]
+pub fn succeed(arguments: &str) -> String {
+    let output = run(arguments);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "zoometry {arguments}: {:?}\n{stderr}", output.status);
+    String::from_utf8(output.stdout).expect("UTF-8 on stdout")
+}
+
+/// Runs the binary and expects an exit code and a message that holds all of the given texts, and no panic.
+#[track_caller]
+pub fn fail(arguments: &str, code: i32, texts: &[&str]) {
+    let output = run(arguments);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "zoometry {arguments}\n{stderr}");
+    assert!(!stderr.contains("panicked"), "zoometry {arguments}\n{stderr}");
+    for text in texts {
+        assert!(stderr.contains(text), "zoometry {arguments}: no {text:?} in\n{stderr}");
+    }
+}
+
+/// The arguments that train a small zoo on glyphs.
+pub fn small_zoo(out: &Path, models: usize, epochs: u32) -> String {
+    format!("train --dataset glyphs --models {models} --epochs {epochs} --seed 5 --out {}", out.display())
+}
+
+/// A folder for a test and a path in it.
+pub fn scratch(name: &str) -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join(name);
+    (folder, path)
+}
+
+/// A Python that has NumPy and safetensors, or a message that there is none.
+pub fn python() -> Option<&'static str> {
+    let found = Command::new("python3").args(["-c", "import numpy, safetensors"]).output();
+    match found {
+        Ok(output) if output.status.success() => Some("python3"),
+        _ => {
+            eprintln!("SKIPPED: there is no python3 with numpy and safetensors on the PATH");
+            None
+        }
+    }
+}
