@@ -1,0 +1,226 @@
+//! `Zoo`: a zoo file read in place.
+
+use super::header;
+use super::schema::{COLUMNS, Config, Metrics, Schema, Status, Width};
+use crate::bytes::Map;
+use crate::{Error, Result};
+use safetensors::{Dtype, tensor::Metadata};
+use std::fs::File;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+/// A zoo file, mapped; which rows are there is what was so when it was opened.
+#[derive(Debug)]
+pub struct Zoo {
+    path: PathBuf,
+    map: Map,
+    schema: Schema,
+    /// Places in the file, in the order of [`COLUMNS`].
+    columns: Vec<Range<usize>>,
+    status: Vec<Status>,
+}
+
+impl Zoo {
+    /// Opens a zoo, also one that grows at the moment. Touches the header and the narrow columns, never the weights.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where it cannot be read, [`Error::Malformed`] where it is no zoo or a column holds what it cannot.
+    pub fn open(path: impl AsRef<Path>) -> Result<Zoo> {
+        let path = path.as_ref();
+        Zoo::of(&File::open(path).map_err(Error::io("open", path))?, path)
+    }
+
+    /// The zoo in an open file.
+    pub(super) fn of(file: &File, path: &Path) -> Result<Zoo> {
+        let map = Map::new(file, path)?;
+        let (header, data) = header::parse(path, &map)?;
+        let schema = Schema::from_header(path, &header)?;
+        let columns = columns(path, &header, data)?;
+        let mut zoo = Zoo { path: path.into(), map, schema, columns, status: Vec::new() };
+        zoo.check_rows()?;
+        zoo.status = zoo.read_status()?;
+        Ok(zoo)
+    }
+
+    /// `run` and `epoch` are what the schema says, codes are within the lists of their names.
+    fn check_rows(&self) -> Result<()> {
+        let checkpoints = &self.schema.checkpoints;
+        for (row, (&run, &epoch)) in self.run().iter().zip(self.epoch()).enumerate() {
+            let want = (row / checkpoints.len(), checkpoints[row % checkpoints.len()]);
+            if (run as usize, epoch) != want {
+                let expected = format!("run {} and epoch {} in row {row}", want.0, want.1);
+                return Err(Error::malformed(&self.path, expected, format!("run {run} and epoch {epoch}")));
+            }
+        }
+        for (column, names) in self.schema.names() {
+            let codes: &[u8] = self.slice(column);
+            if let Some(row) = codes.iter().position(|&code| usize::from(code) >= names.len()) {
+                let expected = format!("{column} below {} in row {row}", names.len());
+                return Err(Error::malformed(&self.path, expected, codes[row].to_string()));
+            }
+        }
+        Ok(())
+    }
+
+    fn read_status(&self) -> Result<Vec<Status>> {
+        let codes: &[u8] = self.slice("status");
+        let wrong =
+            |row, code: u8| Error::malformed(&self.path, format!("status 0 to 2 in row {row}"), code.to_string());
+        codes.iter().enumerate().map(|(row, &code)| Status::from_code(code).ok_or_else(|| wrong(row, code))).collect()
+    }
+
+    /// The bytes of a column in the file.
+    pub(super) fn place(&self, name: &str) -> Range<usize> {
+        let number = COLUMNS.iter().position(|column| column.0 == name).expect("a column of the format");
+        self.columns[number].clone()
+    }
+
+    /// A column as numbers; type and alignment were checked when the file was opened.
+    fn slice<T: bytemuck::Pod>(&self, name: &str) -> &[T] {
+        bytemuck::cast_slice(&self.map[self.place(name)])
+    }
+
+    /// Where the file is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What zoo it is.
+    pub fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    /// Rows, written or not: runs × checkpoints.
+    pub fn rows(&self) -> usize {
+        self.status.len()
+    }
+
+    /// Bytes of the file, holes included.
+    pub fn bytes(&self) -> usize {
+        self.map.len()
+    }
+
+    /// Run of each row.
+    pub fn run(&self) -> &[u32] {
+        self.slice("run")
+    }
+
+    /// Epoch of each row.
+    pub fn epoch(&self) -> &[u32] {
+        self.slice("epoch")
+    }
+
+    /// Status of each row when the zoo was opened.
+    pub fn status(&self) -> &[Status] {
+        &self.status
+    }
+
+    /// Flat vector of the network in `row`, in the order of [`crate::cnn::layout`]; zeros where it is not written.
+    ///
+    /// # Panics
+    /// If there is no such row.
+    pub fn weights(&self, row: usize) -> &[f32] {
+        self.wide("weights", row)
+    }
+
+    /// Test accuracy of each class.
+    ///
+    /// # Panics
+    /// If there is no such row.
+    pub fn class_accuracy(&self, row: usize) -> &[f32] {
+        self.wide("test_class_accuracy", row)
+    }
+
+    fn wide(&self, name: &str, row: usize) -> &[f32] {
+        assert!(row < self.rows(), "row {row} of {}", self.rows());
+        let place = self.place(name);
+        let width = place.len() / self.rows();
+        let start = place.start + row * width;
+        bytemuck::cast_slice(&self.map[start..start + width])
+    }
+
+    /// A column of one `f32` a row, such as `test_accuracy` or `config.dropout`.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`].
+    pub fn column(&self, name: &str) -> Result<&[f32]> {
+        let narrow = |column: &&(&'static str, Dtype, Width)| column.1 == Dtype::F32 && column.2 == Width::One;
+        match COLUMNS.iter().filter(narrow).find(|column| column.0 == name) {
+            Some(column) => Ok(self.slice(column.0)),
+            None => Err(Error::unknown("column", name, COLUMNS.iter().filter(narrow).map(|column| column.0))),
+        }
+    }
+
+    /// What [`Zoo::column`] gives for `test_accuracy`.
+    pub fn test_accuracy(&self) -> &[f32] {
+        self.slice("test_accuracy")
+    }
+
+    /// Metrics of a row; zeros where it is not written.
+    ///
+    /// # Panics
+    /// If there is no such row.
+    pub fn metrics(&self, row: usize) -> Metrics {
+        let value = |name| self.slice::<f32>(name)[row];
+        Metrics {
+            test_accuracy: value("test_accuracy"),
+            test_loss: value("test_loss"),
+            train_accuracy: value("train_accuracy"),
+            train_loss: value("train_loss"),
+        }
+    }
+
+    /// Settings of a run.
+    ///
+    /// # Panics
+    /// If there is no such run.
+    pub fn config(&self, run: usize) -> Config {
+        let row = run * self.schema.checkpoints.len();
+        let value = |name| self.slice::<f32>(name)[row];
+        let code = |name| self.slice::<u8>(name)[row];
+        Config {
+            learning_rate: value("config.learning_rate"),
+            l2reg: value("config.l2reg"),
+            dropout: value("config.dropout"),
+            init_std: value("config.init_std"),
+            train_fraction: value("config.train_fraction"),
+            optimizer: code("config.optimizer"),
+            activation: code("config.activation"),
+            w_init: code("config.w_init"),
+            seed: self.slice::<u64>("config.seed")[row],
+        }
+    }
+
+    /// Rows that are done at the last epoch, ascending: the finished networks that did not diverge.
+    pub fn final_rows(&self) -> Vec<usize> {
+        self.done_at(self.schema.checkpoints.len() - 1)
+    }
+
+    /// Rows that are done at `epoch`, ascending.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where no checkpoint was kept at that epoch.
+    pub fn rows_at_epoch(&self, epoch: u32) -> Result<Vec<usize>> {
+        let checkpoints = &self.schema.checkpoints;
+        let unknown = |_| Error::invalid("epoch", format!("one of {checkpoints:?}"), epoch);
+        Ok(self.done_at(checkpoints.binary_search(&epoch).map_err(unknown)?))
+    }
+
+    fn done_at(&self, checkpoint: usize) -> Vec<usize> {
+        let rows = (checkpoint..self.rows()).step_by(self.schema.checkpoints.len());
+        rows.filter(|&row| self.status[row] == Status::Done).collect()
+    }
+}
+
+/// Where in the file each of [`COLUMNS`] lies, the data beginning at `data`; the schema was checked against `header`.
+fn columns(path: &Path, header: &Metadata, data: usize) -> Result<Vec<Range<usize>>> {
+    let place = |(name, dtype, _): &(&'static str, Dtype, Width)| {
+        let (start, end) = header.info(name).map_or((0, 0), |info| info.data_offsets);
+        // the map itself begins at a page
+        let aligned = (data + start).is_multiple_of(dtype.bitsize() / 8);
+        let wrong =
+            || Error::malformed(path, format!("tensor {name} at a multiple of its element size"), "another place");
+        if aligned { Ok(data + start..data + end) } else { Err(wrong()) }
+    };
+    COLUMNS.iter().map(place).collect()
+}

@@ -1,0 +1,251 @@
+//! What a zoo file is: its tensors, their order, its metadata.
+//!
+//! | tensor | type, shape | |
+//! |---|---|---|
+//! | `weights` | f32 \[R, P\] | R = runs × checkpoints, run-major, epochs ascending; order of [`crate::cnn::layout`] |
+//! | `run`, `epoch` | u32 \[R\] | |
+//! | `status` | u8 \[R\] | [`Status`] |
+//! | `test_accuracy`, `test_loss`, `train_accuracy`, `train_loss` | f32 \[R\] | without dropout; train: on the run's own subset |
+//! | `test_class_accuracy` | f32 \[R, classes\] | |
+//! | `config.learning_rate`, `.l2reg`, `.dropout`, `.init_std`, `.train_fraction` | f32 \[R\] | |
+//! | `config.optimizer`, `.activation`, `.w_init` | u8 \[R\] | codes; their names are JSON lists in the metadata |
+//! | `config.seed` | u64 \[R\] | |
+//!
+//! `__metadata__`: `format`, `format_version`, `program`, `dataset`, `dataset_digest`, `architecture`, `layout`, `runs`,
+//! `checkpoints`, `recipe`, `seed`, `config.optimizer`, `config.activation`, `config.w_init`; all but plain texts as JSON.
+
+use crate::cnn::Arch;
+use crate::{Error, Result};
+use safetensors::Dtype::{self, F32, U8, U32, U64};
+use safetensors::tensor::TensorInfo;
+use serde_json::Value;
+use std::{collections::BTreeSet, fmt};
+
+/// Version of the format described here.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// What makes a zoo the one it is: enough to lay out its file and to tell whether another is the same.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Schema {
+    /// Shape of every network.
+    pub arch: Arch,
+    /// Networks trained.
+    pub runs: usize,
+    /// Epochs after which a network is kept, ascending; 0 is the untrained one.
+    pub checkpoints: Vec<u32>,
+    /// Name of the data set.
+    pub dataset: String,
+    /// Digest of the data set's images and labels.
+    pub digest: String,
+    /// Laws that the settings were drawn from, as the caller writes them.
+    pub recipe: Value,
+    /// Seed of the zoo.
+    pub seed: u64,
+    /// Names of the codes of `config.optimizer`.
+    pub optimizer: Vec<String>,
+    /// Names of the codes of `config.activation`.
+    pub activation: Vec<String>,
+    /// Names of the codes of `config.w_init`.
+    pub w_init: Vec<String>,
+    /// Program and version that made the file; not compared.
+    pub program: String,
+}
+
+/// Settings of one run; its fields are the columns `config.*`.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Config {
+    /// Step size of the optimizer.
+    pub learning_rate: f32,
+    /// Factor of the squared kernels in the loss.
+    pub l2reg: f32,
+    /// Probability that an activation is dropped.
+    pub dropout: f32,
+    /// Standard deviation of the initialisers that take one.
+    pub init_std: f32,
+    /// Part of the training set that is used.
+    pub train_fraction: f32,
+    /// Index into [`Schema::optimizer`].
+    pub optimizer: u8,
+    /// Index into [`Schema::activation`].
+    pub activation: u8,
+    /// Index into [`Schema::w_init`].
+    pub w_init: u8,
+    /// Seed of the run.
+    pub seed: u64,
+}
+
+impl Config {
+    /// Names and values, to be compared and shown.
+    pub(super) fn fields(&self) -> [(&'static str, String); 9] {
+        [
+            ("learning_rate", self.learning_rate.to_string()),
+            ("l2reg", self.l2reg.to_string()),
+            ("dropout", self.dropout.to_string()),
+            ("init_std", self.init_std.to_string()),
+            ("train_fraction", self.train_fraction.to_string()),
+            ("optimizer", self.optimizer.to_string()),
+            ("activation", self.activation.to_string()),
+            ("w_init", self.w_init.to_string()),
+            ("seed", self.seed.to_string()),
+        ]
+    }
+}
+
+/// How good one checkpoint is, measured without dropout.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Metrics {
+    /// Share of the test set classified rightly.
+    pub test_accuracy: f32,
+    /// Mean cross-entropy on the test set.
+    pub test_loss: f32,
+    /// Share of the run's training subset classified rightly.
+    pub train_accuracy: f32,
+    /// Mean cross-entropy on the run's training subset.
+    pub train_loss: f32,
+}
+
+/// Whether a row is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Status {
+    /// Not yet; the row holds zeros.
+    NotWritten = 0,
+    /// Final.
+    Done = 1,
+    /// Final, of a run whose loss or weights became infinite or NaN: the last finite weights.
+    Diverged = 2,
+}
+
+impl Status {
+    /// The status of a code, if it is one.
+    pub fn from_code(code: u8) -> Option<Status> {
+        [Status::NotWritten, Status::Done, Status::Diverged].into_iter().find(|&status| status as u8 == code)
+    }
+}
+
+/// Second dimension of a tensor.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Width {
+    One,
+    Classes,
+    Parameters,
+}
+
+/// Every tensor in the order of the file: widest types first, so that each begins at a multiple of its element's size.
+pub(super) const COLUMNS: [(&str, Dtype, Width); 18] = [
+    ("config.seed", U64, Width::One),
+    ("weights", F32, Width::Parameters),
+    ("test_class_accuracy", F32, Width::Classes),
+    ("test_accuracy", F32, Width::One),
+    ("test_loss", F32, Width::One),
+    ("train_accuracy", F32, Width::One),
+    ("train_loss", F32, Width::One),
+    ("config.learning_rate", F32, Width::One),
+    ("config.l2reg", F32, Width::One),
+    ("config.dropout", F32, Width::One),
+    ("config.init_std", F32, Width::One),
+    ("config.train_fraction", F32, Width::One),
+    ("run", U32, Width::One),
+    ("epoch", U32, Width::One),
+    ("status", U8, Width::One),
+    ("config.optimizer", U8, Width::One),
+    ("config.activation", U8, Width::One),
+    ("config.w_init", U8, Width::One),
+];
+
+impl Schema {
+    /// Rows of the file: runs × checkpoints. Meaningful once [`Schema::check`] passed.
+    pub fn rows(&self) -> usize {
+        self.runs * self.checkpoints.len()
+    }
+
+    /// Names of the codes of `config.optimizer`, `config.activation` and `config.w_init`.
+    pub(super) fn names(&self) -> [(&'static str, &Vec<String>); 3] {
+        [
+            ("config.optimizer", &self.optimizer),
+            ("config.activation", &self.activation),
+            ("config.w_init", &self.w_init),
+        ]
+    }
+
+    /// Refuses what cannot be a zoo.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`]: no run, checkpoints missing or not ascending, an impossible architecture, no names, too large.
+    pub fn check(&self) -> Result<()> {
+        self.arch.check()?;
+        if self.runs == 0 || u32::try_from(self.runs).is_err() {
+            return Err(Error::invalid("runs", "1 to 4294967295", self.runs));
+        }
+        if self.checkpoints.is_empty() || !self.checkpoints.is_sorted_by(|a, b| a < b) {
+            let got = format!("{:?}", self.checkpoints);
+            return Err(Error::invalid("checkpoints", "at least one epoch, ascending, none twice", got));
+        }
+        for (what, names) in self.names() {
+            if names.is_empty() || names.len() > 256 {
+                return Err(Error::invalid(format!("names of {what}"), "1 to 256", names.len()));
+            }
+        }
+        self.tensors().map(drop)
+    }
+
+    /// Name, type, shape and place of every tensor.
+    pub(super) fn tensors(&self) -> Result<Vec<(&'static str, TensorInfo)>> {
+        let too_large = || Error::invalid("size of the zoo", "less than 2^63 bytes", "more");
+        let rows = self.runs.checked_mul(self.checkpoints.len()).ok_or_else(too_large)?;
+        let mut start = 0usize;
+        let mut tensors = Vec::with_capacity(COLUMNS.len());
+        for (name, dtype, width) in COLUMNS {
+            let width = self.width(width);
+            let shape = std::iter::once(rows).chain(width).collect();
+            let end = rows
+                .checked_mul(width.unwrap_or(1))
+                .and_then(|elements| elements.checked_mul(dtype.bitsize() / 8))
+                .and_then(|bytes| bytes.checked_add(start))
+                .filter(|&end| end < i64::MAX as usize / 2)
+                .ok_or_else(too_large)?;
+            tensors.push((name, TensorInfo { dtype, shape, data_offsets: (start, end) }));
+            start = end;
+        }
+        Ok(tensors)
+    }
+
+    /// Second dimension, if there is one.
+    pub(super) fn width(&self, width: Width) -> Option<usize> {
+        match width {
+            Width::One => None,
+            Width::Classes => Some(self.arch.classes),
+            Width::Parameters => Some(self.arch.parameters()),
+        }
+    }
+
+    /// The first field in which `found`, read from a file, is another zoo: its name, what is wanted, what was found.
+    pub(super) fn difference(&self, found: &Schema) -> Option<(String, String, String)> {
+        let field = |name: &str, want: &dyn fmt::Debug, got: &dyn fmt::Debug| {
+            let (want, got) = (format!("{want:?}"), format!("{got:?}"));
+            (want != got).then(|| (name.to_string(), want, got))
+        };
+        field("dataset", &self.dataset, &found.dataset)
+            .or_else(|| field("dataset digest", &self.digest, &found.digest))
+            .or_else(|| field("architecture", &format_args!("{}", self.arch), &format_args!("{}", found.arch)))
+            .or_else(|| field("seed", &self.seed, &found.seed))
+            .or_else(|| field("runs", &self.runs, &found.runs))
+            .or_else(|| field("checkpoints", &self.checkpoints, &found.checkpoints))
+            .or_else(|| difference("recipe", &self.recipe, &found.recipe))
+            .or_else(|| field("names of config.optimizer", &self.optimizer, &found.optimizer))
+            .or_else(|| field("names of config.activation", &self.activation, &found.activation))
+            .or_else(|| field("names of config.w_init", &self.w_init, &found.w_init))
+    }
+}
+
+/// The first leaf, named like `recipe.learning_rate.low`, in which two JSON values differ.
+fn difference(name: &str, want: &Value, got: &Value) -> Option<(String, String, String)> {
+    match (want, got) {
+        (Value::Object(want), Value::Object(got)) => {
+            let keys: BTreeSet<&String> = want.keys().chain(got.keys()).collect();
+            let of = |map: &serde_json::Map<String, Value>, key| map.get(key).cloned().unwrap_or_default();
+            keys.into_iter().find_map(|key| difference(&format!("{name}.{key}"), &of(want, key), &of(got, key)))
+        }
+        _ => (want != got).then(|| (name.to_string(), want.to_string(), got.to_string())),
+    }
+}

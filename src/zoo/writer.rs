@@ -1,0 +1,298 @@
+//! `Writer`: makes a zoo grow, row by row, from many threads.
+//!
+//! Rows are written in place with positioned writes, not by storing through a map: a full disk then is an error that can be
+//! reported, where a store through a map ends the process (SIGBUS). Maps of other processes see such writes at once.
+//!
+//! What holds. A row's bytes reach the disk (`fdatasync`) before its status is written. After `kill -9` at any moment, and
+//! after a power loss on a disk that keeps its promises, status 1 or 2 therefore means that the whole row is there. The
+//! status itself may be lost in a power loss; the row then counts as not written and is computed again.
+
+use super::reader::Zoo;
+use super::schema::{COLUMNS, Config, Metrics, Schema, Status};
+use crate::bytes::{sync_folder, temporary, write_at};
+use crate::{Error, Result};
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU8, Ordering};
+
+/// The one process that writes a zoo. Dropping it releases the file.
+#[derive(Debug)]
+pub struct Writer {
+    path: PathBuf,
+    file: Exclusive,
+    schema: Schema,
+    weights: Place,
+    class_accuracy: Place,
+    metrics: [Place; 4],
+    status_place: Place,
+    status: Vec<AtomicU8>,
+}
+
+/// A locked file.
+#[derive(Debug)]
+struct Exclusive(File);
+
+// closing alone would not do: a child process that is just being started may still hold a copy of the descriptor
+impl Drop for Exclusive {
+    fn drop(&mut self) {
+        let _ = self.0.unlock();
+    }
+}
+
+/// Where a column begins in the file and how many bytes a row of it has.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    start: u64,
+    width: u64,
+}
+
+impl Place {
+    fn new(place: Range<usize>, rows: usize) -> Place {
+        Place { start: place.start as u64, width: (place.len() / rows) as u64 }
+    }
+
+    fn row(self, row: usize) -> u64 {
+        self.start + row as u64 * self.width
+    }
+}
+
+impl Writer {
+    /// Makes the zoo at `path`, or goes on with the one that is there; `configs` has one entry a run. With `overwrite` an
+    /// older file is replaced. A new file appears under its name only when everything but the rows is in it.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`] where the file is another zoo: the first field that differs. [`Error::Locked`] where another
+    /// process writes it. [`Error::Malformed`] where it is no zoo. [`Error::Invalid`] where schema or configs are impossible.
+    /// [`Error::Io`]: not allowed, no such folder, no space left.
+    pub fn create_or_open(
+        path: impl AsRef<Path>,
+        schema: &Schema,
+        configs: &[Config],
+        overwrite: bool,
+    ) -> Result<Writer> {
+        let path = path.as_ref();
+        check(schema, configs)?;
+        let file = match OpenOptions::new().read(true).write(true).open(path) {
+            Ok(old) => {
+                let old = lock(old, path)?;
+                if overwrite { create(path, schema, configs, true)? } else { old }
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => create(path, schema, configs, false)?,
+            Err(error) => return Err(Error::io("open", path)(error)),
+        };
+        Writer::resume(path, file, schema, configs)
+    }
+
+    /// Goes on with the locked `file` if it is the zoo that is wanted.
+    fn resume(path: &Path, file: Exclusive, schema: &Schema, configs: &[Config]) -> Result<Writer> {
+        let zoo = Zoo::of(&file.0, path)?;
+        if let Some((field, expected, got)) = schema.difference(zoo.schema()) {
+            return Err(Error::Mismatch { path: path.into(), field, expected, got });
+        }
+        for (run, config) in configs.iter().enumerate() {
+            let pairs = config.fields().into_iter().zip(zoo.config(run).fields());
+            if let Some((want, got)) = pairs.into_iter().find(|(want, got)| want != got) {
+                let field = format!("config.{} of run {run}", want.0);
+                return Err(Error::Mismatch { path: path.into(), field, expected: want.1, got: got.1 });
+            }
+        }
+        let place = |name| Place::new(zoo.place(name), zoo.rows());
+        Ok(Writer {
+            path: path.into(),
+            weights: place("weights"),
+            class_accuracy: place("test_class_accuracy"),
+            metrics: [place("test_accuracy"), place("test_loss"), place("train_accuracy"), place("train_loss")],
+            status_place: place("status"),
+            status: zoo.status().iter().map(|&status| AtomicU8::new(status as u8)).collect(),
+            schema: zoo.schema().clone(),
+            file,
+        })
+    }
+
+    /// What zoo it is, as the file says.
+    pub fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    /// Where the file is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Index of the row that holds a checkpoint (an index into [`Schema::checkpoints`]) of a run.
+    ///
+    /// # Panics
+    /// If there is no such run or checkpoint.
+    pub fn row(&self, run: usize, checkpoint: usize) -> usize {
+        let (runs, checkpoints) = (self.schema.runs, self.schema.checkpoints.len());
+        assert!(
+            run < runs && checkpoint < checkpoints,
+            "run {run} of {runs}, checkpoint {checkpoint} of {checkpoints}"
+        );
+        run * checkpoints + checkpoint
+    }
+
+    /// Whether a row is there.
+    ///
+    /// # Panics
+    /// If there is no such row.
+    pub fn status(&self, row: usize) -> Status {
+        Status::from_code(self.status[row].load(Ordering::Acquire)).unwrap_or(Status::NotWritten)
+    }
+
+    /// Writes a row, then its status; threads may write different rows at once. The row is on the disk when this returns.
+    ///
+    /// A row that is already there is written anew; meanwhile its status says that it is not.
+    ///
+    /// # Errors
+    /// [`Error::Io`], no space left for instance: the row then counts as not written, every other row is untouched.
+    ///
+    /// # Panics
+    /// If run, checkpoint or a length is not the schema's, or the status is [`Status::NotWritten`].
+    pub fn write(
+        &self,
+        run: usize,
+        checkpoint: usize,
+        weights: &[f32],
+        metrics: &Metrics,
+        class_accuracy: &[f32],
+        status: Status,
+    ) -> Result<()> {
+        assert_eq!(weights.len(), self.schema.arch.parameters(), "weights");
+        assert_eq!(class_accuracy.len(), self.schema.arch.classes, "class accuracies");
+        assert_ne!(status, Status::NotWritten, "status of a row to be written");
+        let row = self.row(run, checkpoint);
+        if self.status(row) != Status::NotWritten {
+            self.write_status(row, Status::NotWritten)?;
+            self.sync()?;
+        }
+        self.write_at(bytemuck::cast_slice(weights), self.weights.row(row))?;
+        self.write_at(bytemuck::cast_slice(class_accuracy), self.class_accuracy.row(row))?;
+        let values = [metrics.test_accuracy, metrics.test_loss, metrics.train_accuracy, metrics.train_loss];
+        for (value, place) in values.into_iter().zip(self.metrics) {
+            self.write_at(&value.to_le_bytes(), place.row(row))?;
+        }
+        self.sync()?;
+        self.write_status(row, status)
+    }
+
+    fn write_status(&self, row: usize, status: Status) -> Result<()> {
+        self.write_at(&[status as u8], self.status_place.row(row))?;
+        self.status[row].store(status as u8, Ordering::Release);
+        Ok(())
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> Result<()> {
+        write_at(&self.file.0, bytes, offset).map_err(Error::io("write", &self.path))
+    }
+
+    /// Waits until all that was written is on the disk; at the end of a job, for the last status.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn sync(&self) -> Result<()> {
+        self.file.0.sync_data().map_err(Error::io("write", &self.path))
+    }
+}
+
+/// Refuses what would make a file that the reader refuses.
+fn check(schema: &Schema, configs: &[Config]) -> Result<()> {
+    schema.check()?;
+    if configs.len() != schema.runs {
+        return Err(Error::invalid("configs", format!("one for each of {} runs", schema.runs), configs.len()));
+    }
+    for config in configs {
+        let codes = [config.optimizer, config.activation, config.w_init];
+        for ((what, names), code) in schema.names().into_iter().zip(codes) {
+            if usize::from(code) >= names.len() {
+                return Err(Error::invalid(what, format!("a code below {}", names.len()), code));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Makes this process the writer of `file`, which must still be the one at `path`.
+fn lock(file: File, path: &Path) -> Result<Exclusive> {
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Err(Error::Locked { path: path.into() }),
+        Err(TryLockError::Error(error)) => return Err(Error::io("lock", path)(error)),
+    }
+    let file = Exclusive(file);
+    if same_file(&file.0, path) { Ok(file) } else { Err(Error::Locked { path: path.into() }) }
+}
+
+/// False where another process replaced the file between our opening and our locking it.
+#[cfg(unix)]
+fn same_file(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    match (file.metadata(), std::fs::metadata(path)) {
+        (Ok(open), Ok(named)) => (open.dev(), open.ino()) == (named.dev(), named.ino()),
+        _ => false,
+    }
+}
+
+/// Systems other than Unix do not replace an open file.
+#[cfg(not(unix))]
+fn same_file(_: &File, _: &Path) -> bool {
+    true
+}
+
+/// A new, locked file of full length with everything but the rows in it.
+fn create(path: &Path, schema: &Schema, configs: &[Config], overwrite: bool) -> Result<Exclusive> {
+    let temporary = temporary(path)?;
+    let file = temporary.as_file();
+    file.try_lock().map_err(|refused| Error::io("lock", path)(refused.into()))?;
+    fill(file, &schema.header()?, schema, configs).map_err(Error::io("write", path))?;
+    let named = if overwrite { temporary.persist(path) } else { temporary.persist_noclobber(path) };
+    let file = named.map_err(|refused| match refused.error.kind() {
+        io::ErrorKind::AlreadyExists => Error::Locked { path: path.into() },
+        _ => Error::io("create", path)(refused.error),
+    })?;
+    sync_folder(path);
+    Ok(Exclusive(file))
+}
+
+/// Writes header and settings; the rest stays a hole, which reads as zeros.
+fn fill(file: &File, header: &[u8], schema: &Schema, configs: &[Config]) -> io::Result<()> {
+    write_at(file, header, 0)?;
+    let mut end = header.len() as u64;
+    for (name, dtype, width) in COLUMNS {
+        if let Some(bytes) = settings(name, schema, configs) {
+            write_at(file, &bytes, end)?;
+        }
+        end += (schema.rows() * schema.width(width).unwrap_or(1) * dtype.bitsize() / 8) as u64;
+    }
+    file.set_len(end)?;
+    file.sync_all()
+}
+
+/// The bytes of a column that is known before any network is trained. Among them is `status`: a reader touches all of it, and
+/// on some systems touching a hole takes space.
+fn settings(name: &str, schema: &Schema, configs: &[Config]) -> Option<Vec<u8>> {
+    let epochs = &schema.checkpoints;
+    let config = |row: usize| &configs[row / epochs.len()];
+    Some(match name {
+        "run" => column(schema, |row| (row / epochs.len()) as u32),
+        "epoch" => column(schema, |row| epochs[row % epochs.len()]),
+        "status" => column(schema, |_| Status::NotWritten as u8),
+        "config.learning_rate" => column(schema, |row| config(row).learning_rate),
+        "config.l2reg" => column(schema, |row| config(row).l2reg),
+        "config.dropout" => column(schema, |row| config(row).dropout),
+        "config.init_std" => column(schema, |row| config(row).init_std),
+        "config.train_fraction" => column(schema, |row| config(row).train_fraction),
+        "config.optimizer" => column(schema, |row| config(row).optimizer),
+        "config.activation" => column(schema, |row| config(row).activation),
+        "config.w_init" => column(schema, |row| config(row).w_init),
+        "config.seed" => column(schema, |row| config(row).seed),
+        _ => return None,
+    })
+}
+
+/// `value` of every row, as bytes.
+fn column<T: bytemuck::Pod>(schema: &Schema, value: impl Fn(usize) -> T) -> Vec<u8> {
+    bytemuck::cast_slice(&(0..schema.rows()).map(value).collect::<Vec<T>>()).to_vec()
+}
