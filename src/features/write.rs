@@ -1,0 +1,141 @@
+//! A table as a file: `.safetensors`, `.npy` or, with the feature `cli`, `.csv`, by its extension.
+
+use crate::bytes::replace;
+use crate::table::Table;
+use crate::{Error, Result};
+use npyz::WriterBuilder;
+use safetensors::tensor::{Dtype, TensorView};
+use std::collections::HashMap;
+use std::io::{self, Write};
+use std::path::Path;
+
+/// What a table can be written as.
+#[cfg(feature = "cli")]
+const KINDS: [&str; 3] = ["safetensors", "npy", "csv"];
+/// What a table can be written as.
+#[cfg(not(feature = "cli"))]
+const KINDS: [&str; 2] = ["safetensors", "npy"];
+
+/// Writes a table; the file has its name only when it is complete.
+///
+/// - `.safetensors`: `features` f32 \[rows, columns\], `run` u64 \[rows\], `test_accuracy` f32 \[rows\] where it is known;
+///   metadata `columns`: the names as a JSON list.
+/// - `.npy`: the features alone, f32 \[rows, columns\]; their names as a JSON list beside it, in `….columns.json`.
+/// - `.csv`: a line of names, then `run`, the features and, where it is known, `test_accuracy` of each row.
+///
+/// # Errors
+/// [`Error::Unknown`] for another extension, [`Error::Io`] where the file cannot be written.
+pub fn write(table: &Table, path: impl AsRef<Path>) -> Result<()> {
+    let path = path.as_ref();
+    match &*path.extension().unwrap_or_default().to_string_lossy() {
+        "safetensors" => replace(path, |file| safetensors(table, file)),
+        "npy" => {
+            replace(path.with_extension("columns.json"), |file| Ok(serde_json::to_writer(file, &table.columns)?))?;
+            replace(path, |file| npy(table, file))
+        }
+        #[cfg(feature = "cli")]
+        "csv" => replace(path, |file| csv(table, file)),
+        other => Err(Error::unknown("kind of table", other, KINDS)),
+    }
+}
+
+fn safetensors(table: &Table, file: &mut impl Write) -> io::Result<()> {
+    let (rows, width) = (table.rows(), table.width());
+    let known =
+        if table.y.is_empty() { None } else { Some(("test_accuracy", Dtype::F32, vec![rows], bytes(&table.y))) };
+    let tensors = [
+        ("features", Dtype::F32, vec![rows, width], bytes(&table.x)),
+        ("run", Dtype::U64, vec![rows], bytes(&table.group)),
+    ];
+    let views: std::result::Result<Vec<_>, _> = tensors
+        .into_iter()
+        .chain(known)
+        .map(|(name, dtype, shape, data)| Ok((name, TensorView::new(dtype, shape, data)?)))
+        .collect();
+    // one entry only: the crate keeps metadata in a hash map, whose order differs from run to run
+    let metadata = HashMap::from([("columns".to_string(), serde_json::to_string(&table.columns)?)]);
+    let whole = views.and_then(|views| safetensors::serialize(views, Some(metadata))).map_err(io::Error::other)?;
+    file.write_all(&whole)
+}
+
+fn bytes<T: bytemuck::Pod>(numbers: &[T]) -> &[u8] {
+    bytemuck::cast_slice(numbers)
+}
+
+fn npy(table: &Table, file: &mut impl Write) -> io::Result<()> {
+    let shape = [table.rows() as u64, table.width() as u64];
+    let mut npy = npyz::WriteOptions::new().default_dtype().shape(&shape).writer(file).begin_nd()?;
+    npy.extend(table.x.iter().copied())?;
+    npy.finish()
+}
+
+#[cfg(feature = "cli")]
+fn csv(table: &Table, file: &mut impl Write) -> io::Result<()> {
+    let mut csv = csv::Writer::from_writer(file);
+    let target = (!table.y.is_empty()).then_some("test_accuracy");
+    csv.write_record(["run"].into_iter().chain(table.columns.iter().map(String::as_str)).chain(target))?;
+    for row in 0..table.rows() {
+        let features = table.row(row).iter().map(|value| format!("{value:?}"));
+        let accuracy = table.y.get(row).map(|value| format!("{value:?}"));
+        csv.write_record(std::iter::once(table.group[row].to_string()).chain(features).chain(accuracy))?;
+    }
+    csv.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use safetensors::SafeTensors;
+
+    fn table() -> Table {
+        Table {
+            columns: vec!["conv1.bias.min".into(), "a, b".into()],
+            x: vec![0.1, -2.5e-30, f32::NAN, 1e9],
+            y: vec![0.25, 0.5],
+            group: vec![7, u64::MAX],
+        }
+    }
+
+    #[test]
+    fn every_kind_can_be_read_back() {
+        let (folder, table) = (tempfile::tempdir().unwrap(), table());
+        let at = |name: &str| folder.path().join(name);
+        for kind in ["t.safetensors", "t.npy"] {
+            write(&table, at(kind)).unwrap();
+        }
+        let file = std::fs::read(at("t.safetensors")).unwrap();
+        let tensors = SafeTensors::deserialize(&file).unwrap();
+        assert_eq!(tensors.tensor("features").unwrap().data(), bytes(&table.x));
+        assert_eq!(tensors.tensor("run").unwrap().data(), bytes(&table.group));
+        let (_, header) = SafeTensors::read_metadata(&file).unwrap();
+        assert_eq!(header.metadata().as_ref().unwrap()["columns"], r#"["conv1.bias.min","a, b"]"#);
+
+        let npy = std::fs::read(at("t.npy")).unwrap();
+        let npy = npyz::NpyFile::new(&npy[..]).unwrap();
+        assert_eq!(npy.shape(), [2, 2]);
+        let same = |a: &[f32], b: &[f32]| a.iter().zip(b).all(|(a, b)| a.to_bits() == b.to_bits());
+        assert!(same(&npy.into_vec::<f32>().unwrap(), &table.x));
+        assert_eq!(std::fs::read_to_string(at("t.columns.json")).unwrap(), r#"["conv1.bias.min","a, b"]"#);
+    }
+
+    #[cfg(feature = "cli")]
+    #[test]
+    fn csv_has_names_and_every_digit() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.csv");
+        write(&table(), &path).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let want = [
+            "run,conv1.bias.min,\"a, b\",test_accuracy",
+            "7,0.1,-2.5e-30,0.25",
+            "18446744073709551615,NaN,1000000000.0,0.5\n",
+        ];
+        assert_eq!(text, want.join("\n"));
+    }
+
+    #[test]
+    fn other_kinds_are_named() {
+        let error = write(&table(), "t.cvs").unwrap_err().to_string();
+        assert!(error.contains("\"cvs\"") && error.contains("safetensors, npy"), "{error}");
+    }
+}
