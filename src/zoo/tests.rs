@@ -209,7 +209,7 @@ fn changed(from: &str, to: &str) -> Vec<u8> {
     let text = std::str::from_utf8(&bytes[8..end]).unwrap();
     assert!(text.contains(from), "{text}");
     let mut text = text.replacen(from, to, 1);
-    while text.len() % 8 != 0 {
+    while !text.len().is_multiple_of(8) {
         text.push(' ');
     }
     [&(text.len() as u64).to_le_bytes(), text.as_bytes(), &bytes[end..]].concat()
