@@ -53,7 +53,9 @@ pub fn workers(threads: usize, stop: &Stop, work: &(dyn Fn(usize) -> Result<()> 
     let mut failures = outcomes.into_iter().filter_map(Result::err);
     let first = failures.next();
     match first {
-        Some(Error::Interrupted) => Err(failures.find(|error| !matches!(error, Error::Interrupted)).unwrap_or(Error::Interrupted)),
+        Some(Error::Interrupted) => {
+            Err(failures.find(|error| !matches!(error, Error::Interrupted)).unwrap_or(Error::Interrupted))
+        }
         Some(error) => Err(error),
         None => Ok(()),
     }

@@ -12,7 +12,10 @@ fn the_pipeline_runs_from_images_to_predictions() {
     succeed(&format!("{} --checkpoints 0,1", small_zoo(&zoo, 24, 3)));
     let zoo = zoo.display();
     let info: serde_json::Value = serde_json::from_str(&succeed(&format!("info {zoo} --json"))).unwrap();
-    assert_eq!((info["models"].as_u64(), info["rows"].as_u64(), info["finished"].as_u64()), (Some(24), Some(72), Some(24)));
+    assert_eq!(
+        (info["models"].as_u64(), info["rows"].as_u64(), info["finished"].as_u64()),
+        (Some(24), Some(72), Some(24))
+    );
     for kind in ["csv", "npy", "safetensors"] {
         succeed(&format!("features {zoo} --out {}", at(&format!("features.{kind}"))));
     }
@@ -25,7 +28,8 @@ fn the_pipeline_runs_from_images_to_predictions() {
     for key in ["r2", "tau", "mse", "mae", "n_train", "n_val", "n_test", "seconds"] {
         assert!(fit.get(key).is_some(), "{key} in {fit}");
     }
-    let evaluate: serde_json::Value = serde_json::from_str(&succeed(&format!("evaluate {model} {zoo} --json"))).unwrap();
+    let evaluate: serde_json::Value =
+        serde_json::from_str(&succeed(&format!("evaluate {model} {zoo} --json"))).unwrap();
     assert_eq!((&evaluate["mse"], &evaluate["n"]), (&fit["mse"], &fit["n_test"]));
     let predictions = succeed(&format!("predict {model} {zoo}"));
     assert_eq!(predictions.lines().count(), 25);
@@ -59,7 +63,8 @@ fn tables_are_fitted() {
     let features: Vec<f64> = (0..900).map(|k| f64::from(k * 7919 % 1000) / 1000.0).collect();
     let targets: Vec<f64> = features.chunks(3).map(|row| row[0] + 0.5 * f64::from(u8::from(row[1] > 0.5))).collect();
     let (x, y) = (save("x.npy", &[300, 3], features.clone()), save("y.npy", &[300], targets.clone()));
-    let (xt, yt) = (save("xt.npy", &[100, 3], features[..300].to_vec()), save("yt.npy", &[100], targets[..100].to_vec()));
+    let (xt, yt) =
+        (save("xt.npy", &[100, 3], features[..300].to_vec()), save("yt.npy", &[100], targets[..100].to_vec()));
     let text = succeed(&format!("fit --x {x} --y {y} --x-test {xt} --y-test {yt} --json"));
     let json: serde_json::Value = serde_json::from_str(&text).unwrap();
     assert!(json["r2"].as_f64().unwrap() > 0.95 && json["n_train"] == 300 && json["n_test"] == 100, "{json}");
@@ -80,18 +85,37 @@ fn wrong_command_lines_end_with_2() {
     fail(&format!("train --dataset glyph --models 1 --epochs 1 --out {out}"), 2, &["did you mean \"glyphs\"?"]);
     fail(&format!("train --dataset glyphs --models 1 --epochs -1 --out {out}"), 2, &["--epochs"]);
     fail(&format!("train --dataset glyphs --models 1 --epochs 1 --out {out} --set optimizer=adm"), 2, &["\"adam\""]);
-    fail(&format!("train --dataset glyphs --models 1 --epochs 1 --out {out} --set learning_rat=1"), 2, &["\"learning_rate\""]);
+    fail(
+        &format!("train --dataset glyphs --models 1 --epochs 1 --out {out} --set learning_rat=1"),
+        2,
+        &["\"learning_rate\""],
+    );
     fail(&format!("train --dataset glyphs --models 1 --epochs 1 --out {out} --set dropout=1"), 2, &["dropout"]);
-    fail(&format!("train --dataset glyphs --models 1 --epochs 1 --out {out} --recipe smal-cnn-zoo"), 2, &["small-cnn-zoo"]);
+    fail(
+        &format!("train --dataset glyphs --models 1 --epochs 1 --out {out} --recipe smal-cnn-zoo"),
+        2,
+        &["small-cnn-zoo"],
+    );
     fail(&format!("train --dataset glyphs --models 1 --epochs 1 --out {out} --checkpoints 2"), 2, &["--checkpoints"]);
     fail(&format!("train --dataset glyphs --models 1 --epochs 1 --out {out} --device gpu"), 2, &["device"]);
     fail(&format!("train --dataset glyphs --models 1 --epochs 1 --out {out} --isa avx3"), 2, &["avx2"]);
     fail(&format!("train --dataset glyphs --models 1 --epochs 1 --out {out} --set train_fraction=0.01"), 2, &["512"]);
-    fail(&format!("train --dataset glyphs --models 1 --epochs 1 --out {out} --set layers=16s2,16s2,16s2,16s2"), 2, &["3×3"]);
+    fail(
+        &format!("train --dataset glyphs --models 1 --epochs 1 --out {out} --set layers=16s2,16s2,16s2,16s2"),
+        2,
+        &["3×3"],
+    );
     for leg in zoometry::kernels::Leg::ALL.into_iter().filter(|&leg| zoometry::kernels::Isa::new(leg).is_none()) {
-        fail(&format!("train --dataset glyphs --models 1 --epochs 1 --out {out} --isa {leg}"), 2, &["this machine has"]);
+        fail(
+            &format!("train --dataset glyphs --models 1 --epochs 1 --out {out} --isa {leg}"),
+            2,
+            &["this machine has"],
+        );
     }
-    assert!(!zoo.exists() && std::fs::read_dir(folder.path()).unwrap().next().is_none(), "a refused command left files");
+    assert!(
+        !zoo.exists() && std::fs::read_dir(folder.path()).unwrap().next().is_none(),
+        "a refused command left files"
+    );
     for verb in ["", "demo", "train", "info", "features", "fit", "evaluate", "predict"] {
         assert!(succeed(&format!("{verb} --help")).contains("Usage"), "{verb}");
     }
@@ -105,7 +129,11 @@ fn files_that_are_not_there_or_not_right_end_with_1() {
     fail(&format!("info {out}"), 1, &["zoo.safetensors"]);
     fail(&format!("info {dir}"), 1, &[&dir.to_string()]);
     fail(&format!("fit {out}"), 1, &["zoo.safetensors"]);
-    fail(&format!("train --dataset mnist --data-dir {dir} --models 1 --epochs 1 --out {out}"), 1, &["train-images", "http"]);
+    fail(
+        &format!("train --dataset mnist --data-dir {dir} --models 1 --epochs 1 --out {out}"),
+        1,
+        &["train-images", "http"],
+    );
     fail(&format!("train --dataset glyphs --models 1 --epochs 1 --out {dir}/none/zoo.safetensors"), 1, &["none"]);
     std::fs::write(&zoo, b"not a zoo at all").unwrap();
     fail(&format!("info {out}"), 1, &["malformed"]);
@@ -113,15 +141,24 @@ fn files_that_are_not_there_or_not_right_end_with_1() {
     assert_eq!(std::fs::read(&zoo).unwrap(), b"not a zoo at all", "a file that was there is lost");
     let recipe = folder.path().join("recipe.json");
     std::fs::write(&recipe, "{\"dropout\": 2}").unwrap();
-    fail(&format!("train --dataset glyphs --models 1 --epochs 1 --out {dir}/a --recipe {}", recipe.display()), 2, &["dropout"]);
+    fail(
+        &format!("train --dataset glyphs --models 1 --epochs 1 --out {dir}/a --recipe {}", recipe.display()),
+        2,
+        &["dropout"],
+    );
     std::fs::write(&recipe, "{\"dropout\"").unwrap();
-    fail(&format!("train --dataset glyphs --models 1 --epochs 1 --out {dir}/a --recipe {}", recipe.display()), 1, &["recipe"]);
+    fail(
+        &format!("train --dataset glyphs --models 1 --epochs 1 --out {dir}/a --recipe {}", recipe.display()),
+        1,
+        &["recipe"],
+    );
 }
 
 #[test]
 fn networks_that_diverge_are_marked_and_the_rest_goes_on() {
     let (_folder, zoo) = scratch("zoo.safetensors");
-    let wild = "--set learning_rate=1000 --set optimizer=sgd --set activation=relu --set l2reg=10 --set w_init=he_normal";
+    let wild =
+        "--set learning_rate=1000 --set optimizer=sgd --set activation=relu --set l2reg=10 --set w_init=he_normal";
     let text = succeed(&format!("{} {wild} --json", small_zoo(&zoo, 3, 2)));
     let json: serde_json::Value = serde_json::from_str(&text).unwrap();
     assert_eq!(json["diverged"], 3, "{json}");
@@ -147,7 +184,10 @@ fn python_agrees() {
     use npyz::WriterBuilder;
     let (folder, zoo) = scratch("zoo.safetensors");
     let (folder, zoo) = (folder.path(), zoo.as_path());
-    succeed(&format!("{} --set layers=16s2same,24s2,8s1same --set activation=relu,tanh,sigmoid,gelu --set train_fraction=0.1", small_zoo(zoo, 12, 2)));
+    succeed(&format!(
+        "{} --set layers=16s2same,24s2,8s1same --set activation=relu,tanh,sigmoid,gelu --set train_fraction=0.1",
+        small_zoo(zoo, 12, 2)
+    ));
     // pixels again from what the networks saw: x = 2·pixel/255 − 1
     let test = zoometry::dataset::load("glyphs", None).unwrap().test;
     let save = |name: &str, shape: &[u64], bytes: Vec<u8>| {

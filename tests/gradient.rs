@@ -21,7 +21,19 @@ fn mean_loss(arch: &Arch, run: &Run, split: &Split, flat: &[f64]) -> f64 {
         let ((height, width), (p, q)) = (maps[index], maps[index + 1]);
         let (top, left) = (conv.before(height), conv.before(width));
         let outputs = conv.channels;
-        let dims = conv::Dims { images: IMAGES, height, width, inputs, outputs, kernel: 3, stride: conv.stride, top, left, p, q };
+        let dims = conv::Dims {
+            images: IMAGES,
+            height,
+            width,
+            inputs,
+            outputs,
+            kernel: 3,
+            stride: conv.stride,
+            top,
+            left,
+            p,
+            q,
+        };
         let (b, w) = (&flat[tensors[2 * index].range()], &flat[tensors[2 * index + 1].range()]);
         let mut y = vec![0.0; IMAGES * p * q * outputs];
         conv::forward(&dims, &x, w, b, &mut y);
@@ -32,7 +44,19 @@ fn mean_loss(arch: &Arch, run: &Run, split: &Split, flat: &[f64]) -> f64 {
     let positions = maps[maps.len() - 1].0 * maps[maps.len() - 1].1;
     let mut pooled = vec![0.0; IMAGES * inputs];
     pool::forward(positions, inputs, &x, &mut pooled);
-    let dims = conv::Dims { images: IMAGES, height: 1, width: 1, inputs, outputs: arch.classes, kernel: 1, stride: 1, top: 0, left: 0, p: 1, q: 1 };
+    let dims = conv::Dims {
+        images: IMAGES,
+        height: 1,
+        width: 1,
+        inputs,
+        outputs: arch.classes,
+        kernel: 1,
+        stride: 1,
+        top: 0,
+        left: 0,
+        p: 1,
+        q: 1,
+    };
     let mut logits = vec![0.0; IMAGES * arch.classes];
     let dense = tensors.len() - 2;
     conv::forward(&dims, &pooled, &flat[tensors[dense + 1].range()], &flat[tensors[dense].range()], &mut logits);
@@ -89,7 +113,12 @@ fn check(isa: Isa, arch: &Arch, run: &Run) {
         let difference = (above - mean_loss(arch, run, &split, &point)) / (2.0 * h);
         point[k] = at;
         let error = (f64::from(gradient[k]) - difference).abs();
-        assert!(error < 2e-4 * f64::from(scale), "{} {arch} {run:?}: dw[{k}] {}, differences {difference}", isa.leg(), gradient[k]);
+        assert!(
+            error < 2e-4 * f64::from(scale),
+            "{} {arch} {run:?}: dw[{k}] {}, differences {difference}",
+            isa.leg(),
+            gradient[k]
+        );
     }
 }
 
@@ -128,7 +157,9 @@ fn every_activation_stride_and_padding() {
 #[test]
 fn every_number_of_layers_channels_and_classes() {
     for isa in Isa::available() {
-        for (stack, classes) in [("16s2,16s2,16s2", 10), ("5s2", 2), ("8s1same,24s2same,33s2", 17), ("16s2same,3s1,16s1,16s2same", 26)] {
+        for (stack, classes) in
+            [("16s2,16s2,16s2", 10), ("5s2", 2), ("8s1same,24s2same,33s2", 17), ("16s2same,3s1,16s1,16s2same", 26)]
+        {
             let convs = stack.split(',').map(|conv| conv.parse().unwrap()).collect();
             let arch = Arch::new(15, 15, convs, classes).unwrap();
             for &activation in Activation::ALL {

@@ -18,7 +18,8 @@ fn a_killed_run_continues_to_the_same_bytes() {
     let mut kills = 0;
     for _ in 0..10 {
         let arguments = small_zoo(&killed, 8, 2);
-        let mut child = zoometry().args(arguments.split_whitespace()).stderr(std::process::Stdio::null()).spawn().unwrap();
+        let mut child =
+            zoometry().args(arguments.split_whitespace()).stderr(std::process::Stdio::null()).spawn().unwrap();
         std::thread::sleep(Duration::from_secs_f64(length.as_secs_f64() * moments.range(0.1, 0.7)));
         // SIGKILL; nothing to kill if the run was quicker this time
         let running = child.try_wait().unwrap().is_none();
@@ -36,7 +37,8 @@ fn a_killed_run_continues_to_the_same_bytes() {
     eprintln!("killed {kills} times");
     assert!(std::fs::read(&killed).unwrap() == expected, "the continued zoo differs from the uninterrupted one");
     // nothing but the two zoos is left in the folder
-    let left: Vec<_> = std::fs::read_dir(killed.parent().unwrap()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let left: Vec<_> =
+        std::fs::read_dir(killed.parent().unwrap()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     eprintln!("left: {left:?}");
     // a finished zoo is left alone
     let before = std::fs::metadata(&killed).unwrap().modified().unwrap();
@@ -59,7 +61,9 @@ fn threads_and_fused_legs_give_the_same_bytes() {
     same("five.safetensors", "--threads 5");
     for leg in [Leg::Avx2, Leg::Avx512] {
         match Isa::new(leg) {
-            Some(_) if Isa::detect().leg() != Leg::Portable => same(&format!("{leg}.safetensors"), &format!("--isa {leg}")),
+            Some(_) if Isa::detect().leg() != Leg::Portable => {
+                same(&format!("{leg}.safetensors"), &format!("--isa {leg}"))
+            }
             _ => eprintln!("SKIPPED: this machine lacks {leg}"),
         }
     }

@@ -197,11 +197,26 @@ pub(crate) fn unfinish<S: Simd, A: Function, const P: usize>(
 macro_rules! with_activation {
     ($activation:expr, $A:ident => $body:expr) => {
         match $activation {
-            $crate::activation::Activation::Identity => { type $A = $crate::activation::Identity; $body }
-            $crate::activation::Activation::Relu => { type $A = $crate::activation::Relu; $body }
-            $crate::activation::Activation::Tanh => { type $A = $crate::activation::Tanh; $body }
-            $crate::activation::Activation::Sigmoid => { type $A = $crate::activation::Sigmoid; $body }
-            $crate::activation::Activation::Gelu => { type $A = $crate::activation::Gelu; $body }
+            $crate::activation::Activation::Identity => {
+                type $A = $crate::activation::Identity;
+                $body
+            }
+            $crate::activation::Activation::Relu => {
+                type $A = $crate::activation::Relu;
+                $body
+            }
+            $crate::activation::Activation::Tanh => {
+                type $A = $crate::activation::Tanh;
+                $body
+            }
+            $crate::activation::Activation::Sigmoid => {
+                type $A = $crate::activation::Sigmoid;
+                $body
+            }
+            $crate::activation::Activation::Gelu => {
+                type $A = $crate::activation::Gelu;
+                $body
+            }
         }
     };
 }

@@ -2,7 +2,7 @@
 //!
 //! Slices and lanes only: no allocation, no files, no threads, no knowledge of models. Every kernel is written once over
 //! [`simd::Simd`], sixteen logical `f32` lanes, and is compiled for each instruction set; [`Isa`] chooses at run time.
-//! [`reference`] holds the same kernels as plain `f64` loops: the definition of what each one computes.
+//! [`mod@reference`] holds the same kernels as plain `f64` loops: the definition of what each one computes.
 //!
 //! Layouts. Activations of a *tile* of [`TILE`] images lie as `[position][channel block][image][16 channels]`, so that one
 //! position of the tile is a small matrix: `TILE` images × 16 channels. See [`conv`].

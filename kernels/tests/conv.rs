@@ -73,9 +73,8 @@ fn drop(values: &mut [f64], kept: &[[u16; TILE]], blocks: usize, keep: f64) {
 }
 
 fn dims() -> impl Strategy<Value = Dims> {
-    (1usize..9, 1usize..9, 1usize..3, 1usize..3, prop_oneof![Just(1usize), Just(3)], 1usize..3, any::<bool>()).prop_filter_map(
-        "the kernel must fit",
-        |(height, width, inputs, outputs, kernel, stride, same)| {
+    (1usize..9, 1usize..9, 1usize..3, 1usize..3, prop_oneof![Just(1usize), Just(3)], 1usize..3, any::<bool>())
+        .prop_filter_map("the kernel must fit", |(height, width, inputs, outputs, kernel, stride, same)| {
             let positions = |size: usize| match same {
                 true => Some(size.div_ceil(stride)),
                 false => size.checked_sub(kernel).map(|rest| rest / stride + 1),
@@ -84,8 +83,7 @@ fn dims() -> impl Strategy<Value = Dims> {
             let before = |p: usize, size: usize| ((p - 1) * stride + kernel).saturating_sub(size) / 2;
             let (top, left) = if same { (before(p, height), before(q, width)) } else { (0, 0) };
             Some(Dims { height, width, inputs, outputs, kernel, stride, top, left, p, q })
-        },
-    )
+        })
 }
 
 /// Forward and both gradients of one shape on one leg.
@@ -166,7 +164,9 @@ fn every_shape_agrees_with_the_definition() {
 #[test]
 fn images_agree_with_the_definition() {
     for isa in legs() {
-        for (height, width, stride, outputs) in [(28, 28, 2, 1), (32, 32, 2, 1), (5, 9, 1, 2), (3, 3, 2, 1), (29, 30, 2, 3)] {
+        for (height, width, stride, outputs) in
+            [(28, 28, 2, 1), (32, 32, 2, 1), (5, 9, 1, 2), (3, 3, 2, 1), (29, 30, 2, 3)]
+        {
             let (p, q) = ((height - 3) / stride + 1, (width - 3) / stride + 1);
             let d = Dims { height, width, inputs: 0, outputs, kernel: 3, stride, top: 0, left: 0, p, q };
             let mut numbers = Numbers(7);

@@ -86,9 +86,13 @@ fn worst(isa: Isa, function: Function, step: usize) -> (f64, f32) {
 
 fn check(step: usize) {
     for isa in legs() {
-        for (function, bound) in
-            [(Function::Exp, 2.0), (Function::Ln, 2.0), (Function::Sigmoid, 3.0), (Function::Tanh, 6.0), (Function::Cdf, 4e-7)]
-        {
+        for (function, bound) in [
+            (Function::Exp, 2.0),
+            (Function::Ln, 2.0),
+            (Function::Sigmoid, 3.0),
+            (Function::Tanh, 6.0),
+            (Function::Cdf, 4e-7),
+        ] {
             let (error, at) = worst(isa, function, step);
             eprintln!("{:8} {function:?}: {error:.3e} at {at:e}", isa.leg());
             assert!(error <= bound, "{function:?}({at:e}) is off by {error} on {}", isa.leg());
@@ -110,7 +114,24 @@ fn errors_stay_within_their_bounds_over_all_floats() {
 
 #[test]
 fn special_values_are_handled() {
-    let x = [0.0, -0.0, f32::INFINITY, f32::NEG_INFINITY, f32::NAN, 1e-40, -1e-40, 88.7, -103.0, 200.0, -200.0, 10.0, -10.0, 1.0, 2.0, 3.0];
+    let x = [
+        0.0,
+        -0.0,
+        f32::INFINITY,
+        f32::NEG_INFINITY,
+        f32::NAN,
+        1e-40,
+        -1e-40,
+        88.7,
+        -103.0,
+        200.0,
+        -200.0,
+        10.0,
+        -10.0,
+        1.0,
+        2.0,
+        3.0,
+    ];
     for isa in legs() {
         let exp = isa.run(Apply(Function::Exp, x));
         assert_eq!((exp[0], exp[2], exp[3], exp[9], exp[10]), (1.0, f32::INFINITY, 0.0, f32::INFINITY, 0.0));

@@ -1,6 +1,6 @@
 //! `zoometry demo`
 
-use super::output::{Output, duration};
+use super::output::{self, Output, duration};
 use super::{Machine, fit, train};
 use clap::Args;
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use zoometry::train::{Job, space::Recipe};
 use zoometry::{Error, Result};
 
 /// Epochs of the demo's networks: few, so that hundreds of them take about a minute.
-const EPOCHS: u32 = 12;
+const EPOCHS: u32 = 8;
 
 /// Run the whole pipeline on the built-in images: train a zoo, fit a predictor, test it on networks never seen
 #[derive(Args)]
@@ -38,16 +38,20 @@ impl Demo {
         std::fs::create_dir_all(&self.out).map_err(Error::io("create", &self.out))?;
         let dataset = dataset::load("glyphs", None)?;
         let recipe = Recipe::default();
-        let checkpoints = vec![0, 1, 2, 3, EPOCHS];
+        let checkpoints = vec![0, EPOCHS];
         let threads = self.machine.threads;
-        let job = Job { dataset: &dataset, recipe: &recipe, models: self.models, checkpoints, seed: self.seed, isa, threads };
+        let job =
+            Job { dataset: &dataset, recipe: &recipe, models: self.models, checkpoints, seed: self.seed, isa, threads };
         let (zoo_path, model_path) = (self.out.join("zoo.safetensors"), self.out.join("predictor.safetensors"));
         let mut output = Output::default();
         let zoo = train::session(&job, &zoo_path, &mut output)?;
-        let predictor = self.machine.run(|| {
+        let (predictor, predicted, measured) = self.machine.run(|| -> Result<_> {
             let (parts, info) = fit::from_zoo(isa, &zoo, &zoo_path, None, 0)?;
-            fit::fit(isa, &parts, &fit::default_params(), info, &mut output)
+            let predictor = fit::fit(isa, &parts, &fit::default_params(), info, &mut output)?;
+            let predicted = predictor.predict(isa, &parts.test)?;
+            Ok((predictor, predicted, parts.test.y))
         })?;
+        output.text.push_str(&output::scatter(&predicted, &measured));
         predictor.save(&model_path)?;
         let seconds = start.elapsed().as_secs_f64();
         output.line(format!("the whole pipeline took {}; look further:", duration(seconds)));

@@ -5,9 +5,9 @@ use super::{Machine, select};
 use clap::Args;
 use std::path::PathBuf;
 use std::time::Instant;
-use zoometry::{Error, Result};
 use zoometry::features::write;
 use zoometry::zoo::Zoo;
+use zoometry::{Error, Result};
 
 /// Compute the statistics of every network's weights
 ///
@@ -43,7 +43,11 @@ impl Features {
             Some(path) => {
                 write::write(&table, path)?;
                 let (rows, width) = (count(table.rows() as u64), table.width());
-                output.line(format!("{}: {rows} networks × {width} statistics in {}", path.display(), duration(seconds)));
+                output.line(format!(
+                    "{}: {rows} networks × {width} statistics in {}",
+                    path.display(),
+                    duration(seconds)
+                ));
                 output.set("out", path);
             }
             None if self.machine.json => output.set("x", table.x.chunks(table.width().max(1)).collect::<Vec<_>>()),

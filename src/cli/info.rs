@@ -34,7 +34,12 @@ impl Info {
         output.line(format!("  data set      {} (sha256 {})", schema.dataset, schema.digest));
         output.line(format!("  network       {}, {} weights", schema.arch, count(parameters as u64)));
         output.line(format!("  recipe        {recipe}, zoo seed {}", schema.seed));
-        output.line(format!("  networks      {} × {} checkpoints (epochs {})", count(schema.runs as u64), epochs.len(), epochs.join(", ")));
+        output.line(format!(
+            "  networks      {} × {} checkpoints (epochs {})",
+            count(schema.runs as u64),
+            epochs.len(),
+            epochs.join(", ")
+        ));
         output.line(format!("  made by       {}", schema.program));
         let share = 100.0 * (done + diverged) as f64 / rows as f64;
         output.line(format!(

@@ -86,6 +86,41 @@ pub fn quantile_line(values: &[f32]) -> String {
     if parts.is_empty() { "none yet".into() } else { parts.join("  ") }
 }
 
+/// Columns and rows of [`scatter`].
+const PLOT: (usize, usize) = (50, 15);
+
+/// Predicted against measured accuracies as text: right is measured, up is predicted, both from 0 to 1; `·` one network, `o`
+/// two or three, `O` more.
+pub fn scatter(predicted: &[f32], measured: &[f32]) -> String {
+    let (columns, rows) = PLOT;
+    let cell = |value: f32, cells: usize| ((value.clamp(0.0, 1.0) * cells as f32) as usize).min(cells - 1);
+    let mut counts = vec![0u32; columns * rows];
+    for (&p, &m) in predicted.iter().zip(measured) {
+        counts[cell(p, rows) * columns + cell(m, columns)] += 1;
+    }
+    let mut text = String::from("  predicted\n");
+    for (row, counts) in counts.chunks(columns).enumerate().rev() {
+        let label = if row == rows - 1 {
+            "1"
+        } else if row == 0 {
+            "0"
+        } else {
+            " "
+        };
+        let points: String = counts.iter().map(|&n| [' ', '·', 'o', 'o', 'O'][n.min(4) as usize]).collect();
+        text += format!("  {label} │{points}").trim_end();
+        text.push('\n');
+    }
+    text += &format!(
+        "    └{}\n     0{}1\n{:>width$}\n",
+        "─".repeat(columns),
+        " ".repeat(columns - 2),
+        "measured",
+        width = columns + 5
+    );
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -93,7 +128,10 @@ mod tests {
     #[test]
     fn numbers_are_readable() {
         assert_eq!((count(0), count(999), count(1_234_567)), ("0".into(), "999".into(), "1,234,567".into()));
-        assert_eq!((duration(0.5), duration(61.0), duration(125.0)), ("0.50 s".into(), "61.0 s".into(), "2 min 5 s".into()));
+        assert_eq!(
+            (duration(0.5), duration(61.0), duration(125.0)),
+            ("0.50 s".into(), "61.0 s".into(), "2 min 5 s".into())
+        );
         assert_eq!(quantiles(&[3.0, 1.0, f32::NAN, 2.0]), [1.0, 1.2, 1.5, 2.0, 2.5, 2.8, 3.0]);
         assert_eq!(quantile_line(&[]), "none yet");
     }

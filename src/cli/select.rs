@@ -28,7 +28,11 @@ pub fn rows(zoo: &Zoo, path: &Path, epoch: Option<u32>) -> Result<Vec<usize>> {
         Some(epoch) => zoo.rows_at_epoch(epoch)?,
     };
     if rows.is_empty() {
-        return Err(Error::malformed(path, "a zoo with finished networks", "none that is finished and has not diverged"));
+        return Err(Error::malformed(
+            path,
+            "a zoo with finished networks",
+            "none that is finished and has not diverged",
+        ));
     }
     Ok(rows)
 }

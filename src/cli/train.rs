@@ -107,7 +107,12 @@ pub fn session(job: &Job, out: &Path, output: &mut Output) -> Result<Zoo> {
     let accuracies: Vec<f32> = zoo.final_rows().iter().map(|&row| zoo.test_accuracy()[row]).collect();
     let flops = zoo.schema().arch.training_flops() * images;
     let rate = images as f64 / seconds;
-    output.line(format!("{}: {} networks of {} weights", out.display(), count(job.models as u64), zoo.schema().arch.parameters()));
+    output.line(format!(
+        "{}: {} networks of {} weights",
+        out.display(),
+        count(job.models as u64),
+        zoo.schema().arch.parameters()
+    ));
     if summary.kept > 0 {
         output.line(format!("  {} were there already", count(summary.kept as u64)));
     }

@@ -41,7 +41,9 @@ pub fn fill(arch: &Arch, init: Init, init_std: f32, seed: u64, flat: &mut [f32])
         let taps = fan_in / tensor.shape[tensor.shape.len() - 2];
         let fan_out = outputs * taps;
         match init {
-            Init::GlorotNormal => truncated(&mut stream, (2.0 / (fan_in + fan_out) as f64).sqrt() / TRUNCATED_STD, values),
+            Init::GlorotNormal => {
+                truncated(&mut stream, (2.0 / (fan_in + fan_out) as f64).sqrt() / TRUNCATED_STD, values)
+            }
             Init::HeNormal => truncated(&mut stream, (2.0 / fan_in as f64).sqrt() / TRUNCATED_STD, values),
             Init::Orthogonal => orthogonal(&mut stream, fan_in, outputs, values),
             Init::RandomNormal => {
@@ -130,7 +132,8 @@ mod tests {
             let w = &flat[tensor.range()];
             let rows = w.len() / columns;
             let (count, length) = (rows.min(columns), rows.max(columns));
-            let at = |k: usize, e: usize| f64::from(if rows >= columns { w[e * columns + k] } else { w[k * columns + e] });
+            let at =
+                |k: usize, e: usize| f64::from(if rows >= columns { w[e * columns + k] } else { w[k * columns + e] });
             for a in 0..count {
                 for b in 0..=a {
                     let dot: f64 = (0..length).map(|e| at(a, e) * at(b, e)).sum();

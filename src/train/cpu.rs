@@ -130,7 +130,13 @@ impl<'a> Network<'a> {
             self.space.gather(self.plan, split, images);
             self.draw_dropout((tile * TILE) as u32);
             self.forward(true);
-            let outcome = loss::softmax(self.isa, self.plan.arch.classes, &self.space.labels[..images.len()], scale, &mut self.space.logits);
+            let outcome = loss::softmax(
+                self.isa,
+                self.plan.arch.classes,
+                &self.space.labels[..images.len()],
+                scale,
+                &mut self.space.logits,
+            );
             sum += outcome.loss.iter().map(|&loss| f64::from(loss)).sum::<f64>();
             self.backward();
         }
@@ -196,7 +202,14 @@ impl<'a> Network<'a> {
                 None => conv::backward_weight_image(isa, &layer.dims, &space.image, dy, dw, db),
                 Some(x) => {
                     conv::backward_weight(isa, &layer.dims, x, dy, dw, db);
-                    conv::backward_input(isa, &layer.dims, below(index - 1), dy, &space.transposed[layer.kernel.clone()], x);
+                    conv::backward_input(
+                        isa,
+                        &layer.dims,
+                        below(index - 1),
+                        dy,
+                        &space.transposed[layer.kernel.clone()],
+                        x,
+                    );
                 }
             }
         }

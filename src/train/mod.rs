@@ -139,7 +139,8 @@ pub fn train(job: &Job, out: &Path, tell: &(dyn Fn(Event) + Sync), stop: &Stop) 
     let configs: Vec<Config> = (0..job.models).map(|index| job.config(index)).collect();
     let writer = Writer::create_or_open(out, &schema, &configs, false)?;
     let last = schema.checkpoints.len() - 1;
-    let todo: Vec<usize> = (0..job.models).filter(|&run| writer.status(writer.row(run, last)) == Status::NotWritten).collect();
+    let todo: Vec<usize> =
+        (0..job.models).filter(|&run| writer.status(writer.row(run, last)) == Status::NotWritten).collect();
     tell(Event::Found { kept: job.models - todo.len() });
     let plan = Plan::new(&schema.arch);
     let next = AtomicUsize::new(0);

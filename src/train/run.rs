@@ -81,12 +81,31 @@ macro_rules! choice {
     };
 }
 
-choice!(Optimizer, "optimizer", Optimizer::Sgd = "sgd", Optimizer::Momentum = "momentum", Optimizer::RmsProp = "rmsprop",
-    Optimizer::Adam = "adam");
-choice!(Activation, "activation", Activation::Relu = "relu", Activation::Tanh = "tanh", Activation::Sigmoid = "sigmoid",
-    Activation::Gelu = "gelu");
-choice!(Init, "w_init", Init::GlorotNormal = "glorot_normal", Init::HeNormal = "he_normal", Init::Orthogonal = "orthogonal",
-    Init::RandomNormal = "RandomNormal", Init::TruncatedNormal = "TruncatedNormal");
+choice!(
+    Optimizer,
+    "optimizer",
+    Optimizer::Sgd = "sgd",
+    Optimizer::Momentum = "momentum",
+    Optimizer::RmsProp = "rmsprop",
+    Optimizer::Adam = "adam"
+);
+choice!(
+    Activation,
+    "activation",
+    Activation::Relu = "relu",
+    Activation::Tanh = "tanh",
+    Activation::Sigmoid = "sigmoid",
+    Activation::Gelu = "gelu"
+);
+choice!(
+    Init,
+    "w_init",
+    Init::GlorotNormal = "glorot_normal",
+    Init::HeNormal = "he_normal",
+    Init::Orthogonal = "orthogonal",
+    Init::RandomNormal = "RandomNormal",
+    Init::TruncatedNormal = "TruncatedNormal"
+);
 
 /// The hyperparameters of one network.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]

@@ -327,7 +327,8 @@ mod tests {
     #[test]
     fn wrong_assignments_are_refused() {
         let mut recipe = Recipe::default();
-        for wrong in ["dropout=1.5", "dropout", "optimizer=adm", "learningrate=1", "layers=16s9", "batch=0", "l2reg=x"] {
+        for wrong in ["dropout=1.5", "dropout", "optimizer=adm", "learningrate=1", "layers=16s9", "batch=0", "l2reg=x"]
+        {
             assert!(recipe.set(wrong).is_err(), "{wrong}");
         }
     }

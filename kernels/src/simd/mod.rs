@@ -48,7 +48,6 @@ impl Lanes {
 /// Operations on sixteen lanes of `f32` ([`Simd::F`]), `u32` ([`Simd::U`]), `f64` ([`Simd::D`]) or truth ([`Simd::M`]).
 ///
 /// Arithmetic is IEEE 754 with round to nearest; integers wrap.
-#[allow(clippy::wrong_self_convention)] // `from_bits` is named as the one of f32
 pub trait Simd: Double + Copy + Send + Sync + 'static {
     /// Sixteen `f32`.
     type F: Copy;
