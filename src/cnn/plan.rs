@@ -1,7 +1,7 @@
 //! `Plan`: a network's steps as pure data. Shapes for the kernels, windows of the working parameters, sizes of the arena.
 //!
 //! Working parameters are the flat vector in the kernels' order: per layer a bias of whole 16-lane blocks, then the kernel in
-//! blocks ([`kernels::conv`]); channels beyond the real ones stay zero. For 16 channels both orders are the same up to padding.
+//! blocks ([`crate::kernels::conv`]); channels beyond the real ones stay zero. For 16 channels both orders are the same up to padding.
 
 use super::{Arch, KERNEL, layout};
 use crate::kernels::{LANES, Lanes, conv::Dims};

@@ -45,7 +45,7 @@ impl Lanes {
     }
 }
 
-/// Operations on sixteen lanes of `f32` ([`Simd::F`]), `u32` ([`Simd::U`]), `f64` ([`Simd::D`]) or truth ([`Simd::M`]).
+/// Operations on sixteen lanes of `f32` ([`Simd::F`]), `u32` ([`Simd::U`]), `f64` ([`Simd::W`]) or truth ([`Simd::M`]).
 ///
 /// Arithmetic is IEEE 754 with round to nearest; integers wrap.
 pub trait Simd: Double + Copy + Send + Sync + 'static {

@@ -1,0 +1,50 @@
+//! Philox and dropout decisions, on every leg.
+
+mod common;
+use common::legs;
+use zoometry_kernels::random::{DropoutKey, dropout, philox};
+use zoometry_kernels::{LANES, TILE, reference};
+
+/// The known answers of the authors' library (Random123, `kat_vectors`).
+#[test]
+fn philox_gives_the_known_answers() {
+    let ones = u32::MAX;
+    assert_eq!(philox([0; 4], [0; 2]), [0x6627_e8d5, 0xe169_c58d, 0xbc57_ac4c, 0x9b00_dbd8]);
+    assert_eq!(philox([ones; 4], [ones; 2]), [0x408f_276d, 0x41c8_3b0e, 0xa20b_c7c6, 0x6d54_51fd]);
+}
+
+#[test]
+fn decisions_are_those_of_the_definition() {
+    for isa in legs() {
+        for (positions, blocks, threshold) in
+            [(169, 1, 20_000), (4, 2, 1), (9, 3, 65_535), (1, 1, 32_768), (3, 1, 65_536)]
+        {
+            let key = DropoutKey { key: [3, 5], counter: [7, 11], threshold };
+            let mut kept = vec![[0u16; TILE]; positions * blocks];
+            dropout(isa, key, 24, blocks, &mut kept);
+            for (index, images) in kept.iter().enumerate() {
+                for (n, bits) in images.iter().enumerate() {
+                    for c in 0..LANES {
+                        let (position, channel) = (index / blocks, index % blocks * LANES + c);
+                        let expected =
+                            reference::random::dropout(key, blocks * LANES, position, channel, 24 + n as u32);
+                        assert_eq!(bits >> c & 1 == 1, expected, "{} {position} {channel} {n}", isa.leg());
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_share_that_is_kept_is_the_one_asked_for() {
+    for isa in legs() {
+        let key = DropoutKey { key: [1, 2], counter: [0, 0], threshold: 45_875 };
+        let mut kept = vec![[0u16; TILE]; 1000];
+        dropout(isa, key, 0, 1, &mut kept);
+        let count: u32 = kept.iter().flatten().map(|bits| bits.count_ones()).sum();
+        let share = f64::from(count) / f64::from(1000 * TILE as u32 * LANES as u32);
+        // six standard errors
+        assert!((share - (1.0 - 45_875.0 / 65_536.0)).abs() < 0.0063, "{share}");
+    }
+}
