@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use zoometry_kernels::Isa;
-use zoometry_kernels::histogram::{Bin, GROUP, Leaf, Packing, Rule, build, scan, storage, subtract};
+use zoometry_kernels::histogram::{Bin, Codes, GROUP, Leaf, Packing, Rule, build, gather, scan, storage, subtract};
 use zoometry_kernels::reference::histogram as reference;
 
 #[derive(Clone, Debug)]
@@ -31,8 +31,14 @@ fn case() -> impl Strategy<Value = Case> {
 
 impl Case {
     fn build(&self, isa: Isa) -> Vec<Bin> {
+        // the group is the second of three; the others have codes that must not be counted
+        let words: Vec<[u8; GROUP]> = self.codes.iter().flat_map(|&word| [[255; GROUP], word, [254; GROUP]]).collect();
+        let (m, codes) = (self.rows.len(), Codes { words: &words, groups: 3 });
+        let mut words = vec![[0; GROUP]; 2 * m];
+        gather(isa, codes, 1, &self.rows, &mut words);
+        assert!(words[m..].iter().all(|&word| word == [254; GROUP]));
         let mut bins = vec![Bin::default(); storage(self.bins)];
-        build(isa, self.packing, &self.rows, &self.values, &self.codes, &mut bins);
+        build(isa, self.packing, &self.values, &words[..m], &mut bins);
         bins
     }
 

@@ -2,7 +2,9 @@
 
 use proptest::prelude::*;
 use zoometry_kernels::reference::tree as reference;
-use zoometry_kernels::tree::{MAX_LEAVES, Node, Test, WALKS, find_leaf, keys, partition, walk};
+use zoometry_kernels::tree::{
+    MAX_LEAVES, Node, Ruling, Test, Tested, WALKS, find_leaf, keys, partition, rule_out, walk,
+};
 use zoometry_kernels::{Isa, LANES, Lanes};
 
 const KEYS: usize = 6;
@@ -64,7 +66,7 @@ proptest! {
             }
             let mut at = [0; WALKS];
             let keys: [&[f32]; WALKS] = std::array::from_fn(|i| &rows[i][..]);
-            walk(&nodes, cuts.len(), keys, &mut at);
+            walk(&nodes, keys, &mut at);
             prop_assert_eq!(at.map(|i| i as usize).to_vec(), ends[..WALKS].to_vec());
         }
         let block: Vec<Lanes> = (0..KEYS).map(|key| Lanes(std::array::from_fn(|lane| rows[lane][key]))).collect();
@@ -73,21 +75,39 @@ proptest! {
             find_leaf(isa, &all_tests, &ends, &block, &values, &mut sums);
             prop_assert_eq!(sums, expected, "{}", isa.leg());
         }
+        // one row at a time, through the tests in order of key and threshold
+        let tree_of = |i: usize| ends.iter().position(|&end| i < end as usize).unwrap() as u32;
+        let mut order: Vec<usize> = (0..all_tests.len()).collect();
+        order.sort_by(|&a, &b| {
+            let (a, b) = (&all_tests[a], &all_tests[b]);
+            a.key.cmp(&b.key).then(a.threshold.total_cmp(&b.threshold))
+        });
+        let ruling = |&i: &usize| {
+            let Test { threshold, left_leaves, .. } = all_tests[i];
+            Ruling { threshold, tree: tree_of(i), left_leaves }
+        };
+        let rulings: Vec<Ruling> = order.iter().map(ruling).collect();
+        let end = |key: u32| order.partition_point(|&i| all_tests[i].key <= key) as u32;
+        let tested: Vec<Tested> = (0..KEYS as u32).map(|key| Tested { column: key, side: 0, end: end(key) }).collect();
+        for (row, expected) in rows.iter().zip(expected).filter(|(row, _)| row.iter().all(|x| x.is_finite())) {
+            let mut ruled_out = vec![0; trees.len()];
+            rule_out(&rulings, &tested, row, &mut ruled_out);
+            let leaves = values.iter().zip(&ruled_out).map(|(values, word)| values[word.trailing_ones() as usize]);
+            prop_assert_eq!(leaves.fold(0.25, |sum, value| sum + f64::from(value)), expected);
+        }
     }
 
     #[test]
-    fn a_leaf_is_divided_in_order(codes in prop::collection::vec(prop::array::uniform8(0u8..9), 1..200), goes in any::<[bool; 9]>()) {
+    fn a_leaf_is_divided_in_order(codes in prop::collection::vec(0u8..9, 1..200), goes in any::<[bool; 9]>()) {
         let mut goes_left = [false; 256];
         goes_left[..9].copy_from_slice(&goes);
         let rows: Vec<u32> = (0..codes.len() as u32).filter(|row| row % 3 != 1).collect();
-        for feature in 0..8 {
-            let left = |row: &&u32| goes_left[usize::from(codes[**row as usize][feature])];
-            let expected: Vec<u32> = rows.iter().filter(left).chain(rows.iter().filter(|row| !left(row))).copied().collect();
-            let (mut got, mut scratch) = (rows.clone(), vec![7; rows.len()]);
-            let middle = partition(&codes, feature, &goes_left, &mut got, &mut scratch);
-            prop_assert_eq!(&got, &expected);
-            prop_assert_eq!(middle, rows.iter().filter(left).count());
-        }
+        let left = |row: &&u32| goes_left[usize::from(codes[**row as usize])];
+        let expected: Vec<u32> = rows.iter().filter(left).chain(rows.iter().filter(|row| !left(row))).copied().collect();
+        let (mut got, mut scratch) = (rows.clone(), vec![7; rows.len()]);
+        let middle = partition(&codes, &goes_left, &mut got, &mut scratch);
+        prop_assert_eq!(&got, &expected);
+        prop_assert_eq!(middle, rows.iter().filter(left).count());
     }
 }
 

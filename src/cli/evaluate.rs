@@ -36,6 +36,7 @@ impl Evaluate {
         let start = Instant::now();
         let (score, part, rows) = self.machine.run(|| -> Result<_> {
             let table = select::table(isa, &zoo, &self.zoo, self.epoch)?;
+            select::same_columns(&predictor, &table, &self.zoo)?;
             let (rows, part) = select::unseen(&predictor.info, &zoo, &table)?;
             let table = table.select(&rows);
             let predicted = predictor.predict(isa, &table)?;

@@ -46,6 +46,7 @@ impl Predict {
         let predictor = Predictor::load(&self.model)?;
         let (networks, predicted) = self.machine.run(|| -> Result<_> {
             let networks = self.networks(isa, &predictor)?;
+            select::same_columns(&predictor, &networks.table, &self.file)?;
             let predicted = predictor.predict(isa, &networks.table)?;
             Ok((networks, predicted))
         })?;

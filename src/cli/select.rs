@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use zoometry::eval::{Fractions, Split};
 use zoometry::kernels::Isa;
+use zoometry::predictor::Predictor;
 use zoometry::table::Table;
 use zoometry::zoo::Zoo;
 use zoometry::{Error, Result, features};
@@ -51,6 +52,22 @@ pub fn identity(zoo: &Zoo) -> String {
 /// The parts of a table with the default sizes.
 pub fn split(table: &Table, seed: u64) -> Result<Split> {
     Split::new(&table.group, seed, Fractions::default())
+}
+
+/// Refuses networks whose statistics are not those that a predictor was fitted to.
+///
+/// # Errors
+/// [`Error::Mismatch`] naming the file of the networks.
+pub fn same_columns(predictor: &Predictor, table: &Table, path: &Path) -> Result<()> {
+    if predictor.columns == table.columns {
+        return Ok(());
+    }
+    let describe = |columns: &[String]| match columns {
+        [first, .., last] => format!("{} columns {first} … {last}", columns.len()),
+        few => format!("{few:?}"),
+    };
+    let (expected, got) = (describe(&predictor.columns), describe(&table.columns));
+    Err(Error::Mismatch { path: path.to_owned(), field: "input of the predictor".into(), expected, got })
 }
 
 /// The rows of `table` that a predictor was not fitted to: the test part of its own zoo, all rows of another.

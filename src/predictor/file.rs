@@ -217,7 +217,9 @@ mod tests {
 
     fn example() -> (Predictor, Table) {
         let rows = 400;
-        let x = |r: usize, c: usize| if (r * 7 + c) % 11 == 0 { f32::NAN } else { ((r * 37 + c * 101) % 97) as f32 };
+        let x = |r: usize, c: usize| {
+            if (r * 7 + c).is_multiple_of(11) { f32::NAN } else { ((r * 37 + c * 101) % 97) as f32 }
+        };
         let table = Table {
             columns: vec!["a".into(), "b".into(), "c".into()],
             x: (0..rows).flat_map(|r| (0..3).map(move |c| x(r, c))).collect(),

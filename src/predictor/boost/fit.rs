@@ -2,13 +2,13 @@
 
 use super::bin::{self, Column};
 use super::grow::Grower;
-use super::histogram::{Group, Pool, groups};
+use super::histogram::{Groups, Pool};
 use super::sample::{Draw, choose};
 use super::split::Search;
 use super::tree::Tree;
 use super::{Boost, Forest, Params, Round};
 use crate::kernels::Isa;
-use crate::kernels::histogram::{Packing, Rule};
+use crate::kernels::histogram::{Bin, GROUP, Packing, Rule};
 use crate::par::Stop;
 use crate::table::Table;
 use crate::{Error, Result};
@@ -74,8 +74,9 @@ struct Fit<'a> {
     val: Option<&'a Table>,
     columns: &'a [Column],
     /// The codes of all columns, if every tree sees all.
-    groups: Vec<Group>,
-    pool: Pool,
+    groups: Groups,
+    pool: Pool<Bin>,
+    words: Pool<[u8; GROUP]>,
     base: f64,
     /// Predictions so far.
     scores: Vec<f64>,
@@ -100,8 +101,9 @@ impl<'a> Fit<'a> {
         let base = train.y.iter().map(|&y| f64::from(y)).sum::<f64>() / rows as f64;
         let all: Vec<u32> = (0..columns.len() as u32).collect();
         Fit {
-            groups: if params.colsample_bytree < 1.0 { Vec::new() } else { groups(columns, &all) },
+            groups: if params.colsample_bytree < 1.0 { Groups::default() } else { Groups::new(columns, &all, rows) },
             pool: Pool::default(),
+            words: Pool::default(),
             scores: vec![base; rows],
             val_scores: vec![base; val.map_or(0, Table::rows)],
             gradients: vec![0; rows],
@@ -163,7 +165,7 @@ impl<'a> Fit<'a> {
         }
         let drawn = (params.colsample_bytree < 1.0).then(|| {
             let chosen = choose(params.seed, Draw::Columns, round, self.columns.len(), params.colsample_bytree);
-            groups(self.columns, &chosen)
+            Groups::new(self.columns, &chosen, self.train.rows())
         });
         let (unit, train_rmse) = self.set_gradients();
         let grower = Grower {
@@ -172,14 +174,15 @@ impl<'a> Fit<'a> {
                 packing: self.packing,
                 rule: Rule { lambda: params.reg_lambda, alpha: params.reg_alpha / unit, min_count: params.min_count() },
                 min_gain: params.min_split_gain / (unit * unit),
+                groups: drawn.as_ref().unwrap_or(&self.groups),
+                gradients: &self.gradients,
+                words: &self.words,
             },
             num_leaves: params.num_leaves,
             max_depth: usize::try_from(params.max_depth).unwrap_or(usize::MAX),
             unit,
             learning_rate: params.learning_rate,
             columns: self.columns,
-            groups: drawn.as_deref().unwrap_or(&self.groups),
-            gradients: &self.gradients,
             pool: &self.pool,
         };
         let scratch = &mut self.scratch[..self.rows.len()];
@@ -228,7 +231,7 @@ impl<'a> Fit<'a> {
             self.rows.iter().for_each(|&row| seen[row as usize] = true);
             let forest = forest();
             for row in (0..self.train.rows()).filter(|&row| !seen[row]) {
-                forest.add_one(self.train.row(row), &mut self.scores[row]);
+                forest.add_row(self.train.row(row), &mut self.scores[row]);
             }
         }
         if let Some(val) = self.val {

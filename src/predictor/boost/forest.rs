@@ -1,7 +1,7 @@
 //! Trees in the form in which prediction is fast.
 
 use super::tree::Tree;
-use crate::kernels::tree::{MAX_LEAVES, Node, Test, WALKS, find_leaf, keys, walk};
+use crate::kernels::tree::{MAX_LEAVES, Node, Ruling, Test, Tested, WALKS, find_leaf, keys, rule_out, walk};
 use crate::kernels::{Isa, LANES, Lanes};
 use rayon::prelude::*;
 
@@ -10,8 +10,9 @@ const MANY_ROWS: usize = 4;
 
 /// Trees ready for prediction.
 ///
-/// Many rows go through trees of up to 32 leaves sixteen at a time and meet every test; a single row, or a row of larger
-/// trees, walks down eight trees at the same time. Both add the values of the trees in their order, to the same bits.
+/// Through trees of up to 32 leaves many rows go sixteen at a time and meet every test, a few rows one by one and meet those that
+/// rule out leaves; larger trees are walked down, eight at the same time. All ways add the values of the trees in their order,
+/// to the same bits.
 #[derive(Clone, Debug, Default)]
 pub struct Forest {
     width: usize,
@@ -20,11 +21,13 @@ pub struct Forest {
     /// What the tree predicts in each node.
     values: Vec<f32>,
     roots: Vec<u32>,
-    depths: Vec<u32>,
     tests: Vec<Test>,
     ends: Vec<u32>,
     /// Values by leaf, from left to right; empty if a tree has too many.
     leaf_values: Vec<[f32; MAX_LEAVES]>,
+    /// The tests sorted by key and threshold, for single rows.
+    rulings: Vec<Ruling>,
+    tested: Vec<Tested>,
 }
 
 impl Forest {
@@ -37,7 +40,6 @@ impl Forest {
         let small = trees.iter().all(|tree| tree.leaves() <= MAX_LEAVES);
         for tree in trees {
             forest.roots.push(forest.nodes.len() as u32);
-            forest.depths.push(tree.depth() as u32);
             for (i, node) in tree.nodes.iter().enumerate() {
                 let step = if node.is_leaf() { 0 } else { (node.left as usize - i) as u16 };
                 let threshold = if node.is_leaf() { f32::INFINITY } else { node.threshold };
@@ -51,7 +53,24 @@ impl Forest {
                 forest.ends.push(forest.tests.len() as u32);
             }
         }
+        forest.sort_tests();
         forest
+    }
+
+    fn sort_tests(&mut self) {
+        let mut begin = 0;
+        let mut sorted = Vec::with_capacity(self.tests.len());
+        for (tree, &end) in (0..).zip(&self.ends) {
+            let ruling = |test: &Test| Ruling { threshold: test.threshold, tree, left_leaves: test.left_leaves };
+            sorted.extend(self.tests[begin..end as usize].iter().map(|test| (test.key, ruling(test))));
+            begin = end as usize;
+        }
+        sorted.sort_by(|(a, x), (b, y)| a.cmp(b).then(x.threshold.total_cmp(&y.threshold)));
+        for tests in sorted.chunk_by(|a, b| a.0 == b.0) {
+            self.rulings.extend(tests.iter().map(|(_, ruling)| ruling));
+            let (key, width, end) = (tests[0].0, self.width as u32, self.rulings.len() as u32);
+            self.tested.push(Tested { column: key % width, side: key / width, end });
+        }
     }
 
     /// The key that a node looks at: that where `NaN` is −∞, or that where it is +∞.
@@ -79,12 +98,7 @@ impl Forest {
         let one_by_one = self.leaf_values.len() < self.roots.len() || sums.len() < MANY_ROWS;
         let work = x.par_chunks(LANES * width).zip(sums.par_chunks_mut(LANES));
         if one_by_one {
-            let keys = || vec![0.0; 2 * width];
-            work.for_each_init(keys, |keys, (x, sums)| {
-                for (row, sum) in x.chunks_exact(width).zip(sums) {
-                    self.add_row(row, keys, sum);
-                }
-            });
+            work.for_each(|(x, sums)| x.chunks_exact(width).zip(sums).for_each(|(row, sum)| self.add_row(row, sum)));
         } else {
             let keys = || vec![Lanes::ZERO; 2 * width];
             work.with_min_len(4).for_each_init(keys, |keys, (x, sums)| self.add_block(isa, x, keys, sums));
@@ -105,25 +119,28 @@ impl Forest {
         sums.copy_from_slice(&all[..sums.len()]);
     }
 
-    /// One row, down eight trees at a time.
-    fn add_row(&self, row: &[f32], both: &mut [f32], sum: &mut f64) {
-        let (left, right) = both.split_at_mut(self.width);
-        for ((left, right), &x) in left.iter_mut().zip(right).zip(row) {
-            [*left, *right] = keys(x);
+    /// Adds what the trees predict for one row to `sum`, on this thread.
+    pub fn add_row(&self, row: &[f32], sum: &mut f64) {
+        if self.leaf_values.len() < self.roots.len() {
+            return self.walk_row(row, sum);
         }
-        for (roots, depths) in self.roots.chunks(WALKS).zip(self.depths.chunks(WALKS)) {
+        let mut ruled_out = vec![0; self.leaf_values.len()];
+        rule_out(&self.rulings, &self.tested, row, &mut ruled_out);
+        for (values, word) in self.leaf_values.iter().zip(ruled_out) {
+            *sum += f64::from(values[word.trailing_ones() as usize & (MAX_LEAVES - 1)]);
+        }
+    }
+
+    /// One row, down eight trees at a time.
+    fn walk_row(&self, row: &[f32], sum: &mut f64) {
+        let both: Vec<f32> = (0..2).flat_map(|side| row.iter().map(move |&x| keys(x)[side])).collect();
+        for roots in self.roots.chunks(WALKS) {
             let mut at = [roots[0]; WALKS];
             at[..roots.len()].copy_from_slice(roots);
-            let steps = depths.iter().copied().max().unwrap_or(0) as usize;
-            walk(&self.nodes, steps, [both; WALKS], &mut at);
+            walk(&self.nodes, [&both; WALKS], &mut at);
             for &leaf in &at[..roots.len()] {
                 *sum += f64::from(self.values[leaf as usize]);
             }
         }
-    }
-
-    /// Adds to one row on this thread.
-    pub fn add_one(&self, row: &[f32], sum: &mut f64) {
-        self.add_row(row, &mut vec![0.0; 2 * self.width], sum);
     }
 }

@@ -6,21 +6,18 @@
 
 use super::bin::Column;
 use super::histogram::{Group, Pool};
-use super::split::{Search, Split};
+use super::split::{Search, Split, Target};
 use super::tree;
-use crate::kernels::histogram::{self, Bin, Leaf};
+use crate::kernels::histogram::{Bin, Leaf};
 use crate::kernels::tree::partition;
 use rayon::prelude::*;
 use std::collections::VecDeque;
-
-/// Sums of row and column counts below which a leaf's groups are not worth a second thread.
-const WORTH_A_THREAD: usize = 20_000;
 
 /// Everything that stays the same while a tree grows.
 #[derive(Debug)]
 pub struct Grower<'a> {
     /// How cuts are found.
-    pub search: Search,
+    pub search: Search<'a>,
     /// Leaves at most.
     pub num_leaves: usize,
     /// Cuts above a leaf at most.
@@ -31,19 +28,15 @@ pub struct Grower<'a> {
     pub learning_rate: f64,
     /// Columns that can be cut.
     pub columns: &'a [Column],
-    /// The codes of those that this tree may cut.
-    pub groups: &'a [Group],
-    /// Integer gradient of every row of the table.
-    pub gradients: &'a [i32],
-    /// Buffers.
-    pub pool: &'a Pool,
+    /// Buffers for histograms.
+    pub pool: &'a Pool<Bin>,
 }
 
 /// What is needed to cut a leaf.
 struct Rows<'t> {
     rows: &'t mut [u32],
     scratch: &'t mut [u32],
-    /// One slice of bins a group; none where no cut is looked for.
+    /// None where there is no cut.
     histogram: Option<Vec<Bin>>,
 }
 
@@ -59,6 +52,22 @@ struct Knot<'t> {
     /// Its children, if it was cut, be it ahead of the choice.
     children: Option<[usize; 2]>,
     chosen: bool,
+}
+
+impl<'t> Knot<'t> {
+    fn new(leaf: Leaf, first: usize, depth: usize, rows: &'t mut [u32], scratch: &'t mut [u32]) -> Knot<'t> {
+        let rows = Some(Rows { rows, scratch, histogram: None });
+        Knot { leaf, depth, first, split: None, rows, children: None, chosen: false }
+    }
+}
+
+/// A leaf that is cut.
+struct Parent<'t> {
+    first: usize,
+    depth: usize,
+    leaf: Leaf,
+    split: Split,
+    rows: Rows<'t>,
 }
 
 /// A tree, and the training rows in each of its leaves with the leaf's value.
@@ -89,62 +98,54 @@ impl Grower<'_> {
     }
 
     fn root<'t>(&self, rows: &'t mut [u32], scratch: &'t mut [u32]) -> Knot<'t> {
-        let gradient = rows.iter().map(|&row| i64::from(self.gradients[row as usize])).sum();
+        let gradient = rows.iter().map(|&row| i64::from(self.search.gradients[row as usize])).sum();
         let leaf = Leaf { gradient, count: rows.len() as u32 };
-        let mut rows = Rows { rows, scratch, histogram: None };
-        let mut split = None;
-        if self.num_leaves > 1 && self.can_be_cut(leaf, 0) {
+        let mut knot = Knot::new(leaf, 0, 0, rows, scratch);
+        if let Some(rows) = knot.rows.as_mut().filter(|_| self.num_leaves > 1 && self.can_be_cut(leaf, 0)) {
             let mut bins = self.pool.take(self.storage());
-            self.gather(&mut rows);
-            let found = self.over_groups(&mut bins, None, rows.rows.len(), |number, group, bins, _| {
-                self.build(group, &rows, bins);
-                [self.search.group(number, group, bins, leaf), None]
-            });
-            split = found[0];
+            let none = Target { bins: &mut [], leaf: None };
+            let root = Target { bins: &mut bins, leaf: Some(leaf) };
+            [knot.split, _] = self.search.run(rows.rows, rows.scratch, root, none);
             rows.histogram = Some(bins);
         }
-        Knot { leaf, depth: 0, first: 0, split, rows: Some(rows), children: None, chosen: false }
+        knot
     }
 
     /// Cuts a leaf; unless it is the last cut of the tree, finds the best cuts of both children.
-    fn cut<'t>(
-        &self,
-        first: usize,
-        depth: usize,
-        leaf: Leaf,
-        split: Split,
-        rows: Rows<'t>,
-        last: bool,
-    ) -> [Knot<'t>; 2] {
-        let group = &self.groups[split.group];
-        let mut large = rows.histogram.unwrap_or_default();
-        let offset: usize = self.groups[..split.group].iter().map(Group::storage).sum();
+    fn cut<'t>(&self, parent: Parent<'t>, last: bool) -> [Knot<'t>; 2] {
+        let Parent { first, depth, leaf, split, rows } = parent;
+        let groups = &self.search.groups.groups;
+        let group = &groups[split.group];
+        let large = rows.histogram.unwrap_or_default();
+        let offset: usize = groups[..split.group].iter().map(Group::storage).sum();
         let sums = split.sides(self.search.packing, group, &large[offset..offset + group.bins], leaf);
-        let middle = partition(&group.codes, split.lane, &split.goes_left(group), rows.rows, rows.scratch);
+        let codes = &self.columns[split.column].codes;
+        let middle = partition(codes, &split.goes_left(group), rows.rows, rows.scratch);
         debug_assert_eq!(middle, sums[0].count as usize);
         let (a, b) = rows.rows.split_at_mut(middle);
         let (c, d) = rows.scratch.split_at_mut(middle);
-        let knot = |leaf, first, rows, scratch| {
-            let rows = Some(Rows { rows, scratch, histogram: None });
-            Knot { leaf, depth: depth + 1, first, split: None, rows, children: None, chosen: false }
-        };
-        let mut children = [knot(sums[0], first, a, c), knot(sums[1], first + middle, b, d)];
-        let (s, l) = if sums[0].count <= sums[1].count { (0, 1) } else { (1, 0) };
-        if last || !self.can_be_cut(sums[l], depth + 1) {
+        let left = Knot::new(sums[0], first, depth + 1, a, c);
+        let mut children = [left, Knot::new(sums[1], first + middle, depth + 1, b, d)];
+        if last {
             self.pool.give(large);
-            return children;
+        } else {
+            self.search_children(&mut children, large);
         }
-        let both = self.can_be_cut(sums[s], depth + 1);
+        children
+    }
+
+    /// Finds the best cuts of two leaves that have the histogram `large` together.
+    fn search_children(&self, children: &mut [Knot; 2], mut large: Vec<Bin>) {
+        let (s, l) = if children[0].leaf.count <= children[1].leaf.count { (0, 1) } else { (1, 0) };
+        let leaf = |i: usize| Some(children[i].leaf).filter(|&leaf| self.can_be_cut(leaf, children[i].depth));
+        let (leaf_s, leaf_l) = (leaf(s), leaf(l));
+        if leaf_l.is_none() {
+            return self.pool.give(large);
+        }
         let mut small = self.pool.take(large.len());
         if let Some(rows) = &mut children[s].rows {
-            self.gather(rows);
-            let found =
-                self.over_groups(&mut small, Some(&mut large), rows.rows.len(), |number, group, small, large| {
-                    self.build(group, rows, small);
-                    histogram::subtract(self.search.isa, large, small);
-                    let search = |bins: &[Bin], leaf| self.search.group(number, group, bins, leaf);
-                    [if both { search(small, sums[s]) } else { None }, search(large, sums[l])]
-                });
+            let (small, large) = (Target { bins: &mut small, leaf: leaf_s }, Target { bins: &mut large, leaf: leaf_l });
+            let found = self.search.run(rows.rows, rows.scratch, small, large);
             (children[s].split, children[l].split) = (found[0], found[1]);
         }
         for (i, histogram) in [(s, small), (l, large)] {
@@ -153,7 +154,6 @@ impl Grower<'_> {
                 _ => self.pool.give(histogram),
             }
         }
-        children
     }
 
     /// Whether a leaf has rows enough for two, and is not too deep.
@@ -163,48 +163,7 @@ impl Grower<'_> {
 
     /// Bins of a leaf's histogram.
     fn storage(&self) -> usize {
-        self.groups.iter().map(Group::storage).sum()
-    }
-
-    /// Collects the gradients of the rows, in their order, in the scratch space.
-    fn gather(&self, rows: &mut Rows) {
-        for (out, &row) in rows.scratch.iter_mut().zip(rows.rows.iter()) {
-            *out = self.gradients[row as usize] as u32;
-        }
-    }
-
-    /// The histogram of one group over gathered rows.
-    fn build(&self, group: &Group, rows: &Rows, bins: &mut [Bin]) {
-        bins[..group.bins].fill(Bin::default());
-        let gradients = bytemuck::cast_slice(rows.scratch);
-        histogram::build(self.search.isa, self.search.packing, rows.rows, gradients, &group.codes, bins);
-    }
-
-    /// Runs `job` on the bins of each group of two histograms, and keeps the better splits that it finds in each.
-    fn over_groups(
-        &self,
-        small: &mut [Bin],
-        large: Option<&mut [Bin]>,
-        rows: usize,
-        job: impl Fn(usize, &Group, &mut [Bin], &mut [Bin]) -> [Option<Split>; 2] + Sync,
-    ) -> [Option<Split>; 2] {
-        let (mut small, mut large) = (small, large.unwrap_or_default());
-        let mut pieces = Vec::with_capacity(self.groups.len());
-        for (number, group) in self.groups.iter().enumerate() {
-            let (head, tail) = std::mem::take(&mut small).split_at_mut(group.storage());
-            let (large_head, large_tail) =
-                std::mem::take(&mut large).split_at_mut_checked(group.storage()).unwrap_or_default();
-            (small, large) = (tail, large_tail);
-            pieces.push((number, group, head, large_head));
-        }
-        let job =
-            |(number, group, small, large): (usize, &Group, &mut [Bin], &mut [Bin])| job(number, group, small, large);
-        let better = |a: [_; 2], b: [_; 2]| [Split::better(a[0], b[0]), Split::better(a[1], b[1])];
-        if (rows + 256) * self.groups.len() >= WORTH_A_THREAD {
-            pieces.into_par_iter().map(job).reduce(Default::default, better)
-        } else {
-            pieces.into_iter().map(job).fold(Default::default(), better)
-        }
+        self.search.groups.groups.iter().map(Group::storage).sum()
     }
 
     /// The value of a leaf.
@@ -213,7 +172,8 @@ impl Grower<'_> {
         let gradient = leaf.gradient as f64;
         let thresholded = (gradient.abs() - rule.alpha).max(0.0).copysign(gradient);
         let weight = f64::from(leaf.count) + rule.lambda;
-        if weight > 0.0 { (-self.learning_rate * self.unit * thresholded / weight) as f32 } else { 0.0 }
+        let value = -self.learning_rate * self.unit * thresholded / weight;
+        if weight > 0.0 { finite(value) } else { 0.0 }
     }
 
     /// The tree of the chosen cuts, level by level, and the rows of its leaves.
@@ -235,7 +195,7 @@ impl Grower<'_> {
                         // values that are missing for the first time go with the majority
                         missing_left: split.missing_left.unwrap_or(more_left),
                         value: 0.0,
-                        gain: (split.gain * self.unit * self.unit) as f32,
+                        gain: finite(split.gain * self.unit * self.unit),
                         count,
                     });
                     queue.extend(children);
@@ -266,6 +226,11 @@ impl Grower<'_> {
     }
 }
 
+/// The nearest `f32` that is finite.
+fn finite(x: f64) -> f32 {
+    (x as f32).clamp(f32::MIN, f32::MAX)
+}
+
 /// The leaves with the best cuts, best first; of equals the one whose rows come first.
 fn best_leaves(knots: &[Knot], most: usize) -> Vec<usize> {
     let mut open = Vec::new();
@@ -286,10 +251,10 @@ fn cut_all<'t>(grower: &Grower, knots: &mut Vec<Knot<'t>>, leaves: &[usize], las
     for &k in leaves {
         let knot = &mut knots[k];
         if let (None, Some(split), Some(rows)) = (knot.children, knot.split, knot.rows.take()) {
-            jobs.push((k, (knot.first, knot.depth, knot.leaf, split, rows)));
+            jobs.push((k, Parent { first: knot.first, depth: knot.depth, leaf: knot.leaf, split, rows }));
         }
     }
-    let cut = |(k, (first, depth, leaf, split, rows))| (k, grower.cut(first, depth, leaf, split, rows, last));
+    let cut = |(k, parent)| (k, grower.cut(parent, last));
     let done: Vec<(usize, [Knot<'t>; 2])> =
         if jobs.len() > 1 { jobs.into_par_iter().map(cut).collect() } else { jobs.into_iter().map(cut).collect() };
     for (k, children) in done {

@@ -1,7 +1,7 @@
 //! Gradient boosting of regression trees on histograms, with squared loss: LightGBM's algorithm and names.
 //!
-//! Columns become codes ([`bin`]); each round fits a tree to the residuals, leaf by leaf ([`grow`]), by the best cut
-//! ([`split`]) through histograms of gradients ([`histogram`]).
+//! Columns become codes (`bin`); each round fits a tree to the residuals, leaf by leaf (`grow`), by the best cut
+//! (`split`) through histograms of gradients (`histogram`).
 //!
 //! Everything is deterministic: gradients are rounded to integers, whose sums do not depend on any order.
 
@@ -82,7 +82,7 @@ impl Boost {
     pub fn predict_row(&self, row: &[f32]) -> f32 {
         assert_eq!(row.len(), self.width, "a row of {} columns", self.width);
         let mut sum = self.base;
-        self.forest.add_one(row, &mut sum);
+        self.forest.add_row(row, &mut sum);
         sum as f32
     }
 

@@ -1,8 +1,15 @@
 //! The best cut of a leaf over all columns.
 
-use super::histogram::Group;
+use super::histogram::{Group, Groups, Pool};
 use crate::kernels::Isa;
 use crate::kernels::histogram::{self, Bin, GROUP, Leaf, Packing, Rule};
+use rayon::prelude::*;
+
+/// Sums of row and bin counts of all groups below which a leaf is not worth a second thread.
+const WORTH_A_THREAD: usize = 20_000;
+
+/// Rows whose codes are gathered together: with eight groups they fill 64 KB.
+const BLOCK: usize = 1024;
 
 /// A cut of a leaf: rows with codes up to `bin` go left.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -55,9 +62,27 @@ impl Split {
     }
 }
 
-/// What a search needs to know besides the histogram.
-#[derive(Clone, Copy, Debug)]
-pub struct Search {
+/// A histogram, and the leaf to be cut by it; without a leaf no cut is looked for.
+#[derive(Debug)]
+pub struct Target<'h> {
+    /// The bins of all groups.
+    pub bins: &'h mut [Bin],
+    /// What they add up to.
+    pub leaf: Option<Leaf>,
+}
+
+/// The bins of one group.
+struct Piece<'h> {
+    group: usize,
+    /// Of the histogram that is built.
+    small: &'h mut [Bin],
+    /// Of that of the parent, which becomes that of the sibling; none for the root.
+    large: &'h mut [Bin],
+}
+
+/// Everything that a search needs to know besides the leaf.
+#[derive(Debug)]
+pub struct Search<'a> {
     /// The instruction set.
     pub isa: Isa,
     /// How histograms are packed.
@@ -66,11 +91,84 @@ pub struct Search {
     pub rule: Rule,
     /// Gain that a cut must exceed, in squares of the integer gradients' unit.
     pub min_gain: f64,
+    /// The columns that may be cut, and their codes.
+    pub groups: &'a Groups,
+    /// Integer gradient of every row of the table.
+    pub gradients: &'a [i32],
+    /// Buffers for gathered codes.
+    pub words: &'a Pool<[u8; GROUP]>,
 }
 
-impl Search {
+impl Search<'_> {
+    /// Builds the histogram `small` of some rows, takes it from `large`, that of their parent, and finds the best cut of both.
+    ///
+    /// `scratch` is as long as `rows` and loses its content.
+    pub fn run(&self, rows: &[u32], scratch: &mut [u32], small: Target, large: Target) -> [Option<Split>; 2] {
+        for (out, &row) in scratch.iter_mut().zip(rows) {
+            *out = self.gradients[row as usize] as u32;
+        }
+        let gradients: &[i32] = bytemuck::cast_slice(scratch);
+        let leaves = [small.leaf, large.leaf];
+        let better = |a: [_; 2], b: [_; 2]| [Split::better(a[0], b[0]), Split::better(a[1], b[1])];
+        let job = |pieces: &mut [Piece]| {
+            self.build(rows, gradients, pieces);
+            pieces.iter_mut().map(|piece| self.piece(piece, leaves)).fold(Default::default(), better)
+        };
+        let mut pieces = self.pieces(small.bins, large.bins);
+        let threads = rayon::current_num_threads();
+        if threads > 1 && (rows.len() + 256) * pieces.len() >= WORTH_A_THREAD {
+            let size = pieces.len().div_ceil(threads).min(GROUP);
+            pieces.par_chunks_mut(size).map(job).reduce(Default::default, better)
+        } else {
+            pieces.chunks_mut(GROUP).map(job).fold(Default::default(), better)
+        }
+    }
+
+    /// The bins of each group.
+    fn pieces<'h>(&self, mut small: &'h mut [Bin], mut large: &'h mut [Bin]) -> Vec<Piece<'h>> {
+        let groups = self.groups.groups.iter().enumerate();
+        let piece = |(number, group): (usize, &Group)| {
+            let (size, large_size) = (group.storage(), group.storage().min(large.len()));
+            Piece {
+                group: number,
+                small: small.split_off_mut(..size).unwrap_or_default(),
+                large: large.split_off_mut(..large_size).unwrap_or_default(),
+            }
+        };
+        groups.map(piece).collect()
+    }
+
+    /// The histograms of up to eight groups next to each other: the codes of a block of rows are gathered for all of them at
+    /// once, since they lie in one cache line.
+    fn build(&self, rows: &[u32], gradients: &[i32], pieces: &mut [Piece]) {
+        for piece in pieces.iter_mut() {
+            piece.small[..self.groups.groups[piece.group].bins].fill(Bin::default());
+        }
+        let mut words = self.words.take(BLOCK * pieces.len());
+        for (rows, gradients) in rows.chunks(BLOCK).zip(gradients.chunks(BLOCK)) {
+            let words = &mut words[..rows.len() * pieces.len()];
+            histogram::gather(self.isa, self.groups.codes(), pieces[0].group, rows, words);
+            for (words, piece) in words.chunks(rows.len()).zip(pieces.iter_mut()) {
+                histogram::build(self.isa, self.packing, gradients, words, piece.small);
+            }
+        }
+        self.words.give(words);
+    }
+
+    /// Makes the parent's bins those of the sibling, and finds the best cuts within one group.
+    fn piece(&self, piece: &mut Piece, leaves: [Option<Leaf>; 2]) -> [Option<Split>; 2] {
+        let bins = self.groups.groups[piece.group].bins;
+        let (small, large) = (&piece.small[..bins], &mut piece.large[..]);
+        if let Some(large) = large.get_mut(..bins) {
+            histogram::subtract(self.isa, large, small);
+        }
+        let search = |bins: &[Bin], leaf: Option<Leaf>| leaf.and_then(|leaf| self.group(piece.group, bins, leaf));
+        [search(small, leaves[0]), search(&large[..bins.min(large.len())], leaves[1])]
+    }
+
     /// The best cut of a leaf within one group, first with missing values on the right, then on the left.
-    pub fn group(&self, number: usize, group: &Group, bins: &[Bin], leaf: Leaf) -> Option<Split> {
+    fn group(&self, number: usize, bins: &[Bin], leaf: Leaf) -> Option<Split> {
+        let group = &self.groups.groups[number];
         let mut start = [0; GROUP];
         let mut best = self.scan(number, group, bins, &start, leaf, None);
         if group.missing.iter().any(Option::is_some) {

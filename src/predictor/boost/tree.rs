@@ -42,17 +42,6 @@ impl Tree {
         self.nodes.iter().filter(|node| node.is_leaf()).count()
     }
 
-    /// Number of cuts above the deepest leaf.
-    pub fn depth(&self) -> usize {
-        let mut depth = vec![0; self.nodes.len()];
-        for (i, node) in self.nodes.iter().enumerate().filter(|(_, node)| !node.is_leaf()) {
-            for child in [node.left, node.left + 1] {
-                depth[child as usize] = depth[i] + 1;
-            }
-        }
-        depth.into_iter().max().unwrap_or(0)
-    }
-
     /// The value for one row: the definition that the fast ways to predict are tested against.
     pub fn predict(&self, row: &[f32]) -> f32 {
         let mut node = &self.nodes[0];
