@@ -98,7 +98,8 @@ impl Error {
 
     /// An [`Error::Invalid`].
     pub fn invalid(what: impl Into<String>, expected: impl Into<String>, got: impl ToString) -> Error {
-        Error::Invalid { what: what.into(), expected: expected.into(), got: got.to_string() }
+        let got = Some(got.to_string()).filter(|got| !got.is_empty()).unwrap_or_else(|| "nothing".into());
+        Error::Invalid { what: what.into(), expected: expected.into(), got }
     }
 
     /// An [`Error::Unknown`].

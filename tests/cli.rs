@@ -31,6 +31,7 @@ fn the_pipeline_runs_from_images_to_predictions() {
     let evaluate: serde_json::Value =
         serde_json::from_str(&succeed(&format!("evaluate {model} {zoo} --json"))).unwrap();
     assert_eq!((&evaluate["mse"], &evaluate["n"]), (&fit["mse"], &fit["n_test"]));
+    assert_eq!((&evaluate["n_train"], &evaluate["n_val"]), (&fit["n_train"], &fit["n_val"]));
     let predictions = succeed(&format!("predict {model} {zoo}"));
     assert_eq!(predictions.lines().count(), 25);
     fail(&format!("predict {model} {}", at("features.safetensors")), 1, &["weights", "features"]);
@@ -82,6 +83,9 @@ fn wrong_command_lines_end_with_2() {
     let out = zoo.display();
     fail("trian", 2, &["train"]);
     fail("train --dataset glyphs --models 0 --epochs 1 --out x", 2, &["--models"]);
+    fail("train --dataset glyphs --models 4000000000 --epochs 1 --out x", 2, &["--models", "10,000,000"]);
+    fail("train --dataset glyphs --models 1 --epochs 4294967295 --out x", 2, &["--epochs"]);
+    fail("train --dataset glyphs --models 1 --epochs 1 --out x --seed -1", 2, &["--seed"]);
     fail(&format!("train --dataset glyph --models 1 --epochs 1 --out {out}"), 2, &["did you mean \"glyphs\"?"]);
     fail(&format!("train --dataset glyphs --models 1 --epochs -1 --out {out}"), 2, &["--epochs"]);
     fail(&format!("train --dataset glyphs --models 1 --epochs 1 --out {out} --set optimizer=adm"), 2, &["\"adam\""]);

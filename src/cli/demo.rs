@@ -10,7 +10,10 @@ use zoometry::train::{Job, space::Recipe};
 use zoometry::{Error, Result};
 
 /// Epochs of the demo's networks: few, so that hundreds of them take about a minute.
-const EPOCHS: u32 = 8;
+const EPOCHS: u32 = 6;
+
+/// Images a step: fewer than the reference's 512, so that networks learn something in as few epochs.
+const BATCH: usize = 48;
 
 /// Run the whole pipeline on the built-in images: train a zoo, fit a predictor, test it on networks never seen
 #[derive(Args)]
@@ -19,10 +22,10 @@ pub struct Demo {
     #[arg(long, value_name = "DIR", default_value = "zoometry-demo")]
     out: PathBuf,
     /// Number of networks
-    #[arg(long, value_name = "N", default_value_t = 320)]
+    #[arg(long, value_name = "N", default_value_t = 320, allow_negative_numbers = true)]
     models: usize,
     /// Seed of the zoo
-    #[arg(long, value_name = "S", default_value_t = 1)]
+    #[arg(long, value_name = "S", default_value_t = 1, allow_negative_numbers = true)]
     seed: u64,
     #[command(flatten)]
     pub machine: Machine,
@@ -32,14 +35,12 @@ impl Demo {
     pub fn run(&self) -> Result<Output> {
         let start = Instant::now();
         let isa = self.machine.isa()?;
-        if self.models == 0 {
-            return Err(Error::invalid("--models", "at least 1", 0));
-        }
+        train::check_models(self.models)?;
         std::fs::create_dir_all(&self.out).map_err(Error::io("create", &self.out))?;
         let dataset = dataset::load("glyphs", None)?;
-        let recipe = Recipe::default();
+        let recipe = Recipe { name: "demo".into(), batch: BATCH, ..Recipe::default() };
         let checkpoints = vec![0, EPOCHS];
-        let threads = self.machine.threads;
+        let threads = usize::from(self.machine.threads);
         let job =
             Job { dataset: &dataset, recipe: &recipe, models: self.models, checkpoints, seed: self.seed, isa, threads };
         let (zoo_path, model_path) = (self.out.join("zoo.safetensors"), self.out.join("predictor.safetensors"));

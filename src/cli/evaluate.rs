@@ -45,7 +45,10 @@ impl Evaluate {
         let mut output = Output::default();
         output.line(format!("{} on {}: {rows} networks, {part}", self.model.display(), self.zoo.display()));
         fit::show(&score, &mut output);
+        let fitted = |key: &str| predictor.info.get(key).and_then(|count| count.parse::<u64>().ok());
         output.set("n", rows);
+        output.set("n_train", fitted(select::N_TRAIN));
+        output.set("n_val", fitted(select::N_VAL));
         output.set("n_test", rows);
         output.set("part", part);
         output.set("seconds", start.elapsed().as_secs_f64());

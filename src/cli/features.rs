@@ -17,7 +17,8 @@ pub struct Features {
     /// The zoo file
     #[arg(value_name = "ZOO")]
     zoo: PathBuf,
-    /// .safetensors, .csv or .npy; without it the table goes to stdout as CSV
+    /// .safetensors, .csv or .npy (with the columns' names beside it in .columns.json); without it the table goes to stdout as
+    /// CSV
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// The checkpoint's epoch [default: the last]

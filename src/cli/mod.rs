@@ -51,8 +51,9 @@ enum Verb {
 #[derive(Args)]
 struct Machine {
     /// Worker threads [default: one for each core]
-    #[arg(long, value_name = "T", default_value_t = 0, hide_default_value = true)]
-    threads: usize,
+    #[arg(long, value_name = "T", default_value_t = 0, hide_default_value = true, allow_negative_numbers = true,
+        value_parser = clap::value_parser!(u16).range(0..=1024))]
+    threads: u16,
     /// Instruction set of the kernels: portable, avx2 or avx512 [default: the fastest of this machine]
     #[arg(long, value_name = "LEG", env = "ZOOMETRY_ISA")]
     isa: Option<String>,
@@ -72,7 +73,7 @@ impl Machine {
 
     /// Runs `job` with this many threads for rayon's iterators.
     fn run<R: Send>(&self, job: impl FnOnce() -> R + Send) -> R {
-        zoometry::par::with_threads(self.threads, job)
+        zoometry::par::with_threads(usize::from(self.threads), job)
     }
 }
 

@@ -15,6 +15,8 @@ pub const INPUT: &str = "input";
 pub const EPOCH: &str = "epoch";
 pub const SPLIT_SEED: &str = "split_seed";
 pub const ARCHITECTURE: &str = "architecture";
+pub const N_TRAIN: &str = "n_train";
+pub const N_VAL: &str = "n_val";
 
 /// The input that predictors are fitted to by default, by the reference's key.
 pub const STATISTICS: &str = "wstats";

@@ -20,10 +20,10 @@ pub struct Train {
     #[arg(long, value_name = "NAME")]
     dataset: String,
     /// Number of networks
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     models: usize,
     /// Epochs of each network's training
-    #[arg(long, value_name = "E")]
+    #[arg(long, value_name = "E", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
     epochs: u32,
     /// The zoo file
     #[arg(long, value_name = "ZOO")]
@@ -34,7 +34,7 @@ pub struct Train {
     #[arg(long, value_name = "EPOCHS")]
     checkpoints: Option<String>,
     /// Seed of the zoo
-    #[arg(long, value_name = "S", default_value_t = 1)]
+    #[arg(long, value_name = "S", default_value_t = 1, allow_negative_numbers = true)]
     seed: u64,
     /// small-cnn-zoo, or a JSON file with laws
     #[arg(long, value_name = "RECIPE", default_value = "small-cnn-zoo")]
@@ -57,9 +57,7 @@ impl Train {
         if self.device != "cpu" {
             return Err(Error::unknown("device", &self.device, ["cpu"]));
         }
-        if self.models == 0 {
-            return Err(Error::invalid("--models", "at least 1", 0));
-        }
+        check_models(self.models)?;
         let mut recipe = Recipe::load(&self.recipe)?;
         for assignment in &self.set {
             recipe.set(assignment)?;
@@ -78,11 +76,22 @@ impl Train {
             checkpoints,
             seed: self.seed,
             isa,
-            threads: self.machine.threads,
+            threads: usize::from(self.machine.threads),
         };
         let mut output = Output::default();
         session(&job, &self.out, &mut output)?;
         Ok(output)
+    }
+}
+
+/// Networks of a zoo at most; their hyperparameters are held in memory.
+const MOST_MODELS: usize = 10_000_000;
+
+/// Refuses an impossible number of networks.
+pub fn check_models(models: usize) -> Result<()> {
+    match models {
+        1..=MOST_MODELS => Ok(()),
+        _ => Err(Error::invalid("--models", format!("1 to {}", count(MOST_MODELS as u64)), models)),
     }
 }
 
@@ -114,16 +123,19 @@ pub fn session(job: &Job, out: &Path, output: &mut Output) -> Result<Zoo> {
         zoo.schema().arch.parameters()
     ));
     if summary.kept > 0 {
-        output.line(format!("  {} were there already", count(summary.kept as u64)));
+        let all = if summary.trained == 0 { "the zoo is complete: all " } else { "" };
+        output.line(format!("  {all}{} were there already", count(summary.kept as u64)));
     }
-    output.line(format!(
-        "  trained {} in {} ({} images/s, {:.1} GFLOP/s, {} diverged)",
-        count(summary.trained as u64),
-        duration(seconds),
-        count(rate as u64),
-        flops as f64 / seconds / 1e9,
-        diverged
-    ));
+    if summary.trained > 0 {
+        output.line(format!(
+            "  trained {} in {} ({} images/s, {:.1} GFLOP/s, {} diverged)",
+            count(summary.trained as u64),
+            duration(seconds),
+            count(rate as u64),
+            flops as f64 / seconds / 1e9,
+            diverged
+        ));
+    }
     output.line(format!("  test accuracy: {}", output::quantile_line(&accuracies)));
     output.set("zoo", out);
     output.set("models", job.models);

@@ -20,6 +20,9 @@ pub fn load(x: &Path, y: &Path) -> Result<Table> {
         let expected = format!("one target for each of the {rows} rows of {}", x.display());
         return Err(Error::malformed(y, expected, format!("shape {y_shape:?}")));
     }
+    if let Some(row) = targets.iter().position(|target| !target.is_finite()) {
+        return Err(Error::malformed(y, "finite targets", format!("{} in row {row}", targets[row])));
+    }
     let columns = (0..width).map(|column| format!("x{column}")).collect();
     Ok(Table { columns, x: values, y: targets, group: (0..rows as u64).collect() })
 }

@@ -66,7 +66,12 @@ impl Law {
         if ordered && values.iter().all(|value| (low..=high).contains(value)) {
             return Ok(());
         }
-        Err(Error::invalid(name, format!("values in {low}..={high}, bounds in order"), format!("{self:?}")))
+        let expected = match self {
+            Law::Choice(_) => format!("numbers from {low} to {high}"),
+            _ => format!("two numbers in order from {low} to {high}, above 0 if log-uniform"),
+        };
+        let got: Vec<String> = values.iter().map(f64::to_string).collect();
+        Err(Error::invalid(name, expected, got.join(", ")))
     }
 }
 
