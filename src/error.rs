@@ -111,10 +111,12 @@ impl Error {
         Error::Unknown { what, got: got.into(), known: known.into_iter().map(|name| name.to_string()).collect() }
     }
 
-    /// The exit code of a program that ends with this error: 2 for a wrong command line, 1 for a failed job.
+    /// The exit code of a program that ends with this error: 2 for a wrong command line, 130 when stopped by the user (as a
+    /// shell says of SIGINT), 1 for a failed job.
     pub fn exit_code(&self) -> u8 {
         match self {
             Error::Unknown { .. } | Error::Invalid { .. } => 2,
+            Error::Interrupted => 130,
             _ => 1,
         }
     }
