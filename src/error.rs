@@ -73,14 +73,24 @@ pub enum Error {
         /// What the file has.
         got: String,
     },
+    /// An answer is not what it must be: a fault of this program.
+    #[error("{what} is wrong: expected {expected}, got {got}")]
+    Wrong {
+        /// What was computed.
+        what: String,
+        /// What it should have been.
+        expected: String,
+        /// What it was.
+        got: String,
+    },
     /// Another process is writing the file.
     #[error("{} is being written by another process", .path.display())]
     Locked {
         /// The file.
         path: PathBuf,
     },
-    /// Stopped by the user; what was finished is saved.
-    #[error("interrupted; what was finished is saved, the same command continues")]
+    /// Stopped by the user.
+    #[error("interrupted")]
     Interrupted,
 }
 

@@ -4,7 +4,9 @@
 //! One data flow: [`dataset`] → [`train`] → [`zoo`] → [`features`] → [`predictor`] → [`eval`]. Each module owns one noun and
 //! hands over the next; a module imports only from lower layers. The numerics are in the crate [`zoometry_kernels`].
 
+pub mod bench;
 pub mod bytes;
+pub mod catalog;
 pub mod cnn;
 pub mod dataset;
 pub mod error;

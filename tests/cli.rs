@@ -221,3 +221,35 @@ fn a_reader_that_goes_away_is_no_failure() {
     let line = format!("set -o pipefail; {binary} features {} | head -c 10 > /dev/null", zoo.display());
     assert!(Command::new("bash").args(["-c", &line]).status().unwrap().success());
 }
+
+#[test]
+fn the_benchmark_reports_what_it_measured() {
+    let (folder, _) = scratch("");
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let text = succeed(&format!("bench pool --seconds 0.3 --threads 2 --isa all --json --svg {}", at("roof.svg")));
+    let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert!(json["machine"]["fma_gflops"]["portable"].as_f64().unwrap() > 0.0, "{json}");
+    let rows = json["rows"].as_array().unwrap();
+    assert_eq!(rows.len(), 2 * json["machine"]["fma_gflops"].as_object().unwrap().len());
+    for row in rows {
+        for key in ["seconds", "gflops", "gbs", "fraction_of_peak", "images_per_second"] {
+            assert!(row[key].as_f64().unwrap() > 0.0, "{key} in {row}");
+        }
+        assert_eq!((row["name"].as_str(), row["shape"].as_str()), (Some("pool/forward"), Some("2x2x16")));
+    }
+    assert!(std::fs::read_to_string(at("roof.svg")).unwrap().contains("</svg>"));
+
+    std::fs::write(at("old.json"), text).unwrap();
+    let table = succeed(&format!("bench pool --seconds 0.3 --compare {}", at("old.json")));
+    assert!(table.contains("against the old report") && table.contains("beyond the noise"), "{table}");
+    assert!(table.lines().all(|line| line.chars().count() <= 100), "{table}");
+    let csv = succeed("bench pool --seconds 0.3 --csv");
+    let columns: Vec<usize> = csv.lines().map(|line| line.split(',').count()).collect();
+    assert_eq!(columns, [17, 17], "{csv}");
+
+    fail("bench conv/fourward", 2, &["unknown kernel", "conv/forward"]);
+    fail("bench pool --seconds 0", 2, &["--seconds"]);
+    fail("bench pool --isa avx1024", 2, &["avx1024"]);
+    std::fs::write(at("old.json"), "{\"rows\": 1}").unwrap();
+    fail(&format!("bench pool --compare {}", at("old.json")), 1, &["old.json", "malformed"]);
+}

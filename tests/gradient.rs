@@ -3,82 +3,13 @@
 
 use zoometry::cnn::{Arch, Conv, Padding, init::Init, layout, plan::Plan};
 use zoometry::dataset::Split;
-use zoometry::kernels::reference::{activation, conv, loss, pool};
-use zoometry::kernels::{Isa, random::DropoutKey, reference};
+use zoometry::kernels::Isa;
 use zoometry::rng::Stream;
 use zoometry::train::cpu::Network;
+use zoometry::train::reference::{loss_and_gradient, mean_loss};
 use zoometry::train::run::{Activation, Choice, Optimizer, Run};
 
 const IMAGES: usize = 15; // a whole tile and a part of one
-
-/// The mean cross-entropy of a batch by definition.
-fn mean_loss(arch: &Arch, run: &Run, split: &Split, flat: &[f64]) -> f64 {
-    let tensors = layout::tensors(arch);
-    let maps = arch.maps();
-    let mut x: Vec<f64> = split.images.iter().map(|&pixel| f64::from(pixel)).collect();
-    let mut inputs = 1;
-    for (index, conv) in arch.convs.iter().enumerate() {
-        let ((height, width), (p, q)) = (maps[index], maps[index + 1]);
-        let (top, left) = (conv.before(height), conv.before(width));
-        let outputs = conv.channels;
-        let dims = conv::Dims {
-            images: IMAGES,
-            height,
-            width,
-            inputs,
-            outputs,
-            kernel: 3,
-            stride: conv.stride,
-            top,
-            left,
-            p,
-            q,
-        };
-        let (b, w) = (&flat[tensors[2 * index].range()], &flat[tensors[2 * index + 1].range()]);
-        let mut y = vec![0.0; IMAGES * p * q * outputs];
-        conv::forward(&dims, &x, w, b, &mut y);
-        y.iter_mut().for_each(|z| *z = activation::apply(run.activation.kernel(), *z));
-        drop_units(run, index, p * q, outputs, &mut y);
-        (x, inputs) = (y, outputs);
-    }
-    let positions = maps[maps.len() - 1].0 * maps[maps.len() - 1].1;
-    let mut pooled = vec![0.0; IMAGES * inputs];
-    pool::forward(positions, inputs, &x, &mut pooled);
-    let dims = conv::Dims {
-        images: IMAGES,
-        height: 1,
-        width: 1,
-        inputs,
-        outputs: arch.classes,
-        kernel: 1,
-        stride: 1,
-        top: 0,
-        left: 0,
-        p: 1,
-        q: 1,
-    };
-    let mut logits = vec![0.0; IMAGES * arch.classes];
-    let dense = tensors.len() - 2;
-    conv::forward(&dims, &pooled, &flat[tensors[dense + 1].range()], &flat[tensors[dense].range()], &mut logits);
-    let mut scratch = vec![0.0; arch.classes];
-    let losses = logits.chunks(arch.classes).zip(&split.labels);
-    losses.map(|(z, &label)| loss::softmax(z, usize::from(label), &mut scratch)).sum::<f64>() / IMAGES as f64
-}
-
-/// Inverted dropout by definition, for step 0.
-fn drop_units(run: &Run, layer: usize, positions: usize, channels: usize, y: &mut [f64]) {
-    let threshold = (f64::from(run.dropout) * 65536.0).round() as u32;
-    if threshold == 0 {
-        return;
-    }
-    let key = [run.seed as u32, (run.seed >> 32) as u32];
-    let key = DropoutKey { key, counter: [0, u32::from_be_bytes(*b"drp\0") + layer as u32], threshold };
-    for (index, y) in y.iter_mut().enumerate() {
-        let (c, m, n) = (index % channels, index / channels % positions, index / channels / positions);
-        let kept = reference::random::dropout(key, channels.next_multiple_of(16), m, c, n as u32);
-        *y *= f64::from(u8::from(kept)) / (1.0 - f64::from(threshold) / 65536.0);
-    }
-}
 
 fn check(isa: Isa, arch: &Arch, run: &Run) {
     let mut stream = Stream::new(3, 0, 0);
@@ -100,24 +31,31 @@ fn check(isa: Isa, arch: &Arch, run: &Run) {
     let got = network.loss_and_gradient(&split, &batch, &mut gradient);
 
     let mut point: Vec<f64> = flat.iter().map(|&w| f64::from(w)).collect();
-    let expected = mean_loss(arch, run, &split, &point);
+    let (expected, slopes) = loss_and_gradient(arch, run, &split, 0, &point);
     assert!((f64::from(got) - expected).abs() < 1e-5 * expected, "{arch} {run:?}: loss {got}, expected {expected}");
     let scale = gradient.iter().fold(0.0f32, |a, g| a.max(g.abs()));
+    for (k, (got, expected)) in gradient.iter().zip(&slopes).enumerate() {
+        let error = (f64::from(*got) - expected).abs();
+        assert!(
+            error < 2e-5 * f64::from(scale),
+            "{} {arch} {run:?}: dw[{k}] {got}, by definition {expected}",
+            isa.leg()
+        );
+    }
     let mut tried: Vec<usize> = layout::tensors(arch).iter().flat_map(|t| [t.start_idx, t.end_idx - 1]).collect();
     tried.extend((0..24).map(|_| stream.below(flat.len() as u32) as usize));
     for k in tried {
         let (h, at) = (1e-5, point[k]);
         point[k] = at + h;
-        let above = mean_loss(arch, run, &split, &point);
+        let above = mean_loss(arch, run, &split, 0, &point);
         point[k] = at - h;
-        let difference = (above - mean_loss(arch, run, &split, &point)) / (2.0 * h);
+        let difference = (above - mean_loss(arch, run, &split, 0, &point)) / (2.0 * h);
         point[k] = at;
-        let error = (f64::from(gradient[k]) - difference).abs();
+        let error = (slopes[k] - difference).abs();
         assert!(
             error < 2e-4 * f64::from(scale),
-            "{} {arch} {run:?}: dw[{k}] {}, differences {difference}",
-            isa.leg(),
-            gradient[k]
+            "{arch} {run:?}: dw[{k}] {} by definition, differences {difference}",
+            slopes[k]
         );
     }
 }

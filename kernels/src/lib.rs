@@ -12,6 +12,7 @@ extern crate std;
 
 pub mod activation;
 pub mod conv;
+pub mod gemm;
 pub mod histogram;
 pub mod isa;
 pub mod loss;

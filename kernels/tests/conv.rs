@@ -1,56 +1,17 @@
 //! Convolution against its definition, on every leg, over strides, paddings, block counts and activations.
 
 mod common;
-use common::{Numbers, assert_close, dense, legs};
+use common::{Numbers, assert_close, legs};
 use proptest::prelude::*;
 use zoometry_kernels::activation::{Activation, Below, Dropout};
 use zoometry_kernels::conv::{self, Dims};
+use zoometry_kernels::reference::layout::{self, dense, flat, hwio, pixels};
 use zoometry_kernels::reference::{self, activation};
 use zoometry_kernels::{Block, Isa, LANES, Lanes, TILE};
 
 const TOLERANCE: f64 = 2e-5;
 const ACTIVATIONS: [Activation; 5] =
     [Activation::Identity, Activation::Relu, Activation::Tanh, Activation::Sigmoid, Activation::Gelu];
-
-/// The reference's shape of a tile's convolution; an image has one input channel.
-fn definition(d: &Dims) -> reference::conv::Dims {
-    let inputs = if d.inputs == 0 { 1 } else { d.inputs * LANES };
-    reference::conv::Dims {
-        images: TILE,
-        height: d.height,
-        width: d.width,
-        inputs,
-        outputs: d.outputs * LANES,
-        kernel: d.kernel,
-        stride: d.stride,
-        top: d.top,
-        left: d.left,
-        p: d.p,
-        q: d.q,
-    }
-}
-
-/// Weights in the kernels' blocks as a dense K·K·I·O array.
-fn hwio(d: &Dims, w: &[Lanes]) -> Vec<f64> {
-    let (taps, inputs) = (d.kernel * d.kernel, if d.inputs == 0 { 1 } else { d.inputs * LANES });
-    let mut out = Vec::new();
-    for tap in 0..taps {
-        for i in 0..inputs {
-            for o in 0..d.outputs * LANES {
-                out.push(f64::from(w[((o / LANES) * taps + tap) * inputs + i].0[o % LANES]));
-            }
-        }
-    }
-    out
-}
-
-fn flat(lanes: &[Lanes]) -> Vec<f64> {
-    Lanes::flat(lanes).iter().map(|&x| f64::from(x)).collect()
-}
-
-fn pixels(image: &[[f32; TILE]]) -> Vec<f64> {
-    (0..TILE).flat_map(|n| image.iter().map(move |pixel| f64::from(pixel[n]))).collect()
-}
 
 fn zeros(n: usize) -> Vec<Block> {
     vec![[Lanes::ZERO; TILE]; n]
@@ -89,7 +50,7 @@ fn dims() -> impl Strategy<Value = Dims> {
 /// Forward and both gradients of one shape on one leg.
 fn check(isa: Isa, d: &Dims, activation: Activation, with_dropout: bool, seed: u64) {
     let mut numbers = Numbers(seed);
-    let reference = definition(d);
+    let reference = layout::dims(d);
     let x = numbers.blocks(d.x_len());
     let (w, b) = (numbers.lanes(d.w_len()), numbers.lanes(d.outputs));
     let kept = decisions(&mut numbers, d.y_len());
@@ -175,7 +136,7 @@ fn images_agree_with_the_definition() {
             let mut y = zeros(d.y_len());
             conv::forward_image(isa, &d, Activation::Relu, None, &x, &w, &b, &mut [], &mut y);
             let mut expected = vec![0.0; TILE * d.y_len() * LANES];
-            reference::conv::forward(&definition(&d), &pixels(&x), &hwio(&d, &w), &flat(&b), &mut expected);
+            reference::conv::forward(&layout::dims(&d), &pixels(&x), &hwio(&d, &w), &flat(&b), &mut expected);
             expected.iter_mut().for_each(|z| *z = z.max(0.0));
             assert_close(&dense(&y, outputs), &expected, TOLERANCE, "forward_image");
 
@@ -184,7 +145,7 @@ fn images_agree_with_the_definition() {
             let (mut expected_dw, mut expected_db) = (vec![0.0; d.w_len() * LANES], vec![0.0; outputs * LANES]);
             conv::backward_weight_image(isa, &d, &x, &dy, &mut dw, &mut db);
             let dy = dense(&dy, outputs);
-            reference::conv::backward_weight(&definition(&d), &pixels(&x), &dy, &mut expected_dw, &mut expected_db);
+            reference::conv::backward_weight(&layout::dims(&d), &pixels(&x), &dy, &mut expected_dw, &mut expected_db);
             assert_close(&hwio(&d, &dw), &expected_dw, TOLERANCE, "backward_weight_image");
             assert_close(&flat(&db), &expected_db, TOLERANCE, "bias");
         }

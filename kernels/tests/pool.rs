@@ -1,8 +1,9 @@
 //! Global average pooling against its definition, on every leg.
 
 mod common;
-use common::{Numbers, assert_close, dense, legs};
+use common::{Numbers, assert_close, legs};
 use zoometry_kernels::activation::{Activation, Below};
+use zoometry_kernels::reference::layout::dense;
 use zoometry_kernels::{LANES, Lanes, TILE, pool, reference};
 
 #[test]

@@ -1,6 +1,7 @@
 //! The command line: one verb a file. Data goes to stdout, progress and errors to stderr; exit code 0, 1 for a failed job, 2 for
 //! a wrong command line, 130 when stopped.
 
+mod bench;
 mod demo;
 mod evaluate;
 mod features;
@@ -45,6 +46,8 @@ enum Verb {
     Evaluate(evaluate::Evaluate),
     /// Predict the accuracy of each network in a file
     Predict(predict::Predict),
+    /// Measure this machine, then every kernel on it, as a fraction of what the machine can do
+    Bench(bench::Bench),
 }
 
 /// How a verb runs.
@@ -65,16 +68,21 @@ struct Machine {
 impl Machine {
     /// The leg asked for.
     fn isa(&self) -> Result<Isa> {
-        let Some(name) = self.isa.as_deref().filter(|name| !name.is_empty()) else { return Ok(Isa::detect()) };
-        let leg: Leg = name.parse().map_err(|_| Error::unknown("instruction set", name, Leg::ALL))?;
-        let has: Vec<&str> = Isa::available().map(|isa| isa.leg().name()).collect();
-        Isa::new(leg).ok_or_else(|| Error::invalid("--isa", format!("what this machine has: {}", has.join(", ")), name))
+        isa(self.isa.as_deref())
     }
 
     /// Runs `job` with this many threads for rayon's iterators.
     fn run<R: Send>(&self, job: impl FnOnce() -> R + Send) -> R {
         zoometry::par::with_threads(usize::from(self.threads), job)
     }
+}
+
+/// A leg by name; the fastest one if none is given.
+fn isa(name: Option<&str>) -> Result<Isa> {
+    let Some(name) = name.filter(|name| !name.is_empty()) else { return Ok(Isa::detect()) };
+    let leg: Leg = name.parse().map_err(|_| Error::unknown("instruction set", name, Leg::ALL))?;
+    let has: Vec<&str> = Isa::available().map(|isa| isa.leg().name()).collect();
+    Isa::new(leg).ok_or_else(|| Error::invalid("--isa", format!("what this machine has: {}", has.join(", ")), name))
 }
 
 /// Where data sets are looked for.
@@ -106,6 +114,7 @@ pub fn main() -> ExitCode {
         Verb::Fit(verb) => (verb.machine.json, verb.run()),
         Verb::Evaluate(verb) => (verb.machine.json, verb.run()),
         Verb::Predict(verb) => (verb.machine.json, verb.run()),
+        Verb::Bench(verb) => (verb.json, verb.run()),
     };
     match outcome.and_then(|output| output.print(json)) {
         Ok(()) => ExitCode::SUCCESS,

@@ -47,3 +47,9 @@ impl Training {
         (self.images.into_inner(), self.diverged.into_inner(), self.start.elapsed().as_secs_f64())
     }
 }
+
+/// A benchmark's progress over its rows; the message names the one that is measured.
+pub fn bench(rows: usize) -> ProgressBar {
+    let style = ProgressStyle::with_template("{pos}/{len} {wide_bar} {msg:40}");
+    ProgressBar::new(rows as u64).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}

@@ -12,7 +12,7 @@ use crate::rng::Stream;
 
 /// Purposes of the random numbers used here; that of a layer's dropout is `DROPOUT + layer`.
 const SHUFFLE: u32 = u32::from_be_bytes(*b"shuf");
-const DROPOUT: u32 = u32::from_be_bytes(*b"drp\0");
+pub(super) const DROPOUT: u32 = u32::from_be_bytes(*b"drp\0");
 
 /// What a network does on a set of images, dropout off.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -281,7 +281,7 @@ impl<'a> Network<'a> {
 }
 
 /// The 16-bit threshold of a run's dropout; 0 stands for none.
-fn threshold(run: &Run) -> u32 {
+pub(super) fn threshold(run: &Run) -> u32 {
     (f64::from(run.dropout) * 65536.0).round() as u32
 }
 

@@ -1,6 +1,7 @@
 //! Train a zoo: every network on a thread of its own, each checkpoint into the zoo file as soon as it is there.
 
 pub mod cpu;
+pub mod reference;
 pub mod run;
 pub mod schedule;
 pub mod space;

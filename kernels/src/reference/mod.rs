@@ -2,7 +2,9 @@
 
 pub mod activation;
 pub mod conv;
+pub mod gemm;
 pub mod histogram;
+pub mod layout;
 pub mod loss;
 pub mod optimizer;
 pub mod pool;

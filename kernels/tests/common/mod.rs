@@ -1,7 +1,7 @@
 //! What every kernel test shares: the legs of this machine, random numbers, tiles.
 #![allow(dead_code)]
 
-use zoometry_kernels::{Block, Isa, LANES, Lanes, Leg, TILE};
+use zoometry_kernels::{Block, Isa, Lanes, Leg};
 
 /// Every leg of this machine; prints which ran and which could not.
 pub fn legs() -> Vec<Isa> {
@@ -28,20 +28,6 @@ impl Numbers {
     pub fn blocks(&mut self, n: usize) -> Vec<Block> {
         (0..n).map(|_| std::array::from_fn(|_| Lanes(std::array::from_fn(|_| self.next())))).collect()
     }
-}
-
-/// A tile's map as a dense N·M·C array of `f64`.
-pub fn dense(map: &[Block], blocks: usize) -> Vec<f64> {
-    let positions = map.len() / blocks;
-    let mut out = Vec::with_capacity(TILE * map.len() * LANES);
-    for n in 0..TILE {
-        for m in 0..positions {
-            for c in 0..blocks * LANES {
-                out.push(f64::from(map[m * blocks + c / LANES][n].0[c % LANES]));
-            }
-        }
-    }
-    out
 }
 
 /// Asserts that two arrays agree within `tolerance` of their largest value.

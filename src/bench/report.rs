@@ -1,0 +1,309 @@
+//! What a benchmark found: rows beside the machine's roof, and two such reports compared.
+
+use super::measure::{Contestant, Timing, alone, interleave, on_threads};
+use super::{Case, Machine};
+use crate::kernels::{Isa, Leg};
+use serde::{Deserialize, Serialize};
+
+/// A spread above which a figure is called disturbed.
+pub const DISTURBED: f64 = 0.10;
+
+/// One kernel at one shape on one leg.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Row {
+    /// Operator and direction.
+    pub name: String,
+    /// The shape.
+    pub shape: String,
+    /// The leg's name.
+    pub isa: String,
+    /// Threads that worked at once, each on operands of its own unless the kernel spreads its work itself.
+    pub threads: usize,
+    /// Median time of a call.
+    pub seconds: f64,
+    /// Distance between the quartiles of the time, relative to the median.
+    pub spread: f64,
+    /// Number of samples.
+    pub samples: usize,
+    /// GFLOP/s of all threads.
+    pub gflops: f64,
+    /// GB/s of all threads, each operand counted once.
+    pub gbs: f64,
+    /// What the roof is: `fma` or `bytes`.
+    pub bound: String,
+    /// GFLOP/s relative to the measured peak of the leg and the number of threads.
+    pub fraction_of_peak: f64,
+    /// Speed relative to the roof: the longer of the times that its operations and its bytes need at least.
+    pub fraction_of_roof: f64,
+    /// Speed relative to the portable leg on as many threads, where that was measured.
+    pub speedup_over_portable: Option<f64>,
+    /// Speed of one thread relative to the plain `f64` definition, where there is one that is quick enough to be timed.
+    pub speedup_over_reference: Option<f64>,
+    /// Images a second of all threads.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub images_per_second: Option<f64>,
+    /// Networks, rows, numbers … a second of all threads.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub items_per_second: Option<f64>,
+    /// What the items are.
+    pub items: String,
+    /// Largest difference to the definition, relative to the definition's largest value.
+    pub error: f64,
+}
+
+impl Row {
+    /// Whether something else used the machine while this was measured.
+    pub fn disturbed(&self) -> bool {
+        self.spread > DISTURBED
+    }
+
+    /// What tells rows apart.
+    fn key(&self) -> (&str, &str, &str, usize) {
+        (&self.name, &self.shape, &self.isa, self.threads)
+    }
+}
+
+/// A whole run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// The program's version.
+    pub version: String,
+    /// The roof.
+    pub machine: Machine,
+    /// GFLOP/s of the fastest leg on one thread, measured again at the end.
+    pub peak_at_end: f64,
+    /// The rows, in the catalog's order.
+    pub rows: Vec<Row>,
+}
+
+impl Report {
+    /// What to know before believing the figures.
+    pub fn warnings(&self) -> Vec<String> {
+        let peak = self.machine.fma_gflops.values().copied().fold(0.0, f64::max);
+        let change = self.peak_at_end / peak - 1.0;
+        let disturbed = self.rows.iter().filter(|row| row.disturbed()).count();
+        let mut warnings = Vec::new();
+        if change.abs() > 0.05 {
+            let percent = 100.0 * change;
+            warnings.push(format!("the machine's peak changed by {percent:+.0} % while the rows were measured"));
+        }
+        if disturbed > 0 {
+            warnings.push(format!(
+                "{disturbed} of {} rows are disturbed (!): their times spread over more than {:.0} %",
+                self.rows.len(),
+                100.0 * DISTURBED
+            ));
+        }
+        warnings
+    }
+
+    /// The rows that both reports have, with the other's time divided by this one's and whether that is beyond the noise.
+    pub fn compare(&self, old: &Report) -> Vec<Change> {
+        let pairs = self.rows.iter().filter_map(|row| Some((row, old.rows.iter().find(|old| old.key() == row.key())?)));
+        pairs.map(|(new, old)| Change::new(new, old)).collect()
+    }
+}
+
+/// A row now and before.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Change {
+    /// Operator and direction.
+    pub name: String,
+    /// The shape.
+    pub shape: String,
+    /// The leg's name.
+    pub isa: String,
+    /// Number of threads.
+    pub threads: usize,
+    /// Time before divided by time now: above 1 is faster.
+    pub speedup: f64,
+    /// What the spreads of both rows explain, as a share.
+    pub noise: f64,
+    /// `faster`, `slower` or `same`.
+    pub verdict: &'static str,
+}
+
+impl Change {
+    fn new(new: &Row, old: &Row) -> Change {
+        let speedup = old.seconds / new.seconds;
+        // a quartile distance of each, and never less than what two quiet runs differ by
+        let noise = (new.spread + old.spread).max(0.03);
+        let verdict = match speedup {
+            s if s > 1.0 + noise => "faster",
+            s if s < 1.0 / (1.0 + noise) => "slower",
+            _ => "same",
+        };
+        Change {
+            name: new.name.clone(),
+            shape: new.shape.clone(),
+            isa: new.isa.clone(),
+            threads: new.threads,
+            speedup,
+            noise,
+            verdict,
+        }
+    }
+}
+
+/// A call of a definition may take this long to be timed.
+const SLOWEST_DEFINITION: f64 = 0.25;
+
+/// Measures a case on some legs, in turn with the portable leg and the definition, for about `seconds` altogether.
+///
+/// The answers must have been checked: `errors` are those of the legs.
+pub fn rows(case: &Case, machine: &Machine, legs: &[(Isa, f64)], threads: usize, seconds: f64) -> Vec<Row> {
+    let portable = Isa::new(Leg::Portable).filter(|portable| legs.iter().all(|(isa, _)| isa != portable));
+    let isas: Vec<Isa> = legs.iter().map(|&(isa, _)| isa).chain(portable).collect();
+    let mut twin = (case.make)(Isa::detect());
+    let share = twin.share();
+    let mut contestants: Vec<Contestant> = isas.iter().map(|&isa| on_threads(case, isa, threads)).collect();
+    let mut define = alone(|| drop(twin.definition()));
+    let once = define(1);
+    let timed = once > 0.0 && once < SLOWEST_DEFINITION.min(seconds);
+    if timed {
+        contestants.push(define);
+    }
+    let timings = interleave(&mut contestants, seconds);
+    let reference = timings.last().filter(|_| timed).map(|timing| timing.seconds / share);
+    let at = |leg: Leg| isas.iter().position(|isa| isa.leg() == leg).map(|index| timings[index]);
+    let rows = legs.iter().zip(&timings);
+    rows.map(|(&(isa, error), &timing)| row(case, machine, isa, threads, timing, at(Leg::Portable), reference, error))
+        .collect()
+}
+
+fn row(
+    case: &Case,
+    machine: &Machine,
+    isa: Isa,
+    threads: usize,
+    timing: Timing,
+    portable: Option<Timing>,
+    reference: Option<f64>,
+    error: f64,
+) -> Row {
+    // calls that go on at once
+    let calls = if case.spreads { 1.0 } else { threads as f64 };
+    let (flops, bytes) = (calls * case.cost.flops, calls * case.cost.bytes);
+    let gflops = flops / timing.seconds / 1e9;
+    let gbs = bytes / timing.seconds / 1e9;
+    let peak = machine.peak(isa, threads);
+    let bandwidth = machine.bandwidth(case.cost.bytes, threads);
+    let (compute, memory) = (flops / peak / 1e9, bytes / bandwidth / 1e9);
+    let rate = calls * case.cost.items / timing.seconds;
+    let images = case.items == "images";
+    Row {
+        name: case.name.into(),
+        shape: case.shape.clone(),
+        isa: isa.leg().to_string(),
+        threads,
+        seconds: timing.seconds,
+        spread: timing.spread,
+        samples: timing.samples,
+        gflops,
+        gbs,
+        bound: if compute >= memory { "fma" } else { "bytes" }.into(),
+        fraction_of_peak: gflops / peak,
+        fraction_of_roof: compute.max(memory) / timing.seconds,
+        speedup_over_portable: portable.map(|portable| portable.seconds / timing.seconds),
+        speedup_over_reference: reference.map(|seconds| calls * seconds / timing.seconds),
+        images_per_second: (images && rate > 0.0).then_some(rate),
+        items_per_second: (!images && rate > 0.0).then_some(rate),
+        items: case.items.into(),
+        error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::machine::Bandwidth;
+    use crate::bench::{Cost, Work};
+    use std::collections::BTreeMap;
+
+    /// A kernel that adds 1 to nothing.
+    struct Idle(f64);
+
+    impl Work for Idle {
+        fn run(&mut self) {
+            self.0 = 1.0;
+            std::hint::black_box(&self.0);
+        }
+        fn output(&mut self) -> Vec<f64> {
+            vec![self.0]
+        }
+        fn definition(&mut self) -> Vec<f64> {
+            vec![1.0]
+        }
+    }
+
+    fn machine() -> Machine {
+        let peaks = |peak| Leg::ALL.map(|leg| (leg.to_string(), peak)).into_iter().collect::<BTreeMap<_, _>>();
+        Machine {
+            processor: "test".into(),
+            processors: 2,
+            threads: 2,
+            fma_gflops: peaks(100.0),
+            fma_gflops_threads: peaks(200.0),
+            bandwidth: vec![Bandwidth { bytes: 1024, gbs: 50.0, gbs_threads: 80.0 }],
+        }
+    }
+
+    fn case(flops: f64) -> Case {
+        Case {
+            name: "idle",
+            shape: "1".into(),
+            cost: Cost { flops, bytes: 100.0, items: 3.0 },
+            items: "images",
+            tolerance: 0.0,
+            spreads: false,
+            make: Box::new(|_| Box::new(Idle(0.0))),
+        }
+    }
+
+    fn timing(seconds: f64) -> Timing {
+        Timing { seconds, spread: 0.01, samples: 9 }
+    }
+
+    #[test]
+    fn rates_and_fractions_follow_from_the_time() {
+        let isa = Isa::new(Leg::Portable).unwrap();
+        let row =
+            |flops, threads| row(&case(flops), &machine(), isa, threads, timing(1e-6), Some(timing(2e-6)), None, 0.0);
+        let one = row(50_000.0, 1);
+        assert_eq!((one.gflops, one.gbs, &*one.bound), (50.0, 0.1, "fma"));
+        assert!((one.fraction_of_peak - 0.5).abs() < 1e-12 && (one.fraction_of_roof - 0.5).abs() < 1e-12);
+        assert_eq!((one.images_per_second, one.speedup_over_portable), (Some(3e6), Some(2.0)));
+        let two = row(50_000.0, 2);
+        assert_eq!((two.gflops, two.images_per_second), (100.0, Some(6e6)));
+        assert!((two.fraction_of_peak - 0.5).abs() < 1e-12);
+        let idle = row(0.0, 1);
+        assert_eq!((&*idle.bound, idle.fraction_of_peak), ("bytes", 0.0));
+        assert!((idle.fraction_of_roof - 0.002).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_case_is_checked_and_measured() {
+        let isa = Isa::new(Leg::Portable).unwrap();
+        assert_eq!(case(1.0).error(isa), 0.0);
+        let rows = rows(&case(1.0), &machine(), &[(isa, 0.0)], 1, 0.0);
+        assert!(rows.len() == 1 && rows[0].seconds > 0.0 && rows[0].samples > 0);
+    }
+
+    #[test]
+    fn changes_within_the_noise_are_none() {
+        let isa = Isa::new(Leg::Portable).unwrap();
+        let report = |seconds| Report {
+            version: "1".into(),
+            machine: machine(),
+            peak_at_end: 100.0,
+            rows: vec![row(&case(1.0), &machine(), isa, 1, timing(seconds), None, None, 0.0)],
+        };
+        let verdict = |now, before| report(now).compare(&report(before))[0].verdict;
+        assert_eq!((verdict(1.0, 1.02), verdict(1.0, 1.2), verdict(1.2, 1.0)), ("same", "faster", "slower"));
+        assert!(report(1.0).warnings().is_empty());
+        let mut slowed = report(1.0);
+        slowed.peak_at_end = 80.0;
+        slowed.rows[0].spread = 0.3;
+        assert_eq!(slowed.warnings().len(), 2);
+    }
+}
