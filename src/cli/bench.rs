@@ -216,7 +216,7 @@ fn table(rows: &[Row], output: &mut Output) {
     for (isa, threads) in groups {
         let s = if threads == 1 { "" } else { "s" };
         output.line(format!(
-            "\n{:<38}{:>9} {:>5} {:>7} {:>6} {:>5} {:>5} {:>6} {:>6} {:>7}",
+            "\n{:<38}{:>9} {:>4} {:>7} {:>6} {:>5} {:>5} {:>6} {:>6} {:>6}",
             format!("{isa}, {threads} thread{s}"),
             "time",
             "±",
@@ -226,16 +226,15 @@ fn table(rows: &[Row], output: &mut Output) {
             "roof",
             "×port.",
             "×f64",
-            "items/s"
+            "rate"
         ));
         for row in rows.iter().filter(|row| row.isa == isa && row.threads == threads) {
             output.line(line(row));
         }
     }
-    output.line(
-        "\nroof: speed relative to what the measured multiply-adds or bytes a second allow; ×port.: relative to the",
-    );
-    output.line("portable leg; ×f64: to the plain definition on one thread; ±: distance of the quartiles of the time");
+    output.line("\nroof: speed relative to what the measured multiply-adds or bytes a second allow; ×port.: relative");
+    output.line("to the portable leg; ×f64: to the plain definition on one thread; ±: distance of the quartiles of");
+    output.line("the time, ! where it is large; rate: images, networks, rows, numbers … a second");
 }
 
 fn line(row: &Row) -> String {
@@ -249,7 +248,7 @@ fn line(row: &Row) -> String {
     let gflops = if row.gflops > 0.0 { format!("{:.1}", row.gflops) } else { String::new() };
     let rate = row.images_per_second.or(row.items_per_second).map_or(String::new(), rate);
     format!(
-        "{:<38}{:>9} {:>4.0}{disturbed} {gflops:>7} {:>6.1} {:>5} {:>5.2} {:>6} {:>6} {rate:>7}",
+        "{:<38}{:>9} {:>3.0}{disturbed} {gflops:>7} {:>6.1} {:>5} {:>5.2} {:>6} {:>6} {rate:>6}",
         format!("{}/{}", row.name, row.shape),
         time(row.seconds),
         100.0 * row.spread,
