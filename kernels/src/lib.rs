@@ -25,6 +25,7 @@ pub mod reduce;
 #[cfg(feature = "std")]
 pub mod reference;
 pub mod simd;
+pub mod tile;
 pub mod tree;
 
 pub use isa::{Isa, Kernel, Leg};

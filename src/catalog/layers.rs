@@ -5,7 +5,7 @@ use crate::kernels::activation::{Activation, Below};
 use crate::kernels::conv::{self, Dims};
 use crate::kernels::random::{self, DropoutKey};
 use crate::kernels::reference::{self, layout};
-use crate::kernels::{Block, Isa, LANES, Lanes, TILE, loss, pool};
+use crate::kernels::{Block, Isa, LANES, Lanes, TILE, loss, pool, tile};
 use crate::rng::Stream;
 
 const CLASSES: usize = 10;
@@ -31,6 +31,15 @@ pub fn cases() -> Vec<Case> {
         cost: Cost { flops: (TILE * LANES * 4) as f64, bytes: (5 * size_of::<Block>()) as f64, items: TILE as f64 },
         ..case("", Dims::dense(1, 1), Pool::new)
     });
+    for side in MAPS.map(|map| map[0]) {
+        cases.push(Case {
+            name: "tile/interleave",
+            shape: format!("{side}x{side}"),
+            cost: Cost { flops: 0.0, bytes: (2 * TILE * side * side * 4) as f64, items: TILE as f64 },
+            tolerance: 0.0,
+            ..case("", dims(side, 0, 1, 1), Interleave::new)
+        });
+    }
     let units = (TILE * CLASSES) as f64;
     cases.push(Case {
         name: "loss/softmax",
@@ -211,6 +220,38 @@ impl Work for BackwardInput {
         let dy = layout::dense(&self.of.y, d.outputs);
         reference::conv::backward_input(&layout::dims(d), &dy, &layout::hwio(d, &self.of.w), &mut dx);
         dx.iter().zip(x).map(|(dx, x)| if x > 0.0 { *dx } else { 0.0 }).collect()
+    }
+}
+
+/// Images one after another, and side by side.
+struct Interleave(Isa, Vec<f32>, Vec<[f32; TILE]>);
+
+impl Interleave {
+    fn new(isa: Isa, d: Dims) -> Interleave {
+        let pixels = d.height * d.width;
+        Interleave(isa, super::noise(TILE * pixels), vec![[0.0; TILE]; pixels])
+    }
+
+    fn image(&self, n: usize) -> &[f32] {
+        let pixels = self.2.len();
+        &self.1[n * pixels..(n + 1) * pixels]
+    }
+}
+
+impl Work for Interleave {
+    fn run(&mut self) {
+        let pixels = self.2.len();
+        let images = std::array::from_fn(|n| &self.1[n * pixels..(n + 1) * pixels]);
+        tile::interleave(self.0, images, &mut self.2);
+    }
+    fn output(&mut self) -> Vec<f64> {
+        super::wide(self.2.as_flattened())
+    }
+    fn definition(&mut self) -> Vec<f64> {
+        (0..self.2.len())
+            .flat_map(|k| (0..TILE).map(move |n| (k, n)))
+            .map(|(k, n)| f64::from(self.image(n)[k]))
+            .collect()
     }
 }
 

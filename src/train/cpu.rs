@@ -127,7 +127,7 @@ impl<'a> Network<'a> {
         let scale = 1.0 / batch.len() as f32;
         let mut sum = 0.0;
         for (tile, images) in batch.chunks(TILE).enumerate() {
-            self.space.gather(self.plan, split, images);
+            self.space.gather(self.isa, self.plan, split, images);
             self.draw_dropout((tile * TILE) as u32);
             self.forward(true);
             let outcome = loss::softmax(
@@ -246,7 +246,7 @@ impl<'a> Network<'a> {
         let mut loss = 0.0;
         let indices: Vec<u32> = (0..images as u32).collect();
         for tile in indices.chunks(TILE) {
-            self.space.gather(self.plan, split, tile);
+            self.space.gather(self.isa, self.plan, split, tile);
             self.forward(false);
             let labels = &self.space.labels[..tile.len()];
             let outcome = loss::softmax(self.isa, classes, labels, 1.0, &mut self.space.logits);

@@ -2,7 +2,7 @@
 
 use crate::cnn::plan::Plan;
 use crate::dataset::Split;
-use crate::kernels::{Block, Lanes, TILE};
+use crate::kernels::{Block, Isa, Lanes, TILE, tile};
 
 /// Parameters, gradients and one tile's activations. Parameters are in the working order of a [`Plan`].
 pub struct Workspace {
@@ -54,18 +54,22 @@ impl Workspace {
         self.second_moment.fill(Lanes::ZERO);
     }
 
-    /// Copies up to [`TILE`] images and their labels in; the places of missing images keep what was there.
-    pub fn gather(&mut self, plan: &Plan, split: &Split, images: &[u32]) {
-        let (top, left) = plan.image_border;
-        let width = plan.layers[0].dims.width;
+    /// Copies up to [`TILE`] images and their labels in; the places of missing images are filled with the last one.
+    pub fn gather(&mut self, isa: Isa, plan: &Plan, split: &Split, images: &[u32]) {
+        let Some(&last) = images.last() else { return };
+        let mut pixels = [split.image(last as usize); TILE];
         for (n, &image) in images.iter().enumerate() {
             self.labels[n] = split.labels[image as usize];
-            for (row, pixels) in split.image(image as usize).chunks_exact(split.width).enumerate() {
-                let at = (row + top) * width + left;
-                for (to, &pixel) in self.image[at..at + split.width].iter_mut().zip(pixels) {
-                    to[n] = pixel;
-                }
-            }
+            pixels[n] = split.image(image as usize);
+        }
+        let width = plan.layers[0].dims.width;
+        // without a border an image is one run of pixels
+        let run = if width == split.width { split.height * width } else { split.width };
+        let (top, left) = plan.image_border;
+        for row in 0..split.height * split.width / run {
+            let from = row * run;
+            let to = (row + top) * width + left;
+            tile::interleave(isa, pixels.map(|image| &image[from..from + run]), &mut self.image[to..to + run]);
         }
     }
 }

@@ -192,6 +192,22 @@ impl Simd for Avx2 {
         unsafe { [_mm256_srli_epi32::<N>(a[0]), _mm256_srli_epi32::<N>(a[1])] }
     }
     #[inline(always)]
+    fn store_turned<const W: usize>(self, v: [F; 4], x: &mut [[f32; W]; LANES], first: usize) {
+        assert!(first + 4 <= W, "four places");
+        // SAFETY: the token proves the features; the assertion keeps the stores inside of their rows.
+        unsafe {
+            for half in 0..2 {
+                let turned = turn(v[0][half], v[1][half], v[2][half], v[3][half]);
+                for k in 0..4 {
+                    let low = x[8 * half + k].as_mut_ptr().add(first);
+                    _mm_storeu_ps(low, _mm256_castps256_ps128(turned[k]));
+                    let high = x[8 * half + 4 + k].as_mut_ptr().add(first);
+                    _mm_storeu_ps(high, _mm256_extractf128_ps::<1>(turned[k]));
+                }
+            }
+        }
+    }
+    #[inline(always)]
     fn mul_wide(self, a: U, b: U) -> (U, U) {
         // SAFETY: the token proves the features.
         unsafe {
@@ -214,6 +230,25 @@ unsafe fn mul_wide_half(a: __m256i, b: __m256i) -> (__m256i, __m256i) {
         let odd = _mm256_mul_epu32(_mm256_srli_epi64::<32>(a), _mm256_srli_epi64::<32>(b));
         let high = _mm256_blend_epi32::<0xaa>(_mm256_srli_epi64::<32>(even), odd);
         (high, _mm256_blend_epi32::<0xaa>(even, _mm256_slli_epi64::<32>(odd)))
+    }
+}
+
+/// Turns the 4×4 matrix in each half of four registers.
+///
+/// # Safety
+/// The machine has AVX2.
+#[inline(always)]
+unsafe fn turn(a: __m256, b: __m256, c: __m256, d: __m256) -> [__m256; 4] {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let (ab, cd) = (_mm256_unpacklo_ps(a, b), _mm256_unpacklo_ps(c, d));
+        let (ab_high, cd_high) = (_mm256_unpackhi_ps(a, b), _mm256_unpackhi_ps(c, d));
+        [
+            _mm256_shuffle_ps::<0x44>(ab, cd),
+            _mm256_shuffle_ps::<0xee>(ab, cd),
+            _mm256_shuffle_ps::<0x44>(ab_high, cd_high),
+            _mm256_shuffle_ps::<0xee>(ab_high, cd_high),
+        ]
     }
 }
 

@@ -124,6 +124,29 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
+    fn store_turned<const W: usize>(self, v: [__m512; 4], x: &mut [[f32; W]; LANES], first: usize) {
+        assert!(first + 4 <= W, "four places");
+        let [a, b, c, d] = v;
+        // SAFETY: the token proves the features; the assertion keeps the stores inside of their rows.
+        unsafe {
+            let (ab, cd) = (_mm512_unpacklo_ps(a, b), _mm512_unpacklo_ps(c, d));
+            let (ab_high, cd_high) = (_mm512_unpackhi_ps(a, b), _mm512_unpackhi_ps(c, d));
+            // a 4×4 matrix in each quarter
+            let turned = [
+                _mm512_shuffle_ps::<0x44>(ab, cd),
+                _mm512_shuffle_ps::<0xee>(ab, cd),
+                _mm512_shuffle_ps::<0x44>(ab_high, cd_high),
+                _mm512_shuffle_ps::<0xee>(ab_high, cd_high),
+            ];
+            for k in 0..4 {
+                _mm_storeu_ps(x[k].as_mut_ptr().add(first), _mm512_castps512_ps128(turned[k]));
+                _mm_storeu_ps(x[4 + k].as_mut_ptr().add(first), _mm512_extractf32x4_ps::<1>(turned[k]));
+                _mm_storeu_ps(x[8 + k].as_mut_ptr().add(first), _mm512_extractf32x4_ps::<2>(turned[k]));
+                _mm_storeu_ps(x[12 + k].as_mut_ptr().add(first), _mm512_extractf32x4_ps::<3>(turned[k]));
+            }
+        }
+    }
+    #[inline(always)]
     fn mask(self, bits: u16) -> __mmask16 {
         bits
     }

@@ -102,6 +102,17 @@ pub trait Simd: Double + Copy + Send + Sync + 'static {
     /// is unspecified.
     fn compress(self, m: Self::M, v: Self::F, x: &mut [f32; LANES]) -> usize;
 
+    /// `x[k][first + n]` is lane `k` of `v[n]`.
+    fn store_turned<const W: usize>(self, v: [Self::F; 4], x: &mut [[f32; W]; LANES], first: usize) {
+        for n in 0..4 {
+            let mut lanes = [0.0; LANES];
+            self.store_array(v[n], &mut lanes);
+            for k in 0..LANES {
+                x[k][first + n] = lanes[k];
+            }
+        }
+    }
+
     /// `x` in every lane.
     fn splat_u(self, x: u32) -> Self::U;
     /// Lane `k` is `x[k]`.
