@@ -3,8 +3,10 @@
 
 mod demo;
 mod evaluate;
+mod export;
 mod features;
 mod fit;
+mod import;
 mod info;
 mod output;
 mod predict;
@@ -45,6 +47,10 @@ enum Verb {
     Evaluate(evaluate::Evaluate),
     /// Predict the accuracy of each network in a file
     Predict(predict::Predict),
+    /// Make a zoo of a folder of the released Small CNN Zoo
+    Import(import::Import),
+    /// Write a zoo as a folder of the released format, or one of its networks for PyTorch
+    Export(export::Export),
 }
 
 /// How a verb runs.
@@ -106,6 +112,8 @@ pub fn main() -> ExitCode {
         Verb::Fit(verb) => (verb.machine.json, verb.run()),
         Verb::Evaluate(verb) => (verb.machine.json, verb.run()),
         Verb::Predict(verb) => (verb.machine.json, verb.run()),
+        Verb::Import(verb) => (verb.json, verb.run()),
+        Verb::Export(verb) => (verb.json, verb.run()),
     };
     match outcome.and_then(|output| output.print(json)) {
         Ok(()) => ExitCode::SUCCESS,

@@ -47,3 +47,17 @@ impl Training {
         (self.images.into_inner(), self.diverged.into_inner(), self.start.elapsed().as_secs_f64())
     }
 }
+
+/// A bar for rows that are copied; their number comes with the first [`tell`].
+pub fn rows(what: &'static str) -> ProgressBar {
+    let style = ProgressStyle::with_template("{prefix} {wide_bar} {pos}/{len} checkpoints  {eta} left");
+    let bar = ProgressBar::new(0).with_prefix(what);
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar
+}
+
+/// Moves a bar of [`rows`].
+pub fn tell(bar: &ProgressBar, done: usize, all: usize) {
+    bar.set_length(all as u64);
+    bar.set_position(done as u64);
+}
