@@ -89,9 +89,12 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
-    /// Stopped by the user.
-    #[error("interrupted")]
+    /// Stopped by the user; what was finished is saved.
+    #[error("interrupted; what was finished is saved, the same command continues")]
     Interrupted,
+    /// Stopped by the user before there was anything to keep.
+    #[error("interrupted; nothing was written")]
+    Cancelled,
 }
 
 impl Error {
@@ -126,7 +129,7 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         match self {
             Error::Unknown { .. } | Error::Invalid { .. } => 2,
-            Error::Interrupted => 130,
+            Error::Interrupted | Error::Cancelled => 130,
             _ => 1,
         }
     }

@@ -96,7 +96,7 @@ impl Bench {
             let checked = legs.iter().map(|&isa| Ok((isa, check(case, isa)?))).collect::<Result<Vec<_>>>()?;
             for &threads in &threads {
                 if STOP.requested() {
-                    return Err(Error::Interrupted);
+                    return Err(Error::Cancelled);
                 }
                 // what quick rows leave over goes to the slower ones after them
                 let left = (self.seconds - machine_seconds - spent) / ((cases.len() - done) * most.min(2)) as f64;

@@ -1,6 +1,7 @@
 //! `zoometry demo`
 
 use super::output::{self, Output, duration};
+use super::select::Division;
 use super::{Machine, fit, train};
 use clap::Args;
 use std::path::PathBuf;
@@ -47,7 +48,7 @@ impl Demo {
         let mut output = Output::default();
         let zoo = train::session(&job, &zoo_path, &mut output)?;
         let (predictor, predicted, measured) = self.machine.run(|| -> Result<_> {
-            let (parts, info) = fit::from_zoo(isa, &zoo, &zoo_path, None, 0)?;
+            let (parts, info) = fit::from_zoo(isa, &zoo, &zoo_path, None, &Division::Seed(0))?;
             let predictor = fit::fit(isa, &parts, &fit::default_params(), info, &mut output)?;
             let predicted = predictor.predict(isa, &parts.test)?;
             Ok((predictor, predicted, parts.test.y))

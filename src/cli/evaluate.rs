@@ -12,7 +12,8 @@ use zoometry::zoo::Zoo;
 
 /// Score a fitted predictor on a zoo
 ///
-/// On the zoo that it was fitted to only the test part counts, on any other all finished networks.
+/// On the zoo that it was fitted to only the test part counts, on any other all finished networks, or those that --split is
+/// for testing.
 #[derive(Args)]
 pub struct Evaluate {
     /// The fitted predictor
@@ -24,6 +25,9 @@ pub struct Evaluate {
     /// The checkpoint's epoch [default: the last]
     #[arg(long, value_name = "E")]
     epoch: Option<u32>,
+    /// A published division of the zoo's networks: a permutation of the released row numbers, one a line
+    #[arg(long, value_name = "FILE.csv")]
+    split: Option<PathBuf>,
     #[command(flatten)]
     pub machine: Machine,
 }
@@ -37,7 +41,7 @@ impl Evaluate {
         let (score, part, rows) = self.machine.run(|| -> Result<_> {
             let table = select::table(isa, &zoo, &self.zoo, self.epoch)?;
             select::same_columns(&predictor, &table, &self.zoo)?;
-            let (rows, part) = select::unseen(&predictor.info, &zoo, &table)?;
+            let (rows, part) = select::unseen(&predictor.info, &zoo, &table, self.split.as_deref())?;
             let table = table.select(&rows);
             let predicted = predictor.predict(isa, &table)?;
             Ok((Score::new(&predicted, &table.y), part, rows.len()))

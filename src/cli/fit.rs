@@ -1,12 +1,13 @@
 //! `zoometry fit`
 
 use super::output::{Output, duration};
-use super::{Machine, STOP, select};
+use super::select::{self, Division};
+use super::{Machine, STOP};
 use clap::Args;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
-use zoometry::eval::Score;
+use zoometry::eval::{Score, Split};
 use zoometry::kernels::Isa;
 use zoometry::predictor::boost::{self, Params};
 use zoometry::predictor::{Model, Predictor};
@@ -16,7 +17,8 @@ use zoometry::{Error, Result};
 
 /// Fit a predictor of accuracy to a zoo or a table
 ///
-/// A zoo's networks are divided by number into 40 % for fitting, 10 % for choosing (early stopping) and 50 % for testing. Of a
+/// A zoo's networks are divided by number into 40 % for fitting, 10 % for choosing (early stopping) and 50 % for testing, or as
+/// --split says, in the same shares. Of a
 /// table without --x-test the rows are divided likewise; with it all rows are for fitting, less 20 % for choosing if
 /// early_stopping_rounds is set.
 #[derive(Args)]
@@ -48,6 +50,9 @@ pub struct Fit {
     /// Seed of the division into parts
     #[arg(long, value_name = "S", default_value_t = 0, allow_negative_numbers = true)]
     split_seed: u64,
+    /// A published division instead: a permutation of the released row numbers, one a line
+    #[arg(long, value_name = "FILE.csv", requires = "zoo", conflicts_with = "split_seed")]
+    split: Option<PathBuf>,
     /// Where the fitted predictor goes, .safetensors; without it only the score is printed
     #[arg(long, value_name = "MODEL")]
     out: Option<PathBuf>,
@@ -76,7 +81,8 @@ impl Fit {
             let (parts, info) = match (&self.zoo, &self.x) {
                 (Some(path), _) => {
                     let zoo = Zoo::open(path)?;
-                    from_zoo(isa, &zoo, path, self.epoch, self.split_seed)?
+                    let division = Division::new(self.split.as_deref(), self.split_seed, &zoo)?;
+                    from_zoo(isa, &zoo, path, self.epoch, &division)?
                 }
                 (None, Some(x)) => (self.from_tables(x, &params)?, BTreeMap::new()),
                 (None, None) => return Err(Error::invalid("fit", "a zoo or --x and --y", "neither")),
@@ -99,7 +105,7 @@ impl Fit {
         let y = self.y.as_deref().unwrap_or(x);
         let table = zoometry::table::npy::load(x, y)?;
         let (Some(x_test), Some(y_test)) = (&self.x_test, &self.y_test) else {
-            return parts(&table, self.split_seed);
+            return Ok(parts(&table, &select::split(&table, self.split_seed)?));
         };
         let test = zoometry::table::npy::load(x_test, y_test)?;
         if test.width() != table.width() {
@@ -132,13 +138,12 @@ pub fn default_params() -> Params {
 }
 
 /// The three parts of a table.
-fn parts(table: &Table, split_seed: u64) -> Result<Parts> {
-    let split = select::split(table, split_seed)?;
-    Ok(Parts {
+fn parts(table: &Table, split: &Split) -> Parts {
+    Parts {
         train: table.select(&split.train),
         validation: table.select(&split.validation),
         test: table.select(&split.test),
-    })
+    }
 }
 
 /// The parts of a zoo's statistics, and what the predictor's file is to say of the zoo.
@@ -147,18 +152,18 @@ pub fn from_zoo(
     zoo: &Zoo,
     path: &Path,
     epoch: Option<u32>,
-    split_seed: u64,
+    division: &Division,
 ) -> Result<(Parts, BTreeMap<String, String>)> {
     let table = select::table(isa, zoo, path, epoch)?;
     let last = zoo.schema().checkpoints.last().copied().unwrap_or(0);
-    let info = BTreeMap::from([
+    let mut info = BTreeMap::from([
         (select::ZOO.to_owned(), select::identity(zoo)),
         (select::INPUT.to_owned(), select::STATISTICS.to_owned()),
         (select::EPOCH.to_owned(), epoch.unwrap_or(last).to_string()),
-        (select::SPLIT_SEED.to_owned(), split_seed.to_string()),
         (select::ARCHITECTURE.to_owned(), serde_json::to_string(&zoo.schema().arch).unwrap_or_default()),
     ]);
-    Ok((parts(&table, split_seed)?, info))
+    division.note(&mut info);
+    Ok((parts(&table, &division.split(&table)?), info))
 }
 
 /// Fits and scores on the test part; used by `demo` too.

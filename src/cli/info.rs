@@ -31,7 +31,9 @@ impl Info {
 
         let mut output = Output::default();
         output.line(format!("{}", self.zoo.display()));
-        output.line(format!("  data set      {} (sha256 {})", schema.dataset, schema.digest));
+        let digest =
+            if schema.digest.is_empty() { "images unknown".into() } else { format!("sha256 {}", schema.digest) };
+        output.line(format!("  data set      {} ({digest})", schema.dataset));
         output.line(format!("  network       {}, {} weights", schema.arch, count(parameters as u64)));
         output.line(format!("  recipe        {recipe}, zoo seed {}", schema.seed));
         output.line(format!(

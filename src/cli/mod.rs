@@ -4,8 +4,10 @@
 mod bench;
 mod demo;
 mod evaluate;
+mod export;
 mod features;
 mod fit;
+mod import;
 mod info;
 mod output;
 mod predict;
@@ -48,6 +50,10 @@ enum Verb {
     Predict(predict::Predict),
     /// Measure this machine, then every kernel on it, as a fraction of what the machine can do
     Bench(bench::Bench),
+    /// Make a zoo of a folder of the released Small CNN Zoo
+    Import(import::Import),
+    /// Write a zoo as a folder of the released format, or one of its networks for PyTorch
+    Export(export::Export),
 }
 
 /// How a verb runs.
@@ -115,6 +121,8 @@ pub fn main() -> ExitCode {
         Verb::Evaluate(verb) => (verb.machine.json, verb.run()),
         Verb::Predict(verb) => (verb.machine.json, verb.run()),
         Verb::Bench(verb) => (verb.json, verb.run()),
+        Verb::Import(verb) => (verb.json, verb.run()),
+        Verb::Export(verb) => (verb.json, verb.run()),
     };
     match outcome.and_then(|output| output.print(json)) {
         Ok(()) => ExitCode::SUCCESS,

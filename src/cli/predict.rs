@@ -16,8 +16,9 @@ use zoometry::{Error, Result};
 /// Predict the accuracy of each network in a file
 ///
 /// The file is a zoo, or any .safetensors file with a tensor `weights` (f32, networks × weights or one network) in the order of
-/// the released Small CNN Zoo. Prints CSV: the network's run and epoch (or its row), the predicted accuracy, and the measured one
-/// where the file has it.
+/// the released Small CNN Zoo, or with one network of PyTorch's (conv1.weight OIHW, conv1.bias … dense.weight, dense.bias; any
+/// layer names in this order). Prints CSV: the network's run and epoch (or its row), the predicted accuracy, and the measured
+/// one where the file has it.
 #[derive(Args)]
 pub struct Predict {
     /// The fitted predictor
@@ -78,7 +79,7 @@ impl Predict {
         let Some(arch) = arch.filter(|arch| arch.check().is_ok()) else {
             return Err(Error::malformed(&self.model, "a predictor fitted to a zoo", "one fitted to a table"));
         };
-        let table = stats::of_weights(isa, &arch, &file.weights(arch.parameters())?);
+        let table = stats::of_weights(isa, &arch, &file.weights(&arch)?);
         let names = (0..table.rows() as u64).map(|row| (row, None)).collect();
         Ok(Networks { table, names })
     }

@@ -53,3 +53,17 @@ pub fn bench(rows: usize) -> ProgressBar {
     let style = ProgressStyle::with_template("{pos}/{len} {wide_bar} {msg:40}");
     ProgressBar::new(rows as u64).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
+
+/// A bar for rows that are copied; their number comes with the first [`tell`].
+pub fn rows(what: &'static str) -> ProgressBar {
+    let style = ProgressStyle::with_template("{prefix} {wide_bar} {pos}/{len} checkpoints  {eta} left");
+    let bar = ProgressBar::new(0).with_prefix(what);
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar
+}
+
+/// Moves a bar of [`rows`].
+pub fn tell(bar: &ProgressBar, done: usize, all: usize) {
+    bar.set_length(all as u64);
+    bar.set_position(done as u64);
+}

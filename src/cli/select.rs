@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use zoometry::eval::{Fractions, Split};
+use zoometry::eval::{Fractions, Published, Split};
 use zoometry::kernels::Isa;
 use zoometry::predictor::Predictor;
 use zoometry::table::Table;
-use zoometry::zoo::Zoo;
+use zoometry::zoo::{Source, Zoo};
 use zoometry::{Error, Result, features};
 
 /// Keys of a predictor's `info`.
@@ -14,6 +14,8 @@ pub const ZOO: &str = "zoo";
 pub const INPUT: &str = "input";
 pub const EPOCH: &str = "epoch";
 pub const SPLIT_SEED: &str = "split_seed";
+/// Digest of the published division, where there was one instead of a seed.
+pub const SPLIT: &str = "split";
 pub const ARCHITECTURE: &str = "architecture";
 pub const N_TRAIN: &str = "n_train";
 pub const N_VAL: &str = "n_val";
@@ -56,6 +58,37 @@ pub fn split(table: &Table, seed: u64) -> Result<Split> {
     Split::new(&table.group, seed, Fractions::default())
 }
 
+/// How a zoo's networks are divided: by a hash of their numbers, or as a published file says.
+pub enum Division {
+    Seed(u64),
+    File { published: Published, source: Source },
+}
+
+impl Division {
+    /// By `file`, if there is one.
+    pub fn new(file: Option<&Path>, seed: u64, zoo: &Zoo) -> Result<Division> {
+        let Some(file) = file else { return Ok(Division::Seed(seed)) };
+        let source = Source::of(zoo)?;
+        Ok(Division::File { published: Published::read(file, source.rows)?, source })
+    }
+
+    /// The parts of the zoo's networks in `table`.
+    pub fn split(&self, table: &Table) -> Result<Split> {
+        match self {
+            Division::Seed(seed) => split(table, *seed),
+            Division::File { published, source } => Ok(published.split(&source.finals, &table.group)),
+        }
+    }
+
+    /// What a predictor's file says of it.
+    pub fn note(&self, info: &mut BTreeMap<String, String>) {
+        match self {
+            Division::Seed(seed) => info.insert(SPLIT_SEED.to_owned(), seed.to_string()),
+            Division::File { published, .. } => info.insert(SPLIT.to_owned(), published.digest.clone()),
+        };
+    }
+}
+
 /// Refuses networks whose statistics are not those that a predictor was fitted to.
 ///
 /// # Errors
@@ -72,11 +105,35 @@ pub fn same_columns(predictor: &Predictor, table: &Table, path: &Path) -> Result
     Err(Error::Mismatch { path: path.to_owned(), field: "input of the predictor".into(), expected, got })
 }
 
-/// The rows of `table` that a predictor was not fitted to: the test part of its own zoo, all rows of another.
-pub fn unseen(info: &BTreeMap<String, String>, zoo: &Zoo, table: &Table) -> Result<(Vec<usize>, &'static str)> {
-    if info.get(ZOO) != Some(&identity(zoo)) {
-        return Ok(((0..table.rows()).collect(), "all networks of a zoo it was not fitted to"));
-    }
+/// The rows of `table` that a predictor was not fitted to: the test part of its own zoo; of another the test part by `file`, or
+/// all rows.
+///
+/// # Errors
+/// [`Error::Invalid`] where the predictor was fitted to another division of this zoo than `file` is: some of the networks to be
+/// judged on would be known to it.
+pub fn unseen(
+    info: &BTreeMap<String, String>,
+    zoo: &Zoo,
+    table: &Table,
+    file: Option<&Path>,
+) -> Result<(Vec<usize>, &'static str)> {
+    let own = info.get(ZOO) == Some(&identity(zoo));
     let seed = info.get(SPLIT_SEED).and_then(|seed| seed.parse().ok()).unwrap_or(0);
-    Ok((split(table, seed)?.test, "the test part of the zoo it was fitted to"))
+    let division = Division::new(file, seed, zoo)?;
+    let digest = match &division {
+        Division::Seed(_) => None,
+        Division::File { published, .. } => Some(&published.digest),
+    };
+    match (own, digest) {
+        (true, digest) if info.get(SPLIT) == digest => {
+            Ok((division.split(table)?.test, "the test part of the zoo it was fitted to"))
+        }
+        (true, _) => {
+            let expected = if info.contains_key(SPLIT) { "the file of the fit" } else { "none, as in the fit" };
+            let got = file.map_or("none".into(), |file| file.display().to_string());
+            Err(Error::invalid("--split", format!("{expected}, on the zoo of the fit"), got))
+        }
+        (false, Some(_)) => Ok((division.split(table)?.test, "the test part of a zoo it was not fitted to")),
+        (false, None) => Ok(((0..table.rows()).collect(), "all networks of a zoo it was not fitted to")),
+    }
 }

@@ -1,7 +1,10 @@
 //! How good a prediction is, and on which rows that is asked.
 
+mod mersenne;
 pub mod metrics;
+pub mod published;
 pub mod split;
 
 pub use metrics::Score;
+pub use published::Published;
 pub use split::{Fractions, Split};

@@ -1,4 +1,4 @@
-//! A table as a file: `.safetensors`, `.npy` or, with the feature `cli`, `.csv`, by its extension.
+//! A table as a file: `.safetensors`, `.npy` or `.csv`, by its extension.
 
 use crate::bytes::replace;
 use crate::table::Table;
@@ -10,11 +10,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 /// What a table can be written as.
-#[cfg(feature = "cli")]
 const KINDS: [&str; 3] = ["safetensors", "npy", "csv"];
-/// What a table can be written as.
-#[cfg(not(feature = "cli"))]
-const KINDS: [&str; 2] = ["safetensors", "npy"];
 
 /// Writes a table; the file has its name only when it is complete.
 ///
@@ -33,7 +29,6 @@ pub fn write(table: &Table, path: impl AsRef<Path>) -> Result<()> {
             replace(path.with_extension("columns.json"), |file| Ok(serde_json::to_writer(file, &table.columns)?))?;
             replace(path, |file| npy(table, file))
         }
-        #[cfg(feature = "cli")]
         "csv" => replace(path, |file| csv(table, file)),
         other => Err(Error::unknown("kind of table", other, KINDS)),
     }
@@ -73,7 +68,6 @@ fn npy(table: &Table, file: &mut impl Write) -> io::Result<()> {
 ///
 /// # Errors
 /// Whatever `file` gives.
-#[cfg(feature = "cli")]
 pub fn csv(table: &Table, file: &mut impl Write) -> io::Result<()> {
     let mut csv = csv::Writer::from_writer(file);
     let target = (!table.y.is_empty()).then_some("test_accuracy");
@@ -122,7 +116,6 @@ mod tests {
         assert_eq!(std::fs::read_to_string(at("t.columns.json")).unwrap(), r#"["conv1.bias.min","a, b"]"#);
     }
 
-    #[cfg(feature = "cli")]
     #[test]
     fn csv_has_names_and_every_digit() {
         let folder = tempfile::tempdir().unwrap();

@@ -2,7 +2,7 @@
 
 use super::Table;
 use crate::{Error, Result};
-use npyz::{DType, NpyFile, NpyHeader, Order};
+use npyz::{DType, NpyHeader, Order};
 use std::path::Path;
 
 /// Reads features and targets: `x` rows × columns and `y` with one value a row, both f32 or f64 (kept as f32). Columns are
@@ -30,39 +30,90 @@ pub fn load(x: &Path, y: &Path) -> Result<Table> {
 /// An array's shape and its values in C order.
 fn array(path: &Path) -> Result<(Vec<usize>, Vec<f32>)> {
     let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
-    let wrong = |got: String| Error::malformed(path, "a .npy array", got);
-    if !bytes.starts_with(b"\x93NUMPY") {
-        return Err(wrong("no .npy magic".into()));
+    let header = Header::parse(path, &bytes, bytes.len() as u64)?;
+    let mut values = Vec::with_capacity(header.elements());
+    header.element.decode(&bytes[header.data..header.data + header.elements() * header.element.bytes()], &mut values);
+    Ok((header.shape, values))
+}
+
+/// What an element is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Element {
+    double: bool,
+    big_endian: bool,
+}
+
+impl Element {
+    /// Size of an element.
+    pub(crate) fn bytes(self) -> usize {
+        if self.double { 8 } else { 4 }
     }
-    if header_length(&bytes).is_none_or(|length| length > bytes.len()) {
-        return Err(wrong(format!("a header beyond the file's {} bytes", bytes.len())));
+
+    /// Appends the elements in `bytes` as f32.
+    pub(crate) fn decode(self, bytes: &[u8], values: &mut Vec<f32>) {
+        let (four, eight) = (bytes.as_chunks::<4>().0.iter(), bytes.as_chunks::<8>().0.iter());
+        match (self.double, self.big_endian) {
+            (false, false) => values.extend(four.map(|&element| f32::from_le_bytes(element))),
+            (false, true) => values.extend(four.map(|&element| f32::from_be_bytes(element))),
+            (true, false) => values.extend(eight.map(|&element| f64::from_le_bytes(element) as f32)),
+            (true, true) => values.extend(eight.map(|&element| f64::from_be_bytes(element) as f32)),
+        }
     }
-    // the crate multiplies the sizes unchecked
-    if elements(&bytes[..header_length(&bytes).unwrap_or(0)]).is_none() {
-        return Err(wrong("a shape that is none, or too large".into()));
+}
+
+/// What a `.npy` file's header says, checked against the file's length.
+#[derive(Debug)]
+pub(crate) struct Header {
+    /// Sizes of the axes.
+    pub shape: Vec<usize>,
+    /// Type of the elements.
+    pub element: Element,
+    /// Bytes before the first element.
+    pub data: usize,
+}
+
+impl Header {
+    /// Reads the header of a file of `length` bytes from its beginning `start`; C order, f32 or f64 of either byte order.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`].
+    pub(crate) fn parse(path: &Path, start: &[u8], length: u64) -> Result<Header> {
+        let wrong = |got: String| Error::malformed(path, "a .npy array", got);
+        if !start.starts_with(b"\x93NUMPY") {
+            return Err(wrong("no .npy magic".into()));
+        }
+        let data = match header_length(start) {
+            Some(data) if data <= start.len() => data,
+            _ => return Err(wrong(format!("a header beyond the first {} bytes", start.len()))),
+        };
+        // the crate multiplies the sizes unchecked
+        if elements(&start[..data]).is_none() {
+            return Err(wrong("a shape that is none, or too large".into()));
+        }
+        let header = NpyHeader::from_reader(start).map_err(|error| wrong(error.to_string()))?;
+        let shape: Vec<usize> = header.shape().iter().map(|&n| n as usize).collect();
+        let element = match header.dtype() {
+            DType::Plain(text) if text.to_string().ends_with("f4") || text.to_string().ends_with("f8") => {
+                let text = text.to_string();
+                Element { double: text.ends_with('8'), big_endian: text.starts_with('>') }
+            }
+            other => return Err(Error::malformed(path, "elements of type f4 or f8", other.descr())),
+        };
+        let count = shape.iter().try_fold(element.bytes(), |product, &n| product.checked_mul(n));
+        let there = length.saturating_sub(data as u64);
+        if count.is_none_or(|count| count as u64 > there) {
+            return Err(wrong(format!("shape {shape:?}, but {there} bytes of data")));
+        }
+        if header.order() == Order::Fortran && shape.len() > 1 {
+            return Err(Error::malformed(path, "C order (numpy.ascontiguousarray)", "Fortran order"));
+        }
+        Ok(Header { shape, element, data })
     }
-    let mut rest = &bytes[..];
-    let header = NpyHeader::from_reader(&mut rest).map_err(|error| wrong(error.to_string()))?;
-    let shape: Vec<usize> = header.shape().iter().map(|&n| n as usize).collect();
-    let count = shape.iter().try_fold(1usize, |product, &n| product.checked_mul(n));
-    let width = match header.dtype() {
-        DType::Plain(text) if text.to_string().ends_with("f4") => 4,
-        DType::Plain(text) if text.to_string().ends_with("f8") => 8,
-        other => return Err(Error::malformed(path, "elements of type f4 or f8", other.descr())),
-    };
-    let needed = count.and_then(|count| count.checked_mul(width));
-    if needed.is_none_or(|needed| needed > rest.len()) {
-        return Err(wrong(format!("shape {shape:?}, but {} bytes of data", rest.len())));
+
+    /// Number of elements.
+    fn elements(&self) -> usize {
+        self.shape.iter().product()
     }
-    if header.order() == Order::Fortran && shape.len() > 1 {
-        return Err(Error::malformed(path, "C order (numpy.ascontiguousarray)", "Fortran order"));
-    }
-    let file = NpyFile::with_header(header, rest);
-    let values = match width {
-        4 => file.into_vec::<f32>().map_err(Error::io("read", path))?,
-        _ => file.into_vec::<f64>().map_err(Error::io("read", path))?.into_iter().map(|value| value as f32).collect(),
-    };
-    Ok((shape, values))
 }
 
 /// Bytes up to the end of the header, by the version's length field.

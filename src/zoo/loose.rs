@@ -1,7 +1,8 @@
-//! Networks in a `.safetensors` file that is no zoo: a tensor `weights`, f32 \[networks, P\] or \[P\].
+//! Networks in a `.safetensors` file that is no zoo: a tensor `weights`, f32 \[networks, P\] or \[P\], or one of PyTorch's.
 
-use super::header;
+use super::{header, torch};
 use crate::bytes::Map;
+use crate::cnn::Arch;
 use crate::{Error, Result};
 use safetensors::tensor::{Dtype, Metadata};
 use std::ops::Range;
@@ -33,18 +34,18 @@ impl Loose {
         metadata.and_then(|entries| entries.get("format")).is_some_and(|format| format == header::FORMAT)
     }
 
-    /// The networks of `parameters` weights each, one after another.
+    /// The flat vectors of the networks one after another, all of shape `arch`: the rows of a tensor `weights`, or one network
+    /// as PyTorch keeps it (`conv1.weight` …).
     ///
     /// # Errors
-    /// [`Error::Malformed`] where there is no tensor `weights` of f32 and that many columns.
-    pub fn weights(&self, parameters: usize) -> Result<Vec<f32>> {
+    /// [`Error::Malformed`] where there is no tensor `weights` of f32 and that many columns, nor the tensors of such a network.
+    pub fn weights(&self, arch: &Arch) -> Result<Vec<f32>> {
+        let Some(info) = self.header.info("weights") else {
+            return torch::flat(&self.path, &self.header, &self.map[self.data..], arch);
+        };
+        let parameters = arch.parameters();
         let expected = format!("a tensor weights, F32 [networks, {parameters}]");
         let wrong = |got: String| Error::malformed(&self.path, expected, got);
-        let Some(info) = self.header.info("weights") else {
-            let mut names: Vec<String> = self.header.tensors().into_keys().collect();
-            names.sort_unstable();
-            return Err(wrong(format!("tensors {}", names.join(", "))));
-        };
         let fits = info.dtype == Dtype::F32 && matches!(info.shape.as_slice(), [p] | [_, p] if *p == parameters);
         if !fits {
             return Err(wrong(format!("{} {:?}", info.dtype, info.shape)));

@@ -2,17 +2,26 @@
 //!
 //! [`Schema`] says what such a file is, [`Writer`] makes one grow, [`Zoo`] reads it in place. The file has its full (sparse)
 //! length from the start and is valid at every moment: `status` tells which rows are there. One process writes at a time,
-//! any number read.
+//! any number read. [`import`] and [`export`] are the door to the released Small CNN Zoo's format, [`write_torch`] to PyTorch.
 
+mod export;
 mod header;
+mod import;
 mod loose;
 mod reader;
 mod schema;
+mod source;
+mod torch;
+mod whole;
 mod writer;
 
+pub use export::export;
+pub use import::{Import, Report, import};
 pub use loose::Loose;
 pub use reader::Zoo;
 pub use schema::{Config, FORMAT_VERSION, Metrics, Schema, Status};
+pub use source::Source;
+pub use torch::write as write_torch;
 pub use writer::Writer;
 
 #[cfg(all(test, unix))]

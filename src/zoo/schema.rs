@@ -18,6 +18,7 @@ use crate::cnn::Arch;
 use crate::{Error, Result};
 use safetensors::Dtype::{self, F32, U8, U32, U64};
 use safetensors::tensor::TensorInfo;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::{collections::BTreeSet, fmt};
 
@@ -25,7 +26,7 @@ use std::{collections::BTreeSet, fmt};
 pub const FORMAT_VERSION: u32 = 1;
 
 /// What makes a zoo the one it is: enough to lay out its file and to tell whether another is the same.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Schema {
     /// Shape of every network.
     pub arch: Arch,
@@ -112,7 +113,8 @@ pub enum Status {
     NotWritten = 0,
     /// Final.
     Done = 1,
-    /// Final, of a run whose loss or weights became infinite or NaN: the last finite weights.
+    /// Final, of a run whose loss or weights became infinite or NaN: the last finite weights. Of an imported zoo: a row whose
+    /// weights or test accuracy are not finite.
     Diverged = 2,
 }
 

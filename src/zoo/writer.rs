@@ -198,7 +198,7 @@ impl Writer {
 }
 
 /// Refuses what would make a file that the reader refuses.
-fn check(schema: &Schema, configs: &[Config]) -> Result<()> {
+pub(super) fn check(schema: &Schema, configs: &[Config]) -> Result<()> {
     schema.check()?;
     if configs.len() != schema.runs {
         return Err(Error::invalid("configs", format!("one for each of {} runs", schema.runs), configs.len()));
@@ -257,7 +257,7 @@ fn create(path: &Path, schema: &Schema, configs: &[Config], overwrite: bool) -> 
 }
 
 /// Writes header and settings; the rest stays a hole, which reads as zeros.
-fn fill(file: &File, header: &[u8], schema: &Schema, configs: &[Config]) -> io::Result<()> {
+pub(super) fn fill(file: &File, header: &[u8], schema: &Schema, configs: &[Config]) -> io::Result<()> {
     write_at(file, header, 0)?;
     let mut end = header.len() as u64;
     for (name, dtype, width) in COLUMNS {

@@ -24,7 +24,7 @@ const CHUNK: usize = 8192;
 /// what cannot be cut is predicted by the mean.
 ///
 /// Errors: [`Error::Invalid`] for options out of range, a table without rows or columns, or with more than there is room for,
-/// targets that are missing or not finite, or validation columns that differ; [`Error::Interrupted`] when `stop` is requested.
+/// targets that are missing or not finite, or validation columns that differ; [`Error::Cancelled`] when `stop` is requested.
 pub fn fit(
     isa: Isa,
     train: &Table,
@@ -124,7 +124,7 @@ impl<'a> Fit<'a> {
         let mut best = (f64::INFINITY, 0);
         for round in 0..self.params.n_estimators {
             if stop.requested() {
-                return Err(Error::Interrupted);
+                return Err(Error::Cancelled);
             }
             let (tree, train_rmse) = self.round(round);
             let nothing_to_cut = tree.nodes.len() == 1;

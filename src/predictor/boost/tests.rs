@@ -292,7 +292,7 @@ fn a_fit_can_be_stopped() {
         }
     };
     let result = fit(Isa::detect(), &table, None, &Params::default(), &mut progress, &stop);
-    assert!(matches!(result, Err(Error::Interrupted)));
+    assert!(matches!(result, Err(Error::Cancelled)));
     assert_eq!(rounds, 3);
 }
 

@@ -1,0 +1,143 @@
+//! The division of the released zoos that papers since 2023 use: NFN, Neural Graphs, ScaleGMN, ProbeGen.
+//!
+//! A file holds all row numbers of a released folder in random order. Of the rows that are a network's last checkpoint, in
+//! that order, the second half is for testing; the first half is shuffled by Python's `random.Random(0)`, and of that four
+//! fifths are for fitting, the rest for choosing.
+//!
+//! The trap: pandas wrote a header, `0`, which those projects read as one more row. Row 0 then occurs twice, without harm as
+//! long as row 0 is no last checkpoint; here the header is left out.
+
+use super::Split;
+use super::mersenne::Random;
+use crate::{Error, Result};
+use sha2::{Digest, Sha256};
+use std::path::Path;
+
+/// A published order of a folder's rows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Published {
+    /// Where in the order each row is.
+    place: Vec<u32>,
+    /// Digest of the order: equal for two files that divide alike.
+    pub digest: String,
+}
+
+impl Published {
+    /// Reads the order of `rows` rows, one number a line, with or without a header.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; [`Error::Malformed`] where the file is no permutation of the row numbers.
+    pub fn read(path: &Path, rows: u64) -> Result<Published> {
+        let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
+        let wrong = |got: String| Error::malformed(path, format!("each row number below {rows} once, one a line"), got);
+        let lines: Vec<&str> = text.lines().map(|line| line.trim().trim_matches('"')).collect();
+        let lines = &lines[..lines.iter().rposition(|line| !line.is_empty()).map_or(0, |last| last + 1)];
+        let header = match lines.len() as u64 {
+            n if n == rows => 0,
+            n if n.checked_sub(1) == Some(rows) => 1,
+            n => return Err(wrong(format!("{n} lines (of another data set?)"))),
+        };
+        const NOWHERE: u32 = u32::MAX;
+        let mut place = vec![NOWHERE; lines.len() - header];
+        let mut digest = Sha256::new();
+        for (number, line) in lines[header..].iter().enumerate() {
+            let at = number + header + 1;
+            let row: u32 = line.parse().map_err(|_| wrong(format!("{line:?} in line {at}")))?;
+            match place.get_mut(row as usize) {
+                Some(found) if *found == NOWHERE => *found = number as u32,
+                Some(_) => return Err(wrong(format!("{row} a second time in line {at}"))),
+                None => return Err(wrong(format!("{row} in line {at}"))),
+            }
+            digest.update(row.to_le_bytes());
+        }
+        let digest = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        Ok(Published { place, digest })
+    }
+
+    /// Divides table rows: `group` has the run of each, `finals` for each run the row of the folder that its last checkpoint
+    /// was. Rows of runs without one are in no part.
+    ///
+    /// # Panics
+    /// If a run's row is none of the order's.
+    pub fn split(&self, finals: &[Option<u64>], group: &[u64]) -> Split {
+        let ordered = finals.iter().zip(0..).filter_map(|(row, run)| Some((self.place[(*row)? as usize], run)));
+        let mut ordered: Vec<(u32, u64)> = ordered.collect();
+        ordered.sort_unstable();
+        let half = ordered.len() / 2;
+        Random::new(0).shuffle(&mut ordered[..half]);
+        let fitting = (0.8 * half as f64) as usize;
+        let mut part = vec![None; finals.len()];
+        for (number, &(_, run)) in ordered.iter().enumerate() {
+            part[run as usize] = Some(if number < fitting { 0 } else { 1 + usize::from(number >= half) });
+        }
+        let mut split = Split::default();
+        for (row, &run) in group.iter().enumerate() {
+            match part.get(run as usize).copied().flatten() {
+                Some(0) => split.train.push(row),
+                Some(1) => split.validation.push(row),
+                Some(_) => split.test.push(row),
+                None => {}
+            }
+        }
+        split
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str, rows: u64) -> Result<Published> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("split.csv");
+        std::fs::write(&path, text).unwrap();
+        Published::read(&path, rows)
+    }
+
+    #[test]
+    fn it_divides_as_the_published_code_does() {
+        // 20 runs of 2 rows, the second being the last checkpoint; the order counts down
+        let order: Vec<String> = (0..40).rev().map(|row| row.to_string()).collect();
+        let published = read(&format!("0\n{}\n", order.join("\n")), 40).unwrap();
+        assert_eq!(published, read(&order.join("\r\n"), 40).unwrap());
+        let finals: Vec<Option<u64>> = (0..20).map(|run| Some(2 * run + 1)).collect();
+        let group: Vec<u64> = (0..20).collect();
+        let split = published.split(&finals, &group);
+        assert_eq!(split.test, (0..10).collect::<Vec<_>>());
+        // random.Random(0) makes 7 8 1 5 3 4 2 0 9 6 of ten: the last two, counted down from 19, are for choosing
+        assert_eq!(split.validation, [10, 13]);
+        assert_eq!(split.train, [11, 12, 14, 15, 16, 17, 18, 19]);
+        let mut finals = finals;
+        finals[3] = None;
+        assert_eq!(published.split(&finals, &group[2..5]).test, [0, 2]);
+        assert_eq!(published.split(&[], &group), Split::default());
+    }
+
+    #[test]
+    fn the_released_sizes_come_out() {
+        for (runs, sizes) in [(30_000, (12_000, 3_000, 15_000)), (29_988, (11_995, 2_999, 14_994))] {
+            let place = (0..9 * runs).collect();
+            let published = Published { place, digest: String::new() };
+            let finals: Vec<Option<u64>> = (0..u64::from(runs)).map(|run| Some(9 * run + 8)).collect();
+            let group: Vec<u64> = (0..u64::from(runs)).collect();
+            let split = published.split(&finals, &group);
+            assert_eq!((split.train.len(), split.validation.len(), split.test.len()), sizes);
+        }
+    }
+
+    #[test]
+    fn other_files_are_refused() {
+        for (text, says) in [
+            ("0\n0\n1\n1\n", "1 a second time in line 4"),
+            ("0\n0\n1\n", "0 a second time in line 2"),
+            ("0\n1\n3\n", "3 in line 3"),
+            ("a\n0\n1\nx\n", "\"x\" in line 4"),
+            ("0\n1\n", "2 lines"),
+            ("", "0 lines"),
+        ] {
+            let message = read(text, 3).unwrap_err().to_string();
+            assert!(message.contains(says), "{text:?}: {message}");
+        }
+        assert!(read("0\n2\n0\n1\n\n", 3).is_ok());
+    }
+}

@@ -1,0 +1,213 @@
+//! A zoo as a folder of the released Small CNN Zoo: `weights.npy`, `metrics.csv.gz`, `layout.csv`.
+//!
+//! Rows run by run, inside a run in the released order of the checkpoints' names; rows that are not written are left out. What
+//! the released files have no column for is in columns of our own, after theirs: `run`, `status` and the accuracy of each class
+//! in `metrics.csv.gz`, the zoo's metadata as JSON in the first row of `layout.csv`. With them an import is the same zoo again.
+
+use super::import::{DATASETS, KEPT};
+use super::reader::Zoo;
+use super::schema::Status;
+use super::whole::absent;
+use crate::bytes::{sync_folder, temporary};
+use crate::cnn::layout;
+use crate::par::Stop;
+use crate::{Error, Result};
+use flate2::{Compression, write::GzEncoder};
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+use tempfile::NamedTempFile;
+
+/// The released columns, the first being the row's number.
+const COLUMNS: [&str; 23] = [
+    "",
+    "config.activation",
+    "config.b_init",
+    "config.dataset",
+    "config.dnn_architecture",
+    "config.dropout",
+    "config.epochs",
+    "config.epochs_between_checkpoints",
+    "config.init_std",
+    "config.l2reg",
+    "config.learning_rate",
+    "config.num_layers",
+    "config.num_units",
+    "config.optimizer",
+    "config.random_seed",
+    "config.train_fraction",
+    "config.w_init",
+    "modeldir",
+    "step",
+    "test_accuracy",
+    "test_loss",
+    "train_accuracy",
+    "train_loss",
+];
+
+/// Written rows in the order of the folder: runs ascending, epochs by their names as text.
+pub(super) fn exported_rows(zoo: &Zoo) -> impl Iterator<Item = usize> + '_ {
+    let epochs = &zoo.schema().checkpoints;
+    let mut order: Vec<usize> = (0..epochs.len()).collect();
+    order.sort_by_key(|&checkpoint| epochs[checkpoint].to_string());
+    let rows = (0..zoo.schema().runs).flat_map(move |run| {
+        let first = run * order.len();
+        order.iter().map(|checkpoint| first + checkpoint).collect::<Vec<_>>()
+    });
+    rows.filter(|&row| zoo.status()[row] != Status::NotWritten)
+}
+
+/// Writes the three files into `folder`, which is made if need be; gives the number of rows. `progress` is told the rows done
+/// and all rows.
+///
+/// # Errors
+/// [`Error::Malformed`] for a zoo without a written row; [`Error::Io`]: also where one of the files is there already;
+/// [`Error::Cancelled`] when `stop` was requested. The files appear together when all are complete.
+pub fn export(zoo: &Zoo, folder: &Path, progress: &mut dyn FnMut(usize, usize), stop: &Stop) -> Result<usize> {
+    let rows: Vec<usize> = exported_rows(zoo).collect();
+    if rows.is_empty() {
+        return Err(Error::malformed(zoo.path(), "a zoo with written rows", "none"));
+    }
+    let paths = ["weights.npy", "metrics.csv.gz", "layout.csv"].map(|name| folder.join(name));
+    paths.iter().try_for_each(|path| absent(path))?;
+    let made = !folder.exists();
+    if made {
+        std::fs::create_dir(folder).map_err(Error::io("create", folder))?;
+    }
+    let outcome = write(zoo, &rows, &paths.each_ref().map(|path| path.as_path()), progress, stop);
+    if outcome.is_err() && made {
+        // refused where something is in it
+        let _ = std::fs::remove_dir(folder);
+    }
+    outcome.map(|()| rows.len())
+}
+
+fn write(
+    zoo: &Zoo,
+    rows: &[usize],
+    paths: &[&Path; 3],
+    progress: &mut dyn FnMut(usize, usize),
+    stop: &Stop,
+) -> Result<()> {
+    let [weights_path, metrics_path, layout_path] = *paths;
+    let layout_file = file(layout_path, |file| layout(zoo, file).map_err(Error::io("write", layout_path)))?;
+    let metrics_file =
+        file(metrics_path, |file| metrics(zoo, rows, file, stop).map_err(Error::io("write", metrics_path)))?;
+    if stop.requested() {
+        return Err(Error::Cancelled);
+    }
+    let weights_file = file(weights_path, |file| {
+        let failed = || Error::io("write", weights_path);
+        file.write_all(&npy_header(rows.len(), zoo.schema().arch.parameters())).map_err(failed())?;
+        for (number, &row) in rows.iter().enumerate() {
+            if stop.requested() {
+                return Err(Error::Cancelled);
+            }
+            progress(number, rows.len());
+            file.write_all(bytemuck::cast_slice(zoo.weights(row))).map_err(failed())?;
+        }
+        Ok(())
+    })?;
+    for (file, path) in [(weights_file, weights_path), (metrics_file, metrics_path), (layout_file, layout_path)] {
+        file.persist_noclobber(path).map_err(|refused| refused.error).map_err(Error::io("create", path))?;
+    }
+    sync_folder(weights_path);
+    Ok(())
+}
+
+/// A complete file that has no name yet.
+fn file(path: &Path, fill: impl FnOnce(&mut BufWriter<&std::fs::File>) -> Result<()>) -> Result<NamedTempFile> {
+    let temporary = temporary(path)?;
+    let mut buffer = BufWriter::with_capacity(1 << 20, temporary.as_file());
+    fill(&mut buffer)?;
+    buffer.flush().map_err(Error::io("write", path))?;
+    drop(buffer);
+    temporary.as_file().sync_all().map_err(Error::io("write", path))?;
+    Ok(temporary)
+}
+
+/// The header of a matrix of f32, padded as NumPy does.
+fn npy_header(rows: usize, columns: usize) -> Vec<u8> {
+    let mut text = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({rows}, {columns}), }}");
+    while !(10 + text.len() + 1).is_multiple_of(64) {
+        text.push(' ');
+    }
+    text.push('\n');
+    [b"\x93NUMPY\x01\x00", &(text.len() as u16).to_le_bytes()[..], text.as_bytes()].concat()
+}
+
+fn layout(zoo: &Zoo, file: &mut impl Write) -> io::Result<()> {
+    let mut csv = csv::Writer::from_writer(file);
+    csv.write_record(["varname", "start_idx", "end_idx", "shape", KEPT])?;
+    let mut kept = serde_json::to_string(zoo.schema())?;
+    for tensor in layout::tensors(&zoo.schema().arch) {
+        let sizes: Vec<String> = tensor.shape.iter().map(usize::to_string).collect();
+        let shape = format!("({}{})", sizes.join(", "), if sizes.len() == 1 { "," } else { "" });
+        let (start, end) = (tensor.start_idx.to_string(), tensor.end_idx.to_string());
+        csv.write_record([tensor.varname, start, end, shape, std::mem::take(&mut kept)])?;
+    }
+    csv.flush()
+}
+
+/// Ends early when `stop` is requested; the file then is good for nothing.
+fn metrics(zoo: &Zoo, rows: &[usize], file: &mut impl Write, stop: &Stop) -> io::Result<()> {
+    let schema = zoo.schema();
+    let mut csv = csv::Writer::from_writer(GzEncoder::new(file, Compression::default()));
+    let known = |row: &usize| zoo.class_accuracy(*row).iter().any(|accuracy| !accuracy.is_nan());
+    let classes = if rows.iter().any(known) { schema.arch.classes } else { 0 };
+    let columns = COLUMNS.into_iter().chain(["run", "status"]).map(String::from);
+    csv.write_record(columns.chain((0..classes).map(|class| format!("test_class_accuracy.{class}"))))?;
+    let constant = |name: &str, otherwise: String| {
+        let kept = schema.recipe.get("constants").and_then(|constants| constants.get(name)?.as_str());
+        kept.map_or(otherwise, String::from)
+    };
+    let convs = &schema.arch.convs;
+    let units = if convs.iter().all(|conv| conv.channels == convs[0].channels) {
+        convs[0].channels.to_string()
+    } else {
+        String::new()
+    };
+    let (b_init, kind) = (constant("config.b_init", "zeros".into()), constant("config.dnn_architecture", "cnn".into()));
+    let epochs = constant("config.epochs", schema.checkpoints.last().map_or(String::new(), u32::to_string));
+    let between = constant("config.epochs_between_checkpoints", String::new());
+    let dataset =
+        DATASETS.iter().find(|dataset| dataset.1 == schema.dataset).map_or(&*schema.dataset, |dataset| dataset.0);
+    for (number, &row) in rows.iter().enumerate().take_while(|_| !stop.requested()) {
+        let run = row / schema.checkpoints.len();
+        let (config, found) = (zoo.config(run), zoo.metrics(row));
+        let name = |names: &[String], code: u8| names[usize::from(code)].clone();
+        let cells = [
+            number.to_string(),
+            name(&schema.activation, config.activation),
+            b_init.clone(),
+            dataset.into(),
+            kind.clone(),
+            cell(config.dropout),
+            epochs.clone(),
+            between.clone(),
+            cell(config.init_std),
+            cell(config.l2reg),
+            cell(config.learning_rate),
+            convs.len().to_string(),
+            units.clone(),
+            name(&schema.optimizer, config.optimizer),
+            config.seed.to_string(),
+            cell(config.train_fraction),
+            name(&schema.w_init, config.w_init),
+            format!("run-{run:06}"),
+            zoo.epoch()[row].to_string(),
+            cell(found.test_accuracy),
+            cell(found.test_loss),
+            cell(found.train_accuracy),
+            cell(found.train_loss),
+            run.to_string(),
+            if zoo.status()[row] == Status::Diverged { "diverged" } else { "done" }.into(),
+        ];
+        csv.write_record(cells.into_iter().chain(zoo.class_accuracy(row)[..classes].iter().map(|&value| cell(value))))?;
+    }
+    csv.into_inner().map_err(|failed| failed.into_error())?.finish()?.flush()
+}
+
+/// A number with every digit, nothing for NaN, as pandas writes it.
+fn cell(value: f32) -> String {
+    if value.is_nan() { String::new() } else { format!("{value:?}") }
+}

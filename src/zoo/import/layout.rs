@@ -1,0 +1,118 @@
+//! `layout.csv`: which windows of a row are which tensors, and what shape of network that is.
+
+use crate::cnn::layout::{Tensor, tensors};
+use crate::cnn::{Arch, Conv, reference_stack};
+use crate::zoo::Schema;
+use crate::{Error, Result};
+use std::path::{Path, PathBuf};
+
+/// The column in which our own export keeps the rest of a zoo's metadata, as JSON in the first row.
+pub(in crate::zoo) const KEPT: &str = "zoometry";
+
+/// A file's text and its place.
+pub(super) struct Layout {
+    path: PathBuf,
+    tensors: Vec<Tensor>,
+    /// What our own export says of the zoo.
+    pub kept: Option<Schema>,
+}
+
+impl Layout {
+    /// Reads the file. Columns are told by name; others are left alone.
+    pub fn read(path: &Path) -> Result<Layout> {
+        let wrong = |expected: &str, got: String| Error::malformed(path, expected, got);
+        let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
+        let mut reader = csv::Reader::from_reader(text.trim_start_matches('\u{feff}').as_bytes());
+        let not_csv = |error: csv::Error| wrong("a CSV table", error.to_string());
+        let names = reader.headers().map_err(not_csv)?.clone();
+        let column = |name: &str| names.iter().position(|found| found.trim() == name);
+        let needed = ["varname", "start_idx", "end_idx", "shape"].map(|name| column(name).ok_or(name));
+        let mut layout = Layout { path: path.into(), tensors: Vec::new(), kept: None };
+        let kept = column(KEPT);
+        for record in reader.records() {
+            let record = record.map_err(not_csv)?;
+            let line = record.position().map_or(0, csv::Position::line);
+            let field = |index: usize| {
+                let missing = |name| wrong(&format!("a column {name}"), names.iter().collect::<Vec<_>>().join(", "));
+                needed[index].map(|at| record[at].trim()).map_err(missing)
+            };
+            let number = |index: usize| {
+                let got = field(index)?;
+                got.parse().map_err(|_| wrong(&format!("an index in line {line}"), format!("{got:?}")))
+            };
+            let shape = shape(field(3)?).ok_or_else(|| wrong(&format!("a shape in line {line}"), record[3].into()))?;
+            let (varname, start_idx, end_idx) = (field(0)?.to_owned(), number(1)?, number(2)?);
+            layout.tensors.push(Tensor { varname, start_idx, end_idx, shape });
+            if let Some(text) = kept.map(|at| &record[at]).filter(|text| !text.is_empty()) {
+                let schema: Schema = serde_json::from_str(text)
+                    .map_err(|error| wrong(&format!("metadata of a zoo in column {KEPT}"), error.to_string()))?;
+                schema.check().map_err(|error| wrong("metadata of a zoo", error.to_string()))?;
+                layout.kept = Some(schema);
+            }
+        }
+        layout.tensors.sort_by_key(|tensor| tensor.start_idx);
+        Ok(layout)
+    }
+
+    /// The released layout, for a folder without the file.
+    pub fn released(folder: &Path) -> Layout {
+        let arch = Arch { height: 28, width: 28, convs: reference_stack(), classes: 10 };
+        Layout { path: folder.join("layout.csv"), tensors: tensors(&arch), kept: None }
+    }
+
+    /// Outputs of the dense layer; 0 where there can be none.
+    pub fn classes(&self) -> usize {
+        let last = self.tensors.last().and_then(|tensor| tensor.shape.last());
+        last.copied().filter(|&classes| classes <= 256).unwrap_or(0)
+    }
+
+    /// The network that has this layout. The file tells channels and classes only: size of the images, strides and padding
+    /// are the caller's, by default stride 2 and `valid` everywhere.
+    pub fn arch(&self, (height, width): (usize, usize), layers: Option<&[Conv]>) -> Result<Arch> {
+        let convs = match layers {
+            Some(layers) => layers.to_vec(),
+            None => self.convs(),
+        };
+        let expected = "bias and kernel of each layer, 3×3 convolutions and one dense layer, in this order";
+        let wrong = |got: String| Error::malformed(&self.path, expected, got);
+        if convs.is_empty() {
+            return Err(wrong(self.describe()));
+        }
+        let arch = Arch::new(height, width, convs, self.classes());
+        // what is impossible with the caller's layers is the caller's fault, else the file's
+        let arch = arch
+            .map_err(|error| if layers.is_some() { error } else { wrong(format!("{}: {error}", self.describe())) })?;
+        let same = |ours: &Tensor, theirs: &Tensor| {
+            (ours.range(), &ours.shape, role(&ours.varname)) == (theirs.range(), &theirs.shape, role(&theirs.varname))
+        };
+        let want = tensors(&arch);
+        if want.len() == self.tensors.len() && want.iter().zip(&self.tensors).all(|(ours, theirs)| same(ours, theirs)) {
+            return Ok(arch);
+        }
+        Err(wrong(format!("{}, which is not the layout of {arch}", self.describe())))
+    }
+
+    /// The convolutions by the shapes of their kernels.
+    fn convs(&self) -> Vec<Conv> {
+        let stride_2 = reference_stack()[0];
+        let kernels = self.tensors.iter().filter(|tensor| tensor.shape.len() == 4);
+        kernels.map(|tensor| Conv { channels: tensor.shape[3], ..stride_2 }).collect()
+    }
+
+    fn describe(&self) -> String {
+        let one = |tensor: &Tensor| format!("{} {:?} at {}", tensor.varname, tensor.shape, tensor.start_idx);
+        let some: Vec<String> = self.tensors.iter().take(12).map(one).collect();
+        if some.is_empty() { "no rows".into() } else { some.join(", ") }
+    }
+}
+
+/// `bias` or `kernel`: what a variable is, wherever in which model it was.
+fn role(varname: &str) -> &str {
+    varname.rsplit('/').next().unwrap_or_default().split(':').next().unwrap_or_default()
+}
+
+/// A shape as Python writes it: `(3, 3, 1, 16)`, `(16,)`, `[16, 10]`.
+fn shape(text: &str) -> Option<Vec<usize>> {
+    let inner = text.trim().trim_start_matches(['(', '[']).trim_end_matches([')', ']']);
+    inner.split(',').map(str::trim).filter(|size| !size.is_empty()).map(|size| size.parse().ok()).collect()
+}

@@ -1,0 +1,300 @@
+//! The released Small CNN Zoo's folders: `weights.npy`, `metrics.csv.gz`, `layout.csv`.
+//!
+//! The weights are copied row by row; held in memory are the narrow columns alone, some 100 bytes a checkpoint. Inside a run
+//! the released rows are in the order of the checkpoints' names (0, 1, 2, 20, 3, 40 …); here epochs ascend. Runs keep the
+//! order in which they first appear. A checkpoint that the folder lacks is a row not written.
+
+mod columns;
+mod layout;
+mod metrics;
+mod weights;
+
+pub(super) use layout::KEPT;
+
+use super::schema::{Schema, Status};
+use super::source::Source;
+use super::whole::{Whole, absent};
+use crate::cnn::Conv;
+use crate::par::Stop;
+use crate::{Error, Result};
+use layout::Layout;
+use metrics::{Expected, Line, Sheet};
+use serde_json::{Map, Value, json};
+use std::path::{Path, PathBuf};
+use weights::Weights;
+
+/// What a folder does not tell, and what of it is wanted.
+#[derive(Clone, Debug, Default)]
+pub struct Import {
+    /// Only the last checkpoint of each run.
+    pub final_only: bool,
+    /// Height and width of the images; needed where the data set is none of the released ones.
+    pub image: Option<(usize, usize)>,
+    /// The convolutions, where they are not of stride 2 and without padding.
+    pub layers: Option<Vec<Conv>>,
+    /// Names of optimizers, activations and initialisers whose codes are to be as in zoos of our own; others are added.
+    pub names: [Vec<String>; 3],
+    /// Program and version, for the zoo's metadata.
+    pub program: String,
+}
+
+/// What an import found.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Report {
+    /// Networks.
+    pub runs: usize,
+    /// Checkpoints of each.
+    pub checkpoints: usize,
+    /// Rows of the folder.
+    pub rows: usize,
+    /// Rows that are in the zoo.
+    pub kept: usize,
+    /// Rows that the zoo has a place for and the folder has not.
+    pub missing: usize,
+    /// Rows whose weights or test accuracy are not finite.
+    pub diverged: usize,
+    /// What else a reader should know, a sentence each.
+    pub notes: Vec<String>,
+}
+
+/// Names of the files, the released one first, then the older notebook's.
+const WEIGHTS: &[&str] = &["weights.npy", "all_weights.npy"];
+const METRICS: &[&str] = &["metrics.csv.gz", "metrics.csv", "all_metrics.csv.gz", "all_metrics.csv"];
+
+/// The released data sets: their names there and here, and the side of their images.
+pub(super) const DATASETS: [(&str, &str, usize); 4] = [
+    ("mnist", "mnist", 28),
+    ("fashion_mnist", "fashion-mnist", 28),
+    ("cifar10", "cifar10", 32),
+    ("svhn_cropped", "svhn", 32),
+];
+
+/// Makes the zoo `out` of a folder; `progress` is told the rows done and all rows.
+///
+/// # Errors
+/// [`Error::Missing`] where the folder lacks a file; [`Error::Malformed`] where a file is not what it should be or two do not
+/// belong together; [`Error::Invalid`] where the image size is needed; [`Error::Io`]: also where `out` is there already;
+/// [`Error::Cancelled`] when `stop` was requested. Nothing is left behind then.
+pub fn import(
+    folder: &Path,
+    out: &Path,
+    options: &Import,
+    progress: &mut dyn FnMut(usize, usize),
+    stop: &Stop,
+) -> Result<Report> {
+    absent(out)?;
+    let mut weights = Weights::open(&find(folder, WEIGHTS)?)?;
+    let path = find(folder, METRICS)?;
+    let layout_path = folder.join("layout.csv");
+    let layout = if layout_path.exists() { Layout::read(&layout_path)? } else { Layout::released(folder) };
+    let kept = layout.kept.as_ref();
+    kept.map_or(Ok(()), |kept| check_size(&layout_path, kept, weights.rows()))?;
+    let expected = Expected {
+        rows: weights.rows(),
+        names: kept.map_or_else(|| options.names.clone(), |kept| names(kept).map(Vec::clone)),
+        runs: kept.map(|kept| kept.runs),
+        classes: layout.classes(),
+    };
+    let sheet = metrics::read(&path, expected)?;
+    if sheet.lines.len() != weights.rows() || sheet.lines.is_empty() {
+        let expected = format!("at least one line, and one for each of the {} rows of weights", weights.rows());
+        return Err(Error::malformed(path, expected, format!("{} lines", sheet.lines.len())));
+    }
+    let schema = match &layout.kept {
+        Some(kept) => again(kept, &layout, &sheet, options)?,
+        None => schema(folder, &layout, &sheet, options)?,
+    };
+    if schema.arch.parameters() != weights.width() {
+        let expected = format!("{} columns, as layout.csv says", schema.arch.parameters());
+        return Err(Error::malformed(find(folder, WEIGHTS)?, expected, weights.width().to_string()));
+    }
+    check_size(&path, &schema, weights.rows())?;
+    let places = places(&path, &schema, &sheet, options.final_only)?;
+    let mut report = describe(&schema, &sheet, &places);
+    if !layout_path.exists() {
+        report.notes.push(format!("there is no layout.csv: taken to be that of {}", schema.arch));
+    }
+    fill(out, &schema, &sheet, &places, &mut weights, &mut report, progress, stop)?;
+    Ok(report)
+}
+
+/// The file of the folder that has one of the names.
+fn find(folder: &Path, names: &[&str]) -> Result<PathBuf> {
+    std::fs::read_dir(folder).map_err(Error::io("open", folder))?;
+    let found = names.iter().map(|name| folder.join(name)).find(|path| path.exists());
+    found.ok_or_else(|| Error::Missing {
+        what: names[0].into(),
+        folder: folder.into(),
+        expected: names.join(" or "),
+        hint: "a folder of the Small CNN Zoo holds weights.npy, metrics.csv.gz and layout.csv: https://github.com/\
+               google-research/google-research/tree/master/dnn_predict_accuracy"
+            .into(),
+    })
+}
+
+/// Refuses a zoo of which next to nothing is there: its narrow columns alone could be larger than any memory.
+fn check_size(path: &Path, schema: &Schema, rows: usize) -> Result<()> {
+    let most = rows.saturating_mul(100).saturating_add(10_000_000);
+    if schema.rows() <= most {
+        return Ok(());
+    }
+    let got = format!("{} runs × {} epochs in {rows} rows", schema.runs, schema.checkpoints.len());
+    Err(Error::malformed(path, "a zoo of which at least a hundredth is there", got))
+}
+
+/// The lists of names in the order of [`Import::names`].
+fn names(schema: &Schema) -> [&Vec<String>; 3] {
+    [&schema.optimizer, &schema.activation, &schema.w_init]
+}
+
+/// The schema of a zoo that we exported ourselves.
+fn again(kept: &Schema, layout: &Layout, sheet: &Sheet, options: &Import) -> Result<Schema> {
+    // refused where the windows are not those of the network in the metadata
+    layout.arch((kept.arch.height, kept.arch.width), Some(&kept.arch.convs))?;
+    let [optimizer, activation, w_init] = sheet.names.each_ref().map(|names| names.list.clone());
+    let mut schema = Schema { optimizer, activation, w_init, ..kept.clone() };
+    if options.final_only {
+        schema.checkpoints.drain(..schema.checkpoints.len() - 1);
+    }
+    Ok(schema)
+}
+
+/// The schema of anybody else's folder.
+fn schema(folder: &Path, layout: &Layout, sheet: &Sheet, options: &Import) -> Result<Schema> {
+    let folder_name =
+        folder.canonicalize().ok().and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned()));
+    let theirs = sheet.dataset.clone().filter(|name| !name.is_empty()).or(folder_name).unwrap_or_default();
+    let released = DATASETS.iter().find(|dataset| dataset.0 == theirs || dataset.1 == theirs);
+    let image = options.image.or(released.map(|dataset| (dataset.2, dataset.2))).ok_or_else(|| {
+        Error::invalid(
+            "--image",
+            format!("HEIGHTxWIDTH, since data set {theirs:?} is none of the released ones"),
+            "nothing",
+        )
+    })?;
+    let mut checkpoints: Vec<u32> = sheet.lines.iter().map(|line| line.epoch).collect();
+    checkpoints.sort_unstable();
+    checkpoints.dedup();
+    let last = checkpoints[checkpoints.len() - 1];
+    let mut finals = vec![None; sheet.configs.len()];
+    for (row, line) in sheet.lines.iter().enumerate().filter(|(_, line)| line.epoch == last) {
+        finals[line.run as usize] = Some(row as u64);
+    }
+    let source = Source { rows: sheet.lines.len() as u64, finals }.to_value();
+    let constants: Map<String, Value> =
+        sheet.constants.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect();
+    let seed = sheet.configs[0].seed;
+    let [optimizer, activation, w_init] = sheet.names.each_ref().map(|names| names.list.clone());
+    Ok(Schema {
+        arch: layout.arch(image, options.layers.as_deref())?,
+        runs: sheet.configs.len(),
+        checkpoints: if options.final_only { vec![last] } else { checkpoints },
+        dataset: released.map_or(theirs.clone(), |dataset| dataset.1.into()),
+        digest: String::new(),
+        recipe: json!({ "name": "imported", "metrics_sha256": sheet.digest, "source": source, "constants": constants }),
+        seed: if sheet.configs.iter().all(|config| config.seed == seed) { seed } else { 0 },
+        optimizer,
+        activation,
+        w_init,
+        program: options.program.clone(),
+    })
+}
+
+/// The row of the zoo that each line belongs to, if it is wanted.
+fn places(path: &Path, schema: &Schema, sheet: &Sheet, final_only: bool) -> Result<Vec<Option<usize>>> {
+    let checkpoints = &schema.checkpoints;
+    let mut taken = vec![false; schema.rows()];
+    let place = |(number, line): (usize, &Line)| match checkpoints.binary_search(&line.epoch) {
+        Ok(checkpoint) => {
+            let row = line.run as usize * checkpoints.len() + checkpoint;
+            if std::mem::replace(&mut taken[row], true) {
+                let expected = format!("each epoch of a run once, up to row {number}");
+                return Err(Error::malformed(path, expected, format!("run {}, epoch {} twice", line.run, line.epoch)));
+            }
+            Ok(Some(row))
+        }
+        Err(_) if final_only => Ok(None),
+        Err(_) => Err(Error::malformed(
+            path,
+            format!("one of epochs {checkpoints:?} in row {number}"),
+            line.epoch.to_string(),
+        )),
+    };
+    sheet.lines.iter().enumerate().map(place).collect()
+}
+
+/// What the text alone says.
+fn describe(schema: &Schema, sheet: &Sheet, places: &[Option<usize>]) -> Report {
+    let (checkpoints, rows) = (schema.checkpoints.len(), places.len());
+    let mut report = Report { runs: schema.runs, checkpoints, rows, ..Report::default() };
+    let mut note = |text: String| report.notes.push(text);
+    for (what, names) in ["optimizer", "activation", "w_init"].into_iter().zip(&sheet.names) {
+        for name in &names.list[names.known..] {
+            note(format!("{what} {name:?} is none that Zoometry trains with; it is kept under this name"));
+        }
+    }
+    if !sheet.missing.is_empty() {
+        note(format!("there is no column {}", sheet.missing.join(", ")));
+    }
+    if !sheet.dropped.is_empty() {
+        note(format!("a zoo has no place for the columns {}: left out", sheet.dropped.join(", ")));
+    }
+    if schema.runs > 1 && sheet.configs.iter().all(|config| config.seed == sheet.configs[0].seed) {
+        note(format!(
+            "all networks have one seed, {}: they began alike and saw their images in one order",
+            sheet.configs[0].seed
+        ));
+    }
+    let kept = sheet.lines.iter().zip(places).filter(|(_, place)| place.is_some());
+    let odd =
+        kept.filter(|(line, _)| line.metrics.test_accuracy.is_finite() && !line.metrics.test_loss.is_finite()).count();
+    if odd > 0 && !sheet.missing.contains(&"test_loss") {
+        note(format!("{odd} rows have a test loss that is not finite"));
+    }
+    report
+}
+
+/// Copies the weights and writes the columns.
+fn fill(
+    out: &Path,
+    schema: &Schema,
+    sheet: &Sheet,
+    places: &[Option<usize>],
+    weights: &mut Weights,
+    report: &mut Report,
+    progress: &mut dyn FnMut(usize, usize),
+    stop: &Stop,
+) -> Result<()> {
+    let whole = Whole::create(out, schema, &sheet.configs)?;
+    let (rows, classes) = (schema.rows(), schema.arch.classes);
+    let mut status = vec![Status::NotWritten as u8; rows];
+    let mut metrics = [0; 4].map(|_| vec![0.0f32; rows]);
+    let mut class_accuracy = vec![0.0f32; rows * classes];
+    let (mut values, unknown) = (Vec::new(), vec![f32::NAN; classes]);
+    for (number, (line, place)) in sheet.lines.iter().zip(places).enumerate() {
+        if stop.requested() {
+            return Err(Error::Cancelled);
+        }
+        progress(number, places.len());
+        let Some(row) = *place else { continue };
+        weights.read(number, &mut values)?;
+        whole.weights(row, &values)?;
+        let found = &line.metrics;
+        let finite = found.test_accuracy.is_finite() && values.iter().all(|weight| weight.is_finite());
+        let state = line.status.unwrap_or(if finite { Status::Done } else { Status::Diverged });
+        status[row] = state as u8;
+        report.diverged += usize::from(state == Status::Diverged);
+        let four = [found.test_accuracy, found.test_loss, found.train_accuracy, found.train_loss];
+        metrics.iter_mut().zip(four).for_each(|(column, value)| column[row] = value);
+        let known = sheet.class_accuracy.get(number * classes..(number + 1) * classes);
+        class_accuracy[row * classes..(row + 1) * classes].copy_from_slice(known.unwrap_or(&unknown));
+        report.kept += 1;
+    }
+    report.missing = rows - report.kept;
+    for (name, values) in ["test_accuracy", "test_loss", "train_accuracy", "train_loss"].into_iter().zip(&metrics) {
+        whole.column(name, values)?;
+    }
+    whole.column("test_class_accuracy", &class_accuracy)?;
+    whole.column("status", &status)?;
+    whole.finish().map(drop)
+}

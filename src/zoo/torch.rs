@@ -1,0 +1,170 @@
+//! One network as PyTorch keeps it: `conv1.weight` OIHW, `conv1.bias` … `dense.weight` out×in, `dense.bias`.
+//!
+//! What such a file does not tell is the caller's to know: strides, padding and activation.
+
+use super::reader::Zoo;
+use crate::bytes::replace;
+use crate::cnn::{Arch, layout};
+use crate::{Error, Result};
+use safetensors::tensor::{Dtype, Metadata, TensorInfo, TensorView};
+use std::collections::HashMap;
+use std::io;
+use std::path::Path;
+
+/// A tensor of the flat vector and what it is in PyTorch.
+struct Twin {
+    layer: usize,
+    bias: bool,
+    shape: Vec<usize>,
+    /// Of each of its elements in C order the index in the flat vector.
+    from: Vec<usize>,
+}
+
+/// The tensors of a network in the order of the flat vector.
+fn twins(arch: &Arch) -> Vec<Twin> {
+    let twin = |(number, tensor): (usize, layout::Tensor)| {
+        let start = tensor.start_idx;
+        let (shape, from) = match *tensor.shape.as_slice() {
+            // HWIO to OIHW
+            [h, w, i, o] => {
+                let place = |k: usize| {
+                    let (output, input, u, v) = (k / (i * h * w), k / (h * w) % i, k / w % h, k % w);
+                    start + ((u * w + v) * i + input) * o + output
+                };
+                (vec![o, i, h, w], (0..h * w * i * o).map(place).collect())
+            }
+            [i, o] => (vec![o, i], (0..i * o).map(|k| start + k % i * o + k / i).collect()),
+            _ => (tensor.shape.clone(), tensor.range().collect()),
+        };
+        Twin { layer: number / 2, bias: number % 2 == 0, shape, from }
+    };
+    layout::tensors(arch).into_iter().enumerate().map(twin).collect()
+}
+
+/// Our name of a layer.
+fn layer_name(arch: &Arch, layer: usize) -> String {
+    if layer == arch.convs.len() { "dense".into() } else { format!("conv{}", layer + 1) }
+}
+
+/// Ending of a tensor's name.
+fn ending(bias: bool) -> &'static str {
+    if bias { "bias" } else { "weight" }
+}
+
+/// Writes the network in `row` of a zoo; the metadata `network` says in JSON what the tensors do not.
+///
+/// # Errors
+/// [`Error::Io`].
+///
+/// # Panics
+/// If there is no such row.
+pub fn write(zoo: &Zoo, row: usize, path: &Path) -> Result<()> {
+    let (schema, weights) = (zoo.schema(), zoo.weights(row));
+    let (arch, run) = (&schema.arch, zoo.run()[row] as usize);
+    let tensors: Vec<(String, Vec<usize>, Vec<f32>)> = twins(arch)
+        .into_iter()
+        .map(|twin| {
+            let name = format!("{}.{}", layer_name(arch, twin.layer), ending(twin.bias));
+            (name, twin.shape, twin.from.iter().map(|&index| weights[index]).collect())
+        })
+        .collect();
+    let network = serde_json::json!({
+        "architecture": arch,
+        "activation": schema.activation[usize::from(zoo.config(run).activation)],
+        "run": run,
+        "epoch": zoo.epoch()[row],
+        "test_accuracy": zoo.test_accuracy()[row],
+    });
+    // one entry only: the crate keeps metadata in a hash map, whose order differs from run to run
+    let metadata = HashMap::from([("network".to_string(), network.to_string())]);
+    replace(path, |file| {
+        let views: std::result::Result<Vec<_>, _> = tensors
+            .iter()
+            .map(|(name, shape, data)| {
+                Ok((name, TensorView::new(Dtype::F32, shape.clone(), bytemuck::cast_slice(data))?))
+            })
+            .collect();
+        let whole = views.and_then(|views| safetensors::serialize(views, Some(metadata))).map_err(io::Error::other)?;
+        io::Write::write_all(file, &whole)
+    })
+}
+
+/// The flat vector of the network in a file with the header `header` and the data `data`.
+///
+/// Layers may have any names: those with four-dimensional weights are the convolutions, in the order of their names with
+/// numbers in them compared as numbers; the two-dimensional one is the dense layer.
+///
+/// # Errors
+/// [`Error::Malformed`] where the tensors are not those of `arch`.
+pub(super) fn flat(path: &Path, header: &Metadata, data: &[u8], arch: &Arch) -> Result<Vec<f32>> {
+    let tensors: HashMap<String, &TensorInfo> = header.tensors();
+    let mut names: Vec<&String> = tensors.keys().collect();
+    names.sort_by_cached_key(|name| natural(name));
+    let of_dimensions = |dimensions: usize| {
+        let weights = names.iter().filter(|name| tensors[**name].shape.len() == dimensions);
+        weights.filter_map(|name| name.strip_suffix(".weight")).collect::<Vec<&str>>()
+    };
+    let layers = [of_dimensions(4), of_dimensions(2)].concat();
+    let twins = twins(arch);
+    let wrong = || {
+        let want = |twin: &Twin| format!("{}.{} {:?}", layer_name(arch, twin.layer), ending(twin.bias), twin.shape);
+        let found = |name: &&String| format!("{name} {} {:?}", tensors[*name].dtype, tensors[*name].shape);
+        let expected: Vec<String> = twins.iter().map(want).collect();
+        let got: Vec<String> = names.iter().take(16).map(found).collect();
+        let expected = format!("the F32 tensors of a network {arch} ({}) or a tensor weights", expected.join(", "));
+        Error::malformed(path, expected, if got.is_empty() { "none".into() } else { got.join(", ") })
+    };
+    if layers.len() != arch.convs.len() + 1 || tensors.len() != twins.len() {
+        return Err(wrong());
+    }
+    let mut weights = vec![0.0; arch.parameters()];
+    for twin in &twins {
+        let info = tensors.get(&format!("{}.{}", layers[twin.layer], ending(twin.bias))).ok_or_else(wrong)?;
+        if info.dtype != Dtype::F32 || info.shape != twin.shape {
+            return Err(wrong());
+        }
+        let bytes = &data[info.data_offsets.0..info.data_offsets.1];
+        for (&index, four) in twin.from.iter().zip(bytes.as_chunks().0) {
+            weights[index] = f32::from_le_bytes(*four);
+        }
+    }
+    Ok(weights)
+}
+
+/// A key that orders `conv10` after `conv2`: every number in it has twenty digits.
+fn natural(name: &str) -> String {
+    let mut key = String::new();
+    let mut rest = name;
+    while let Some(start) = rest.find(|c: char| c.is_ascii_digit()) {
+        let end = rest[start..].find(|c: char| !c.is_ascii_digit()).map_or(rest.len(), |length| start + length);
+        key += &format!("{}{:0>20}", &rest[..start], &rest[start..end]);
+        rest = &rest[end..];
+    }
+    key + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_weight_has_one_place() {
+        let arch = Arch::reference(28, 28, 10).unwrap();
+        let twins = twins(&arch);
+        let mut all: Vec<usize> = twins.iter().flat_map(|twin| twin.from.iter().copied()).collect();
+        assert_eq!(all[..17], (0..17).collect::<Vec<_>>()[..], "the first bias, then weight [0, 0, 0, 0]");
+        // conv2.weight[3, 5, 2, 1] is kernel[2, 1, 5, 3]
+        assert_eq!(twins[3].from[((3 * 16 + 5) * 3 + 2) * 3 + 1], 176 + ((2 * 3 + 1) * 16 + 5) * 16 + 3);
+        // dense.weight[7, 4] is kernel[4, 7]
+        assert_eq!((twins[7].from[7 * 16 + 4], &twins[7].shape), (4810 + 4 * 10 + 7, &vec![10, 16]));
+        all.sort_unstable();
+        assert_eq!(all, (0..4970).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn names_are_ordered_by_their_numbers() {
+        let mut names = ["features.10.weight", "features.2.weight", "b", "features.2.bias"];
+        names.sort_by_cached_key(|name| natural(name));
+        assert_eq!(names, ["b", "features.2.bias", "features.2.weight", "features.10.weight"]);
+    }
+}

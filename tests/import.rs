@@ -1,0 +1,452 @@
+//! The released format in and out: folders with every quirk, other people's divisions, PyTorch's files.
+
+mod common;
+use common::{fail, python, run, scratch, small_zoo, succeed};
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use zoometry::par::Stop;
+use zoometry::zoo::{self, Import, Zoo};
+
+/// A folder with networks of 5×5→4s2→3, which have 55 weights.
+struct Folder {
+    root: tempfile::TempDir,
+    /// Cells of each line by the names in `columns`.
+    lines: Vec<Vec<String>>,
+    columns: Vec<&'static str>,
+    weights: Vec<[f32; 55]>,
+}
+
+const LAYOUT: &str = "varname,start_idx,end_idx,shape\n\
+    sequential/conv2d/bias:0,0,4,\"(4,)\"\nsequential/conv2d/kernel:0,4,40,\"(3, 3, 1, 4)\"\n\
+    sequential/dense/bias:0,40,43,\"(3,)\"\nsequential/dense/kernel:0,43,55,\"(4, 3)\"\n";
+
+impl Folder {
+    /// Runs with the released order of checkpoints.
+    fn new(runs: usize) -> Folder {
+        let columns = "|config.activation|config.dataset|config.dropout|config.epochs|config.init_std|config.l2reg|\
+            config.learning_rate|config.optimizer|config.random_seed|config.train_fraction|config.w_init|laststep|modeldir|\
+            step|test_accuracy|test_loss|train_accuracy|train_loss";
+        let columns: Vec<&str> = columns.split('|').collect();
+        let mut folder = Folder { root: tempfile::tempdir().unwrap(), lines: Vec::new(), columns, weights: Vec::new() };
+        for run in 0..runs {
+            for step in [0, 1, 2, 20, 3, 40] {
+                let row = folder.lines.len();
+                let line = format!(
+                    "{row}|{}|tiny|0.{run}|40|0.01|1.5e-08|0.0{}|adam|42|0.25|he_normal|{}|/cns/run{run}|{step}|{}|{}|0.5|1.25",
+                    ["relu", "tanh"][run % 2],
+                    run + 1,
+                    if step == 40 { "True" } else { "False" },
+                    row as f64 / 1000.0,
+                    2.0 + row as f64,
+                );
+                folder.lines.push(line.split('|').map(String::from).collect());
+                folder.weights.push(std::array::from_fn(|k| (run * 100 + step) as f32 + k as f32 / 64.0));
+            }
+        }
+        folder
+    }
+
+    fn path(&self) -> &Path {
+        self.root.path()
+    }
+
+    fn set(&mut self, row: usize, column: &str, cell: &str) {
+        let column = self.columns.iter().position(|name| *name == column).unwrap();
+        self.lines[row][column] = cell.into();
+    }
+
+    fn remove(&mut self, row: usize) {
+        self.lines.remove(row);
+        self.weights.remove(row);
+    }
+
+    fn csv(&self) -> String {
+        let mut text = self.columns.join(",");
+        self.lines.iter().for_each(|line| write!(text, "\n{}", line.join(",")).unwrap());
+        text + "\n"
+    }
+
+    fn data(&self) -> Vec<u8> {
+        self.weights.iter().flatten().flat_map(|weight| weight.to_le_bytes()).collect()
+    }
+
+    fn npy(&self) -> Vec<u8> {
+        npy("<f4", self.weights.len(), 55, &self.data())
+    }
+
+    fn write(&self) -> String {
+        use std::io::Write;
+        let file = std::fs::File::create(self.path().join("metrics.csv.gz")).unwrap();
+        let mut gz = flate2::write::GzEncoder::new(file, flate2::Compression::fast());
+        gz.write_all(self.csv().as_bytes()).unwrap();
+        gz.finish().unwrap();
+        std::fs::write(self.path().join("weights.npy"), self.npy()).unwrap();
+        std::fs::write(self.path().join("layout.csv"), LAYOUT).unwrap();
+        format!("import {} --image 5x5", self.path().display())
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.path().join(name)
+    }
+}
+
+fn npy(kind: &str, rows: usize, columns: usize, data: &[u8]) -> Vec<u8> {
+    let header = format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': ({rows}, {columns}), }}\n");
+    [b"\x93NUMPY\x01\x00", &(header.len() as u16).to_le_bytes()[..], header.as_bytes(), data].concat()
+}
+
+#[test]
+fn a_released_folder_becomes_a_zoo() {
+    let folder = Folder::new(3);
+    let (out, last) = (folder.at("zoo.safetensors"), folder.at("last.safetensors"));
+    let import = folder.write();
+    let text = succeed(&format!("{import} --out {}", out.display()));
+    assert!(text.contains("3 networks of 55 weights × 6 checkpoints") && text.contains("laststep: left out"), "{text}");
+    assert!(text.contains("one seed, 42"), "{text}");
+    let zoo = Zoo::open(&out).unwrap();
+    assert_eq!(zoo.schema().checkpoints, [0, 1, 2, 3, 20, 40]);
+    assert_eq!((zoo.schema().seed, zoo.schema().recipe["constants"]["config.epochs"].as_str()), (42, Some("40")));
+    for row in 0..18 {
+        let theirs = row / 6 * 6 + [0, 1, 2, 4, 3, 5][row % 6];
+        assert_eq!(zoo.weights(row), folder.weights[theirs], "{row}");
+        assert_eq!(zoo.metrics(row).test_accuracy, (theirs as f64 / 1000.0) as f32);
+        assert_eq!((zoo.metrics(row).test_loss, zoo.metrics(row).train_loss), (2.0 + theirs as f32, 1.25));
+        assert!(zoo.class_accuracy(row).iter().all(|accuracy| accuracy.is_nan()));
+    }
+    let config = zoo.config(2);
+    assert_eq!((config.learning_rate, config.l2reg, config.dropout, config.seed), (0.03, 1.5e-8, 0.2, 42));
+    assert_eq!(zoo.schema().activation[usize::from(zoo.config(1).activation)], "tanh");
+    assert_eq!(zoo.schema().optimizer[usize::from(config.optimizer)], "adam");
+    assert!(succeed(&format!("info {}", out.display())).contains("tiny (images unknown)"));
+    succeed(&format!("features {} --epoch 20", out.display()));
+
+    let json = succeed(&format!("{import} --final-only --out {} --json", last.display()));
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(
+        (json["rows"].as_u64(), json["finished"].as_u64(), json["folder_rows"].as_u64()),
+        (Some(3), Some(3), Some(18))
+    );
+    let last = Zoo::open(&last).unwrap();
+    assert_eq!((last.schema().checkpoints.as_slice(), last.weights(1)), (&[40][..], zoo.weights(11)));
+    assert_eq!(last.schema().recipe, zoo.schema().recipe, "both hold the same networks");
+}
+
+#[test]
+fn quirks_are_handled_and_reported() {
+    let mut folder = Folder::new(5);
+    folder.set(5, "test_accuracy", "");
+    folder.set(6, "test_loss", "nan");
+    folder.weights[11][7] = f32::INFINITY;
+    for row in 12..18 {
+        folder.set(row, "config.optimizer", "adagrad");
+        folder.set(row, "config.init_std", "");
+        folder.set(row, "config.random_seed", "7.0");
+        folder.set(row, "step", &format!("{}.0", [0, 1, 2, 20, 3, 40][row - 12]));
+    }
+    // run 3 lacks its last checkpoint, run 4 its third; their lines are mixed
+    folder.remove(26);
+    folder.remove(23);
+    folder.lines.swap(20, 25);
+    folder.weights.swap(20, 25);
+    let out = folder.at("zoo.safetensors");
+    let text = succeed(&format!("{} --out {}", folder.write(), out.display()));
+    for says in [
+        "28 of the folder's 28",
+        "2 checkpoints are not in",
+        "2 rows with weights or test accuracy",
+        "\"adagrad\"",
+        "1 rows have a test loss",
+    ] {
+        assert!(text.contains(says), "no {says:?} in {text}");
+    }
+    let zoo = Zoo::open(&out).unwrap();
+    let status: Vec<u8> = zoo.status().iter().map(|&status| status as u8).collect();
+    let mut expected = [1; 30];
+    (expected[5], expected[11], expected[23], expected[26]) = (2, 2, 0, 0);
+    assert_eq!(status, expected);
+    assert_eq!(zoo.final_rows(), [17, 29]);
+    assert!(
+        zoo.metrics(5).test_accuracy.is_nan() && zoo.weights(11)[7].is_infinite() && zoo.config(2).init_std.is_nan()
+    );
+    assert_eq!((zoo.config(2).seed, zoo.schema().seed), (7, 0));
+    assert_eq!(zoo.schema().optimizer[usize::from(zoo.config(2).optimizer)], "adagrad");
+    // rows 20 and 25 of the file: run 3's third line came after run 4's first two
+    assert_eq!((zoo.weights(20)[0], zoo.weights(25)[0]), (302.0, 401.0));
+    succeed(&format!("info {}", out.display()));
+    assert_eq!(succeed(&format!("features {}", out.display())).lines().count(), 3);
+    // what is not there stays away on the way out and in again
+    let (export, again) = (folder.at("export"), folder.at("again.safetensors"));
+    succeed(&format!("export {} {}", out.display(), export.display()));
+    succeed(&format!("import {} --out {}", export.display(), again.display()));
+    assert!(std::fs::read(&again).unwrap() == std::fs::read(&out).unwrap());
+}
+
+#[test]
+fn the_older_notebooks_folder_is_one_too() {
+    // paths of checkpoints as index, no modeldir, no step, no layout, doubles
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path().join("fashion_mnist");
+    std::fs::create_dir(&folder).unwrap();
+    let mut text = String::from(",config.w_init,test_accuracy,test_loss,train_accuracy,train_loss\n");
+    for (run, step) in [(0, 0), (0, 12), (0, 18), (0, 6), (1, 0), (1, 12), (1, 18), (1, 6)] {
+        writeln!(text, "/a/b-1/{run}/permanent_ckpt-{step},orthogonal,0.{step},1,0.5,1").unwrap();
+    }
+    std::fs::write(folder.join("all_metrics.csv"), text).unwrap();
+    let weights: Vec<f64> = (0..8 * 4970).map(f64::from).collect();
+    let data: Vec<u8> = weights.iter().flat_map(|weight| weight.to_be_bytes()).collect();
+    std::fs::write(folder.join("all_weights.npy"), npy(">f8", 8, 4970, &data)).unwrap();
+    let out = root.path().join("zoo.safetensors");
+    let text = succeed(&format!("import {} --out {}", folder.display(), out.display()));
+    assert!(text.contains("no layout.csv") && text.contains("no column config.learning_rate"), "{text}");
+    let zoo = Zoo::open(&out).unwrap();
+    assert_eq!((zoo.schema().dataset.as_str(), zoo.schema().arch.height), ("fashion-mnist", 28));
+    assert_eq!((zoo.schema().checkpoints.as_slice(), zoo.schema().runs), (&[0, 6, 12, 18][..], 2));
+    assert_eq!((zoo.weights(5)[0], zoo.metrics(7).test_accuracy), (7.0 * 4970.0, 0.18));
+    assert!(zoo.config(0).learning_rate.is_nan());
+}
+
+#[test]
+fn a_zoo_goes_out_and_comes_back_with_the_same_bytes() {
+    let (folder, zoo) = scratch("zoo.safetensors");
+    let (out, again) = (folder.path().join("folder"), folder.path().join("again.safetensors"));
+    let wild = "--set learning_rate=1000 --set layers=8s2,8s1same --set optimizer=sgd,adam --checkpoints 0,1";
+    succeed(&format!("{} {wild} --set train_fraction=0.1", small_zoo(&zoo, 5, 2)));
+    let zoo = zoo.display();
+    succeed(&format!("export {zoo} {}", out.display()));
+    assert_eq!(std::fs::read_dir(&out).unwrap().count(), 3);
+    succeed(&format!("import {} --out {}", out.display(), again.display()));
+    assert!(std::fs::read(folder.path().join("zoo.safetensors")).unwrap() == std::fs::read(&again).unwrap());
+    fail(&format!("export {zoo} {}", out.display()), 1, &["weights.npy", "already"]);
+    fail(&format!("import {} --out {zoo}", out.display()), 1, &["zoo.safetensors", "already"]);
+    fail(&format!("export {zoo} {}/no/such", out.display()), 1, &["no/such"]);
+    // the released folder's rows keep their order
+    let released = Folder::new(2);
+    let (imported, export) = (released.at("zoo"), released.at("export"));
+    succeed(&format!("{} --out {}", released.write(), imported.display()));
+    succeed(&format!("export {} {}", imported.display(), export.display()));
+    let weights = std::fs::read(export.join("weights.npy")).unwrap();
+    assert!(weights.len() % 64 == 2 * 6 * 55 * 4 % 64 && weights.ends_with(&released.data()));
+}
+
+#[test]
+fn folders_that_are_not_right_are_refused() {
+    let good = Folder::new(2);
+    let out = good.at("zoo.safetensors");
+    let refuse = |name: &str, bytes: &[u8], code: i32, texts: &[&str]| {
+        let import = good.write();
+        std::fs::write(good.at(name), bytes).unwrap();
+        fail(&format!("{import} --out {}", out.display()), code, texts);
+        let left: Vec<_> = std::fs::read_dir(good.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left.len(), 3, "{left:?}");
+    };
+    let with = |change: &dyn Fn(&mut Folder)| {
+        let mut folder = Folder::new(2);
+        change(&mut folder);
+        folder.csv()
+    };
+    let metrics = |change: &dyn Fn(&mut Folder), texts: &[&str]| {
+        refuse("metrics.csv.gz", with(change).as_bytes(), 1, &[&["metrics.csv.gz"], texts].concat());
+    };
+    metrics(&|f| f.remove(3), &["12 rows", "11 lines"]);
+    metrics(&|f| f.lines.push(f.lines[0].clone()), &["12 rows", "more lines"]);
+    metrics(&|f| f.lines.clear(), &["0 lines"]);
+    metrics(&|f| f.set(4, "step", "2"), &["twice"]);
+    metrics(&|f| f.set(4, "step", "2.5"), &["an epoch", "line 6", "2.5"]);
+    metrics(&|f| f.set(4, "step", "-1"), &["an epoch", "line 6"]);
+    metrics(&|f| f.set(4, "modeldir", ""), &["a run", "line 6"]);
+    metrics(&|f| f.set(4, "test_accuracy", "high"), &["a number", "line 6", "high"]);
+    metrics(&|f| f.set(4, "config.dropout", "0.7"), &["settings", "/cns/run0"]);
+    metrics(&|f| f.set(4, "config.dataset", "mnist"), &["tiny", "mnist"]);
+    metrics(&|f| f.set(4, "config.random_seed", "x"), &["seed", "line 6"]);
+    metrics(&|f| f.columns[13] = "dir", &["modeldir", "line 2"]);
+    metrics(&|f| f.columns[15] = "accuracy", &["test_accuracy"]);
+    metrics(&|f| f.lines[3].push("more".into()), &["CSV"]);
+    good.write();
+    let zipped = std::fs::read(good.at("metrics.csv.gz")).unwrap();
+    refuse("metrics.csv.gz", &zipped[..zipped.len() / 2], 1, &["metrics.csv.gz", "gzipped or plain"]);
+    refuse("metrics.csv.gz", b"", 1, &["modeldir"]);
+
+    let weights = good.npy();
+    refuse("weights.npy", &weights[..weights.len() - 1], 1, &["weights.npy", "bytes of data"]);
+    refuse("weights.npy", b"numbers", 1, &["weights.npy", "magic"]);
+    refuse("weights.npy", &npy("<f4", 11, 60, &good.data()), 1, &["11 rows"]);
+    refuse("weights.npy", &npy("<f4", 12, 54, &good.data()), 1, &["55 columns", "54"]);
+    refuse("weights.npy", &npy("<i4", 12, 55, &good.data()), 1, &["f4 or f8"]);
+    // our own export's metadata against the rest of it
+    let (imported, export) = (good.at("a"), good.at("b"));
+    succeed(&format!("{} --out {}", good.write(), imported.display()));
+    succeed(&format!("export {} {}", imported.display(), export.display()));
+    let kept = std::fs::read_to_string(export.join("layout.csv")).unwrap();
+    for (from, to, says) in [
+        ("\"\"runs\"\":2", "\"\"runs\"\":1", "a run below 1"),
+        ("\"\"runs\"\":2", "\"\"runs\"\":4294967295", "a hundredth"),
+        ("\"\"channels\"\":4", "\"\"channels\"\":5", "not the layout"),
+        ("[0,1,2,3,20,40]", "[0,1,2,3,20]", "one of epochs"),
+        ("\"\"arch\"\"", "\"\"shape\"\"", "metadata"),
+    ] {
+        assert!(kept.contains(from), "{kept}");
+        std::fs::write(export.join("layout.csv"), kept.replacen(from, to, 1)).unwrap();
+        fail(&format!("import {} --out {}", export.display(), out.display()), 1, &[says]);
+    }
+    std::fs::remove_dir_all(export).unwrap();
+    std::fs::remove_file(imported).unwrap();
+
+    let mut column_major = weights.clone();
+    let at = column_major.windows(5).position(|text| text == b"False").unwrap();
+    column_major[at..at + 5].copy_from_slice(b"True ");
+    refuse("weights.npy", &column_major, 1, &["C order"]);
+
+    let layout = |from: &str, to: &str, texts: &[&str]| {
+        assert!(LAYOUT.contains(from));
+        refuse("layout.csv", LAYOUT.replacen(from, to, 1).as_bytes(), 1, &[&["layout.csv"], texts].concat());
+    };
+    layout("(3, 3, 1, 4)", "(3, 3, 1, 5)", &["not the layout"]);
+    layout("(3, 3, 1, 4)", "(5, 5, 1, 4)", &["not the layout"]);
+    layout("(3, 3, 1, 4)", "(3, 3, x, 4)", &["shape", "line 3"]);
+    layout("(4, 3)", "(4, 9223372036854775807)", &["layout.csv"]);
+    layout("bias:0,0,4", "kernel:0,0,4", &["kernel"]);
+    layout("start_idx", "start", &["start_idx"]);
+    layout(",4,40,", ",four,40,", &["index", "line 3"]);
+    layout("varname", "\u{feff}varname2", &["varname"]);
+    refuse("layout.csv", b"", 1, &["layout.csv"]);
+
+    let import = good.write();
+    fail(&format!("import {} --out {}", good.path().display(), out.display()), 2, &["--image", "tiny"]);
+    fail(&format!("{import} --out {} --image 5", out.display()), 2, &["image"]);
+    fail(&format!("import {} --out {} --image five", good.path().display(), out.display()), 2, &["--image", "five"]);
+    fail(&format!("{import} --out {} --layers 4s3", out.display()), 2, &["stride"]);
+    fail(&format!("{import} --out {} --layers 8s2", out.display()), 1, &["layout.csv", "8s2"]);
+    fail(&format!("{import} --out {}/no/zoo", out.display()), 1, &["no/zoo"]);
+    fail(&format!("import {}/none --out {}", good.path().display(), out.display()), 1, &["none"]);
+    std::fs::remove_file(good.at("weights.npy")).unwrap();
+    fail(&format!("{import} --out {}", out.display()), 1, &["weights.npy or all_weights.npy"]);
+    assert!(!out.exists());
+}
+
+#[test]
+fn a_stopped_job_leaves_nothing() {
+    let folder = Folder::new(2);
+    folder.write();
+    let (out, export) = (folder.at("zoo.safetensors"), folder.at("export"));
+    let options = Import { image: Some((5, 5)), ..Import::default() };
+    let stop = Stop::new();
+    let stopped = zoo::import(folder.path(), &out, &options, &mut |_, _| stop.request(), &stop).unwrap_err();
+    assert_eq!((stopped.exit_code(), stopped.to_string().contains("nothing was written")), (130, true));
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 3);
+    zoo::import(folder.path(), &out, &options, &mut |_, _| {}, &Stop::new()).unwrap();
+    assert!(zoo::export(&Zoo::open(&out).unwrap(), &export, &mut |_, _| {}, &stop).is_err());
+    assert!(!export.exists());
+}
+
+#[test]
+fn published_divisions_are_followed() {
+    let (folder, zoo) = scratch("zoo.safetensors");
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    succeed(&format!("{} --checkpoints 0,1 --set train_fraction=0.1", small_zoo(&zoo, 30, 2)));
+    let (zoo, export, last) = (zoo.display().to_string(), at("export"), at("last.safetensors"));
+    succeed(&format!("export {zoo} {export}"));
+    succeed(&format!("import {export} --final-only --out {last}"));
+    let order: Vec<String> = (0..90).map(|row| (row * 7 % 90).to_string()).collect();
+    let split = at("split.csv");
+    std::fs::write(&split, format!("0\n{}\n", order.join("\n"))).unwrap();
+    let model = at("model.safetensors");
+    let json = |arguments: &str| serde_json::from_str::<serde_json::Value>(&succeed(arguments)).unwrap();
+    let fit = json(&format!("fit {zoo} --split {split} --param n_estimators=20 --out {model} --json"));
+    assert_eq!((&fit["n_train"], &fit["n_val"], &fit["n_test"]), (&12.into(), &3.into(), &15.into()), "{fit}");
+    let evaluate = json(&format!("evaluate {model} {zoo} --split {split} --json"));
+    assert_eq!((&evaluate["mse"], &evaluate["n"]), (&fit["mse"], &15.into()));
+    // without the file, or with another, networks of the fit would be judged on
+    fail(&format!("evaluate {model} {zoo}"), 2, &["--split", "the file of the fit"]);
+    std::fs::write(at("other.csv"), (0..90).map(|row| format!("{row}\n")).collect::<String>()).unwrap();
+    fail(&format!("evaluate {model} {zoo} --split {}", at("other.csv")), 2, &["--split", "other.csv"]);
+    let hashed = at("hashed.safetensors");
+    succeed(&format!("fit {zoo} --param n_estimators=5 --out {hashed}"));
+    fail(&format!("evaluate {hashed} {zoo} --split {split}"), 2, &["--split", "none"]);
+    fail(&format!("fit {zoo} --split {split} --split-seed 1"), 2, &["--split-seed"]);
+    std::fs::write(at("other.csv"), "0\n1\n").unwrap();
+    fail(&format!("fit {zoo} --split {}", at("other.csv")), 1, &["other.csv", "90", "another data set"]);
+    fail(&format!("fit {zoo} --split {}", at("none.csv")), 1, &["none.csv"]);
+}
+
+#[test]
+fn a_division_counts_the_rows_of_the_folder_it_came_from() {
+    let mut folder = Folder::new(40);
+    folder.remove(6);
+    let (full, last) = (folder.at("full.safetensors"), folder.at("last.safetensors"));
+    let import = folder.write();
+    succeed(&format!("{import} --out {}", full.display()));
+    succeed(&format!("{import} --final-only --out {}", last.display()));
+    let sources = [&full, &last].map(|path| zoo::Source::of(&Zoo::open(path).unwrap()).unwrap());
+    assert_eq!(sources[0], sources[1]);
+    assert_eq!((sources[0].rows, &sources[0].finals[..3]), (239, &[Some(5), Some(10), Some(16)][..]));
+    let split = folder.at("split.csv");
+    let order: String = (0..239).map(|row| format!("{}\n", row * 100 % 239)).collect();
+    std::fs::write(&split, format!("0\n{order}")).unwrap();
+    let model = folder.at("model.safetensors");
+    let fitted = succeed(&format!(
+        "fit {} --split {} --param n_estimators=5 --out {}",
+        last.display(),
+        split.display(),
+        model.display()
+    ));
+    assert!(fitted.contains("16 networks for fitting, 4 for choosing, 20 for testing"), "{fitted}");
+    // the full zoo holds the same networks
+    let text = succeed(&format!("evaluate {} {} --split {}", model.display(), full.display(), split.display()));
+    assert!(text.contains("20 networks, the test part of the zoo it was fitted to"), "{text}");
+}
+
+#[test]
+fn pytorch_files_go_out_and_are_predicted() {
+    let (folder, zoo) = scratch("zoo.safetensors");
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    succeed(&format!("{} --checkpoints 0 --set train_fraction=0.1", small_zoo(&zoo, 12, 1)));
+    let (model, network, zoo) = (at("model.safetensors"), at("network.safetensors"), zoo.display().to_string());
+    let options = "--param n_estimators=20 --param early_stopping_rounds=0 --param min_data_in_leaf=1";
+    succeed(&format!("fit {zoo} {options} --param learning_rate=0.3 --out {model}"));
+    let of_zoo = succeed(&format!("predict {model} {zoo}"));
+    let expected = of_zoo.lines().nth(8).unwrap().split(',').nth(2).unwrap().to_owned();
+    assert!(succeed(&format!("export --torch {zoo} --run 7 {network}")).contains("network 7"));
+    let predicted = succeed(&format!("predict {model} {network}"));
+    assert_eq!(predicted.lines().nth(1).unwrap().split(',').nth(2), Some(&*expected), "{predicted}");
+    let untrained = at("untrained.safetensors");
+    succeed(&format!("export --torch {zoo} --run 7 --epoch 0 {untrained}"));
+    assert_ne!(succeed(&format!("predict {model} {untrained}")), predicted);
+
+    fail(&format!("export --torch {zoo} {network}"), 2, &["--run"]);
+    fail(&format!("export {zoo} {network} --run 1"), 2, &["--torch"]);
+    fail(&format!("export --torch {zoo} --run 12 {network}"), 2, &["--run", "below 12"]);
+    fail(&format!("export --torch {zoo} --run -1 {network}"), 2, &["--run"]);
+    fail(&format!("export --torch {zoo} --run 1 --epoch 7 {network}"), 2, &["--epoch", "[0, 1]"]);
+    let (other, wide) = (at("other.safetensors"), at("wide.safetensors"));
+    succeed(&format!("train --dataset glyphs --models 1 --epochs 0 --set layers=8s2,8s2 --out {other}"));
+    succeed(&format!("export --torch {other} --run 0 {wide}"));
+    fail(
+        &format!("predict {model} {wide}"),
+        1,
+        &["wide.safetensors", "conv3.weight [16, 16, 3, 3]", "conv2.weight F32 [8, 8, 3, 3]"],
+    );
+
+    if let Some(python) = python() {
+        let script = "import sys, json\nfrom safetensors import safe_open\nfrom safetensors.numpy import save_file\n\
+            with safe_open(sys.argv[1], 'np') as f:\n  t = {k: f.get_tensor(k) for k in f.keys()}; m = json.loads(f.metadata()['network'])\n\
+            with safe_open(sys.argv[2], 'np') as f:\n  w = f.get_slice('weights')[2 * 7 + 1 : 2 * 7 + 2][0]\n\
+            assert m['run'] == 7 and m['epoch'] == 1 and sorted(t)[:2] == ['conv1.bias', 'conv1.weight'], (m, sorted(t))\n\
+            assert (t['conv2.weight'] == w[176:2480].reshape(3, 3, 16, 16).transpose(3, 2, 0, 1)).all()\n\
+            assert (t['dense.weight'] == w[4810:].reshape(16, 10).T).all() and (t['conv3.bias'] == w[2480:2496]).all()\n\
+            names = {'conv1': '0', 'conv2': '2', 'conv3': '10', 'dense': '13'}\n\
+            save_file({names[k.split('.')[0]] + '.' + k.split('.')[1]: v for k, v in t.items()}, sys.argv[3])\n";
+        let named = at("sequential.safetensors");
+        let output = Command::new(python).args(["-c", script, &network, &zoo, &named]).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert_eq!(succeed(&format!("predict {model} {named}")), predicted);
+    }
+}
+
+#[test]
+fn their_help_is_there() {
+    for verb in ["import", "export"] {
+        assert!(succeed(&format!("{verb} --help")).contains("Usage"), "{verb}");
+    }
+    assert_eq!(run("import").status.code(), Some(2));
+}
