@@ -8,8 +8,8 @@ use std::time::Instant;
 /// A sample is at least this long, so that the clock's resolution does not matter.
 const SAMPLE: f64 = 5e-4;
 
-/// Samples that are taken however little time there is.
-const FEWEST: usize = 5;
+/// Samples that a figure needs to be believed.
+pub const FEWEST: usize = 5;
 
 /// The time of one call.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -1,6 +1,6 @@
 //! What a benchmark found: rows beside the machine's roof, and two such reports compared.
 
-use super::measure::{Contestant, Timing, alone, interleave, on_threads};
+use super::measure::{Contestant, FEWEST, Timing, alone, interleave, on_threads};
 use super::{Case, Machine};
 use crate::kernels::{Isa, Leg};
 use serde::{Deserialize, Serialize};
@@ -57,6 +57,11 @@ impl Row {
         self.spread > DISTURBED
     }
 
+    /// Whether there was time for a few samples only.
+    pub fn hasty(&self) -> bool {
+        self.samples < FEWEST
+    }
+
     /// What tells rows apart.
     fn key(&self) -> (&str, &str, &str, usize) {
         (&self.name, &self.shape, &self.isa, self.threads)
@@ -82,7 +87,12 @@ impl Report {
         let peak = self.machine.fma_gflops.values().copied().fold(0.0, f64::max);
         let change = self.peak_at_end / peak - 1.0;
         let disturbed = self.rows.iter().filter(|row| row.disturbed()).count();
+        let hasty = self.rows.iter().filter(|row| row.hasty()).count();
         let mut warnings = Vec::new();
+        if hasty > 0 {
+            let rows = self.rows.len();
+            warnings.push(format!("{hasty} of {rows} rows have fewer than {FEWEST} samples (?): give --seconds more"));
+        }
         if change.abs() > 0.05 {
             let percent = 100.0 * change;
             warnings.push(format!("the machine's peak changed by {percent:+.0} % while the rows were measured"));
@@ -164,11 +174,17 @@ pub fn rows(case: &Case, machine: &Machine, legs: &[(Isa, f64)], threads: usize,
         contestants.push(define);
     }
     let timings = interleave(&mut contestants, seconds);
-    let reference = timings.last().filter(|_| timed).map(|timing| timing.seconds / share);
+    let reference = match timings.last() {
+        Some(timing) if timed => timing.seconds / share,
+        // too slow to take turns: once is all it gets
+        _ => once / share,
+    };
     let at = |leg: Leg| isas.iter().position(|isa| isa.leg() == leg).map(|index| timings[index]);
     let rows = legs.iter().zip(&timings);
-    rows.map(|(&(isa, error), &timing)| row(case, machine, isa, threads, timing, at(Leg::Portable), reference, error))
-        .collect()
+    rows.map(|(&(isa, error), &timing)| {
+        row(case, machine, isa, threads, timing, at(Leg::Portable), Some(reference), error)
+    })
+    .collect()
 }
 
 fn row(

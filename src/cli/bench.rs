@@ -234,7 +234,7 @@ fn table(rows: &[Row], output: &mut Output) {
     }
     output.line("\nroof: speed relative to what the measured multiply-adds or bytes a second allow; ×port.: relative");
     output.line("to the portable leg; ×f64: to the plain definition on one thread; ±: distance of the quartiles of");
-    output.line("the time, ! where it is large; rate: images, networks, rows, numbers … a second");
+    output.line("the time, ! where it is large, ? of few samples; rate: images, networks, rows, numbers … a second");
 }
 
 fn line(row: &Row) -> String {
@@ -244,11 +244,17 @@ fn line(row: &Row) -> String {
             s => count(s.round() as u64),
         })
     };
-    let disturbed = if row.disturbed() { "!" } else { "%" };
+    let mark = if row.hasty() {
+        '?'
+    } else if row.disturbed() {
+        '!'
+    } else {
+        '%'
+    };
     let gflops = if row.gflops > 0.0 { format!("{:.1}", row.gflops) } else { String::new() };
     let rate = row.images_per_second.or(row.items_per_second).map_or(String::new(), rate);
     format!(
-        "{:<38}{:>9} {:>3.0}{disturbed} {gflops:>7} {:>6.1} {:>5} {:>5.2} {:>6} {:>6} {rate:>6}",
+        "{:<38}{:>9} {:>3.0}{mark} {gflops:>7} {:>6.1} {:>5} {:>5.2} {:>6} {:>6} {rate:>6}",
         format!("{}/{}", row.name, row.shape),
         time(row.seconds),
         100.0 * row.spread,

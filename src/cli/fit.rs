@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 use zoometry::eval::{Score, Split};
 use zoometry::kernels::Isa;
-use zoometry::predictor::boost::{self, Params};
-use zoometry::predictor::{Model, Predictor};
+use zoometry::predictor::boost::Params;
+use zoometry::predictor::{Options, Predictor};
 use zoometry::table::Table;
 use zoometry::zoo::Zoo;
 use zoometry::{Error, Result};
@@ -38,10 +38,11 @@ pub struct Fit {
     /// Their targets
     #[arg(long, value_name = "Y.npy", requires = "x_test")]
     y_test: Option<PathBuf>,
-    /// The kind of predictor
+    /// The kind of predictor: gbm (gradient boosting), linear (logit-linear) or mlp
     #[arg(long, value_name = "KIND", default_value = "gbm")]
     predictor: String,
-    /// An option of the fit by LightGBM's name: num_leaves=31 …
+    /// An option of the fit: of gbm by LightGBM's name (num_leaves=31 …), of linear and mlp learning_rate=1e-3,
+    /// optimizer=adam|sgd, l2, batch_size, epochs, early_stopping_rounds, seed and, of mlp, layers, units, dropout
     #[arg(long, value_name = "NAME=VALUE")]
     param: Vec<String>,
     /// The checkpoint's epoch [default: the last]
@@ -69,13 +70,13 @@ pub struct Parts {
 
 impl Fit {
     pub fn run(&self) -> Result<Output> {
-        if self.predictor != "gbm" {
-            return Err(Error::unknown("predictor", &self.predictor, ["gbm"]));
-        }
         let isa = self.machine.isa()?;
-        let mut params = if self.zoo.is_some() { default_params() } else { Params::default() };
+        let mut options = Options::new(&self.predictor)?;
+        if let (Options::Boost(params), Some(_)) = (&mut options, &self.zoo) {
+            *params = default_params();
+        }
         for assignment in &self.param {
-            params.set(assignment)?;
+            options.set(assignment)?;
         }
         self.machine.run(|| {
             let (parts, info) = match (&self.zoo, &self.x) {
@@ -84,11 +85,11 @@ impl Fit {
                     let division = Division::new(self.split.as_deref(), self.split_seed, &zoo)?;
                     from_zoo(isa, &zoo, path, self.epoch, &division)?
                 }
-                (None, Some(x)) => (self.from_tables(x, &params)?, BTreeMap::new()),
+                (None, Some(x)) => (self.from_tables(x, &options)?, BTreeMap::new()),
                 (None, None) => return Err(Error::invalid("fit", "a zoo or --x and --y", "neither")),
             };
             let mut output = Output::default();
-            let predictor = fit(isa, &parts, &params, info, &mut output)?;
+            let predictor = fit(isa, &parts, &options, info, &mut output)?;
             if let Some(path) = &self.out {
                 predictor.save(path)?;
                 output.line(format!("  kept in {}", path.display()));
@@ -101,7 +102,7 @@ impl Fit {
     }
 
     /// The parts of tables on disk.
-    fn from_tables(&self, x: &Path, params: &Params) -> Result<Parts> {
+    fn from_tables(&self, x: &Path, options: &Options) -> Result<Parts> {
         let y = self.y.as_deref().unwrap_or(x);
         let table = zoometry::table::npy::load(x, y)?;
         let (Some(x_test), Some(y_test)) = (&self.x_test, &self.y_test) else {
@@ -112,7 +113,7 @@ impl Fit {
             let expected = format!("{} columns, as {}", table.width(), x.display());
             return Err(Error::malformed(x_test, expected, format!("{}", test.width())));
         }
-        if params.early_stopping_rounds == 0 {
+        if !options.stops_early() {
             return Ok(Parts { train: table, validation: Table::default(), test });
         }
         let fractions = zoometry::eval::Fractions { train: 0.8, validation: 0.2 };
@@ -170,20 +171,25 @@ pub fn from_zoo(
 pub fn fit(
     isa: Isa,
     parts: &Parts,
-    params: &Params,
+    options: &Options,
     mut info: BTreeMap<String, String>,
     output: &mut Output,
 ) -> Result<Predictor> {
     let validation = (parts.validation.rows() > 0).then_some(&parts.validation);
     let start = Instant::now();
-    let model = boost::fit(isa, &parts.train, validation, params, &mut |_| {}, &STOP)?;
+    let model = options.fit(isa, &parts.train, validation, &STOP)?;
     let seconds = start.elapsed().as_secs_f64();
     let (train, val, test) = (parts.train.rows(), parts.validation.rows(), parts.test.rows());
     info.insert(select::N_TRAIN.to_owned(), train.to_string());
     info.insert(select::N_VAL.to_owned(), val.to_string());
-    let predictor = Predictor { columns: parts.train.columns.clone(), info, model: Model::Boost(model) };
+    let predictor = Predictor { columns: parts.train.columns.clone(), info, model };
     let score = Score::new(&predictor.predict(isa, &parts.test)?, &parts.test.y);
-    output.line(format!("gradient boosting on {} columns, fitted in {}", parts.train.width(), duration(seconds)));
+    output.line(format!(
+        "{} on {} columns, fitted in {}",
+        name(predictor.kind()),
+        parts.train.width(),
+        duration(seconds)
+    ));
     output.line(format!("  {train} networks for fitting, {val} for choosing, {test} for testing"));
     show(&score, output);
     output.set("n_train", train);
@@ -191,6 +197,15 @@ pub fn fit(
     output.set("n_test", test);
     output.set("seconds", seconds);
     Ok(predictor)
+}
+
+/// A kind of predictor in words.
+fn name(kind: &str) -> &str {
+    match kind {
+        "gbm" => "gradient boosting",
+        "linear" => "logit-linear model",
+        _ => "perceptron",
+    }
 }
 
 /// Adds a score.

@@ -4,20 +4,81 @@
 
 pub mod boost;
 mod file;
+pub mod perceptron;
 
 use crate::kernels::Isa;
+use crate::par::Stop;
 use crate::table::Table;
 use crate::{Error, Result};
 use boost::Boost;
+use perceptron::Perceptron;
 use std::collections::BTreeMap;
 use std::path::Path;
 
 /// What kind of predictor, and its fitted state.
+#[expect(clippy::large_enum_variant, reason = "a program holds one or two")]
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Model {
     /// Gradient boosting.
     Boost(Boost),
+    /// A perceptron; without hidden layers the logit-linear model.
+    Perceptron(Perceptron),
+}
+
+/// A kind of predictor with the options of its fit.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Options {
+    /// Gradient boosting.
+    Boost(boost::Params),
+    /// A perceptron.
+    Perceptron(perceptron::Params),
+}
+
+impl Options {
+    /// The default options of a kind.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`] for a name that is none of [`KINDS`].
+    pub fn new(kind: &str) -> Result<Options> {
+        match kind {
+            "gbm" => Ok(Options::Boost(boost::Params::default())),
+            "linear" => Ok(Options::Perceptron(perceptron::Params::linear())),
+            "mlp" => Ok(Options::Perceptron(perceptron::Params::mlp())),
+            _ => Err(Error::unknown("predictor", kind, KINDS)),
+        }
+    }
+
+    /// Sets one option from `name=value`.
+    ///
+    /// # Errors
+    /// Those of [`boost::Params::set`] and [`perceptron::Params::set`].
+    pub fn set(&mut self, assignment: &str) -> Result<()> {
+        match self {
+            Options::Boost(params) => params.set(assignment),
+            Options::Perceptron(params) => params.set(assignment),
+        }
+    }
+
+    /// Whether a fit looks at a validation part.
+    pub fn stops_early(&self) -> bool {
+        match self {
+            Options::Boost(params) => params.early_stopping_rounds > 0,
+            Options::Perceptron(params) => params.early_stopping_rounds > 0,
+        }
+    }
+
+    /// Fits to a table.
+    ///
+    /// # Errors
+    /// Those of [`boost::fit`] and [`perceptron::fit`].
+    pub fn fit(&self, isa: Isa, train: &Table, val: Option<&Table>, stop: &Stop) -> Result<Model> {
+        match self {
+            Options::Boost(params) => boost::fit(isa, train, val, params, &mut |_| {}, stop).map(Model::Boost),
+            Options::Perceptron(params) => perceptron::fit(isa, train, val, params, stop).map(Model::Perceptron),
+        }
+    }
 }
 
 /// A fitted predictor.
@@ -31,11 +92,16 @@ pub struct Predictor {
     pub model: Model,
 }
 
+/// The kinds of predictors, as `--predictor` takes them.
+pub const KINDS: [&str; 3] = ["gbm", "linear", "mlp"];
+
 impl Predictor {
     /// The name of its kind, as `--predictor` takes it.
     pub fn kind(&self) -> &'static str {
-        match self.model {
+        match &self.model {
             Model::Boost(_) => "gbm",
+            Model::Perceptron(model) if model.layers.len() == 1 => "linear",
+            Model::Perceptron(_) => "mlp",
         }
     }
 
@@ -45,7 +111,8 @@ impl Predictor {
     pub fn predict(&self, isa: Isa, table: &Table) -> Result<Vec<f32>> {
         self.check(table)?;
         match &self.model {
-            Model::Boost(boost) => Ok(boost.predict(isa, &table.x)),
+            Model::Boost(model) => Ok(model.predict(isa, &table.x)),
+            Model::Perceptron(model) => Ok(model.predict(isa, &table.x)),
         }
     }
 

@@ -1,0 +1,183 @@
+//! Predictors' files: whole, damaged and hostile.
+
+use super::*;
+use crate::kernels::Isa;
+use crate::par::Stop;
+use crate::predictor::boost::{Params, fit};
+use crate::table::Table;
+
+fn example() -> (Predictor, Table) {
+    let rows = 400;
+    let x = |r: usize, c: usize| {
+        if (r * 7 + c).is_multiple_of(11) { f32::NAN } else { ((r * 37 + c * 101) % 97) as f32 }
+    };
+    let table = Table {
+        columns: vec!["a".into(), "b".into(), "c".into()],
+        x: (0..rows).flat_map(|r| (0..3).map(move |c| x(r, c))).collect(),
+        y: (0..rows).map(|r| ((r * 37) % 97) as f32 / 10.0).collect(),
+        group: (0..rows as u64).collect(),
+    };
+    let params = Params { n_estimators: 5, num_leaves: 6, ..Params::default() };
+    let boost = fit(Isa::detect(), &table, Some(&table), &params, &mut |_| (), &Stop::new()).unwrap();
+    let info = BTreeMap::from([("input".to_owned(), "zoo.safetensors".to_owned())]);
+    (Predictor { columns: table.columns.clone(), info, model: Model::Boost(boost) }, table)
+}
+
+#[test]
+fn what_is_saved_is_loaded_and_the_bytes_are_always_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let (predictor, table) = example();
+    let path = folder.path().join("model.safetensors");
+    predictor.save(&path).unwrap();
+    let bytes = fs::read(&path).unwrap();
+    let loaded = Predictor::load(&path).unwrap();
+    assert!(loaded == predictor);
+    let predict = |p: &Predictor| p.predict(Isa::detect(), &table).unwrap();
+    assert_eq!(predict(&loaded), predict(&predictor));
+    loaded.save(&path).unwrap();
+    assert_eq!(fs::read(&path).unwrap(), bytes);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn a_save_that_fails_leaves_what_was_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let (predictor, _) = example();
+    // a folder that is not empty cannot be replaced by a file
+    let path = folder.path().join("taken");
+    fs::create_dir(&path).unwrap();
+    fs::write(path.join("kept"), "kept").unwrap();
+    assert!(matches!(predictor.save(&path), Err(Error::Io { .. })));
+    assert!(matches!(predictor.save(&folder.path().join("none/model")), Err(Error::Io { .. })));
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    assert!(path.join("kept").exists());
+}
+
+#[test]
+fn other_columns_are_refused_by_name() {
+    let (predictor, table) = example();
+    let error = |columns: &[&str]| {
+        let columns = columns.iter().map(|name| name.to_string()).collect();
+        let table = Table { columns, ..table.clone() };
+        predictor.predict(Isa::detect(), &table).unwrap_err().to_string()
+    };
+    assert_eq!(error(&["a", "b"]), "invalid table: expected the 3 columns of the fit, got 2 columns");
+    assert_eq!(error(&["a", "x", "c"]), "invalid table: expected \"b\" as column 1, got \"x\" as column 1");
+}
+
+/// Saves the example after a change to its tensors and its head, and loads it.
+fn load_changed(change: impl Fn(&mut Vec<Column>, &mut serde_json::Value)) -> Result<Predictor> {
+    let (predictor, _) = example();
+    let Model::Boost(boost) = &predictor.model else { panic!("a model of another kind") };
+    let mut columns = super::boost::columns(boost);
+    let head = Head {
+        version: VERSION,
+        kind: "gbm".into(),
+        params: serde_json::to_value(&boost.params).unwrap(),
+        columns: predictor.columns.clone(),
+        info: BTreeMap::new(),
+    };
+    let mut head = serde_json::to_value(head).unwrap();
+    change(&mut columns, &mut head);
+    let views = columns.iter().map(|(name, dtype, bytes)| {
+        (*name, TensorView::new(*dtype, vec![bytes.len() * 8 / dtype.bitsize()], bytes).unwrap())
+    });
+    let metadata = Some(HashMap::from([(KEY.to_owned(), head.to_string())]));
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model");
+    fs::write(&path, safetensors::serialize(views, metadata).unwrap()).unwrap();
+    Predictor::load(&path)
+}
+
+/// Sets item `i` of the tensor `name`.
+fn set(columns: &mut [Column], name: &str, i: usize, bytes: &[u8]) {
+    let (_, _, data) = columns.iter_mut().find(|column| column.0 == name).unwrap();
+    data[i * bytes.len()..(i + 1) * bytes.len()].copy_from_slice(bytes);
+}
+
+#[test]
+fn no_hostile_tree_gets_in() {
+    assert!(load_changed(|_, _| ()).is_ok());
+    let u32s = |name: &'static str, i: usize, to: u32| {
+        load_changed(move |columns, _| set(columns, name, i, &to.to_le_bytes()))
+    };
+    let f32s = |name: &'static str, to: f32| load_changed(move |columns, _| set(columns, name, 0, &to.to_le_bytes()));
+    for (what, result) in [
+        ("a cycle", u32s("left", 1, 1)),
+        ("the root its own child", u32s("left", 0, 0)),
+        ("a child far away", u32s("left", 0, u32::MAX)),
+        ("a shared child", u32s("left", 2, 1)),
+        ("a column that is not there", u32s("feature", 0, 3)),
+        ("a huge tree", u32s("tree_nodes", 0, u32::MAX)),
+        ("an empty tree", u32s("tree_nodes", 0, 0)),
+        ("a tree too short", u32s("tree_nodes", 0, 1)),
+        ("a threshold NaN", f32s("threshold", f32::NAN)),
+        ("a value inf", f32s("value", f32::INFINITY)),
+        ("a base NaN", load_changed(|columns, _| set(columns, "base", 0, &f64::NAN.to_le_bytes()))),
+        ("a tensor missing", load_changed(|columns, _| drop(columns.remove(3)))),
+        ("a tensor of another type", load_changed(|columns, _| columns[2].1 = Dtype::F32)),
+        ("a tensor too short", load_changed(|columns, _| columns[5].2.truncate(8))),
+        ("no columns", load_changed(|_, head| head["columns"] = serde_json::json!([]))),
+        ("another version", load_changed(|_, head| head["version"] = 2.into())),
+        ("another kind", load_changed(|_, head| head["kind"] = "forest".into())),
+        ("parameters out of range", load_changed(|_, head| head["params"]["max_bin"] = 7000.into())),
+    ] {
+        assert!(matches!(result, Err(Error::Malformed { .. })), "{what}: {result:?}");
+    }
+}
+
+#[test]
+fn no_damaged_file_gets_in_or_panics() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model");
+    example().0.save(&path).unwrap();
+    let whole = fs::read(&path).unwrap();
+    for length in (0..whole.len()).step_by(41) {
+        fs::write(&path, &whole[..length]).unwrap();
+        assert!(matches!(Predictor::load(&path), Err(Error::Malformed { .. })), "{length} bytes");
+    }
+    fs::write(&path, [&u64::MAX.to_le_bytes()[..], &whole[8..]].concat()).unwrap();
+    assert!(matches!(Predictor::load(&path), Err(Error::Malformed { .. })));
+    for at in 0..whole.len() {
+        let mut damaged = whole.clone();
+        damaged[at] ^= 0x55;
+        fs::write(&path, &damaged).unwrap();
+        // it may be another predictor, but one that works
+        if let Ok(predictor) = Predictor::load(&path) {
+            let Model::Boost(boost) = &predictor.model else { panic!("a model of another kind") };
+            boost.predict(Isa::detect(), &vec![1.0; 5 * boost.width]);
+        }
+    }
+    assert!(matches!(Predictor::load(&folder.path().join("none")), Err(Error::Io { .. })));
+}
+
+/// A perceptron that was fitted for a moment.
+fn perceptron(layers: usize) -> (Predictor, Table) {
+    use crate::predictor::perceptron::{Params, fit};
+    let (_, mut table) = example();
+    table.y.iter_mut().for_each(|y| *y /= 10.0);
+    let params = Params { layers, units: 5, epochs: 2, ..Params::mlp() };
+    let model = fit(Isa::detect(), &table, Some(&table), &params, &Stop::new()).unwrap();
+    (Predictor { columns: table.columns.clone(), info: BTreeMap::new(), model: Model::Perceptron(model) }, table)
+}
+
+#[test]
+fn perceptrons_are_kept_too_and_damaged_ones_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model");
+    for (layers, kind) in [(0, "linear"), (2, "mlp")] {
+        let (predictor, table) = perceptron(layers);
+        predictor.save(&path).unwrap();
+        let loaded = Predictor::load(&path).unwrap();
+        assert!(loaded == predictor && loaded.kind() == kind);
+        let whole = fs::read(&path).unwrap();
+        for at in 0..whole.len() {
+            let mut damaged = whole.clone();
+            damaged[at] ^= 0x55;
+            fs::write(&path, &damaged).unwrap();
+            if let Ok(Predictor { model: Model::Perceptron(model), .. }) = Predictor::load(&path) {
+                model.predict(Isa::detect(), &table.x[..3 * model.width()]);
+            }
+        }
+    }
+}
