@@ -12,6 +12,7 @@ mod grow;
 mod histogram;
 mod params;
 mod sample;
+mod shap;
 mod split;
 #[cfg(test)]
 mod tests;
@@ -20,6 +21,7 @@ mod tree;
 pub use fit::fit;
 pub use forest::Forest;
 pub use params::Params;
+pub use shap::Shap;
 pub use tree::{Node, Tree};
 
 use crate::kernels::Isa;

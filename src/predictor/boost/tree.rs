@@ -44,13 +44,18 @@ impl Tree {
 
     /// The value for one row: the definition that the fast ways to predict are tested against.
     pub fn predict(&self, row: &[f32]) -> f32 {
-        let mut node = &self.nodes[0];
-        while !node.is_leaf() {
-            let x = row[node.feature as usize];
-            let left = if x.is_nan() { node.missing_left } else { x.min(f32::MAX) <= node.threshold };
-            node = &self.nodes[node.left as usize + usize::from(!left)];
+        let mut at = 0;
+        while !self.nodes[at].is_leaf() {
+            at = self.nodes[at].left as usize + usize::from(!self.goes_left(at, row));
         }
-        node.value
+        self.nodes[at].value
+    }
+
+    /// Whether a row goes to the left at the cut of node `at`.
+    pub(super) fn goes_left(&self, at: usize, row: &[f32]) -> bool {
+        let node = &self.nodes[at];
+        let x = row[node.feature as usize];
+        if x.is_nan() { node.missing_left } else { x.min(f32::MAX) <= node.threshold }
     }
 
     /// Checks that every walk ends, whatever file the tree comes from: children come after their parent, no node has two,
