@@ -1,5 +1,6 @@
 //! How good a prediction is, and on which rows that is asked.
 
+pub mod conformal;
 mod mersenne;
 pub mod metrics;
 pub mod published;
