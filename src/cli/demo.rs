@@ -6,6 +6,7 @@ use clap::Args;
 use std::path::PathBuf;
 use std::time::Instant;
 use zoometry::dataset;
+use zoometry::features::Input;
 use zoometry::train::{Job, space::Recipe};
 use zoometry::{Error, Result};
 
@@ -47,7 +48,7 @@ impl Demo {
         let mut output = Output::default();
         let zoo = train::session(&job, &zoo_path, &mut output)?;
         let (predictor, predicted, measured) = self.machine.run(|| -> Result<_> {
-            let (parts, info) = fit::from_zoo(isa, &zoo, &zoo_path, None, 0)?;
+            let (parts, info) = fit::from_zoo(isa, &zoo, &zoo_path, None, 0, &Input::default())?;
             let predictor = fit::fit(isa, &parts, &fit::default_params(), info, &mut output)?;
             let predicted = predictor.predict(isa, &parts.test)?;
             Ok((predictor, predicted, parts.test.y))

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 use zoometry::eval::Score;
+use zoometry::features::Input;
 use zoometry::kernels::Isa;
 use zoometry::predictor::boost::{self, Params};
 use zoometry::predictor::{Model, Predictor};
@@ -42,6 +43,9 @@ pub struct Fit {
     /// An option of the fit by LightGBM's name: num_leaves=31 …
     #[arg(long, value_name = "NAME=VALUE")]
     param: Vec<String>,
+    /// What the predictor sees of a zoo's networks: wstats, probes, hyper, weights …, joined by + [default: wstats]
+    #[arg(long, value_name = "KEY", conflicts_with = "x", long_help = super::INPUT_HELP)]
+    input: Option<String>,
     /// The checkpoint's epoch [default: the last]
     #[arg(long, value_name = "E", requires = "zoo")]
     epoch: Option<u32>,
@@ -68,6 +72,7 @@ impl Fit {
             return Err(Error::unknown("predictor", &self.predictor, ["gbm"]));
         }
         let isa = self.machine.isa()?;
+        let input = super::input(self.input.as_deref())?;
         let mut params = if self.zoo.is_some() { default_params() } else { Params::default() };
         for assignment in &self.param {
             params.set(assignment)?;
@@ -76,7 +81,7 @@ impl Fit {
             let (parts, info) = match (&self.zoo, &self.x) {
                 (Some(path), _) => {
                     let zoo = Zoo::open(path)?;
-                    from_zoo(isa, &zoo, path, self.epoch, self.split_seed)?
+                    from_zoo(isa, &zoo, path, self.epoch, self.split_seed, &input)?
                 }
                 (None, Some(x)) => (self.from_tables(x, &params)?, BTreeMap::new()),
                 (None, None) => return Err(Error::invalid("fit", "a zoo or --x and --y", "neither")),
@@ -141,19 +146,20 @@ fn parts(table: &Table, split_seed: u64) -> Result<Parts> {
     })
 }
 
-/// The parts of a zoo's statistics, and what the predictor's file is to say of the zoo.
+/// The parts of a zoo's table, and what the predictor's file is to say of the zoo.
 pub fn from_zoo(
     isa: Isa,
     zoo: &Zoo,
     path: &Path,
     epoch: Option<u32>,
     split_seed: u64,
+    input: &Input,
 ) -> Result<(Parts, BTreeMap<String, String>)> {
-    let table = select::table(isa, zoo, path, epoch)?;
+    let table = select::table(isa, zoo, path, epoch, input)?;
     let last = zoo.schema().checkpoints.last().copied().unwrap_or(0);
     let info = BTreeMap::from([
         (select::ZOO.to_owned(), select::identity(zoo)),
-        (select::INPUT.to_owned(), select::STATISTICS.to_owned()),
+        (select::INPUT.to_owned(), input.to_string()),
         (select::EPOCH.to_owned(), epoch.unwrap_or(last).to_string()),
         (select::SPLIT_SEED.to_owned(), split_seed.to_string()),
         (select::ARCHITECTURE.to_owned(), serde_json::to_string(&zoo.schema().arch).unwrap_or_default()),
