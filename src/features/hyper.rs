@@ -1,7 +1,7 @@
 //! Hyperparameters as columns: numbers as they are (`hyper.learning_rate`), names as one column each, 1 where it is the
 //! network's (`hyper.activation=relu`).
 
-use super::{Networks, Part};
+use super::{Networks, Part, Worker};
 use crate::zoo::{Config, Schema};
 use crate::{Error, Result};
 
@@ -74,7 +74,7 @@ impl Part for Hyper<'_> {
         columns
     }
 
-    fn worker(&self) -> Box<dyn FnMut(usize, &mut [f32]) + '_> {
+    fn worker(&self) -> Worker<'_> {
         Box::new(|network, values| {
             let mut values = values.iter_mut();
             for name in self.names {

@@ -12,16 +12,21 @@ pub mod probes;
 pub mod raw;
 pub mod stats;
 mod tensors;
+#[cfg(test)]
+mod tests;
 pub mod write;
 
 pub use input::Input;
 pub use networks::Networks;
+
+/// Writes the values of the network with this number; it has memory of its own.
+pub(crate) type Worker<'a> = Box<dyn FnMut(usize, &mut [f32]) + 'a>;
 
 /// Some columns of a table for a given set of networks.
 pub(crate) trait Part: Sync {
     /// Their names.
     fn columns(&self) -> Vec<String>;
 
-    /// What writes a network's values; it has memory of its own, so each thread takes one.
-    fn worker(&self) -> Box<dyn FnMut(usize, &mut [f32]) + '_>;
+    /// Each thread takes one.
+    fn worker(&self) -> Worker<'_>;
 }

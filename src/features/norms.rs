@@ -1,6 +1,6 @@
 //! Norms of weight tensors, bias and kernel apart: `conv1.bias.l2`, `conv1.kernel.l2` …
 
-use super::{Networks, Part, tensors};
+use super::{Networks, Part, Worker, tensors};
 
 /// Which norm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +49,7 @@ impl Part for Norms<'_> {
         self.tensors.iter().map(|tensor| format!("{}.{}", tensor.name, self.norm.name())).collect()
     }
 
-    fn worker(&self) -> Box<dyn FnMut(usize, &mut [f32]) + '_> {
+    fn worker(&self) -> Worker<'_> {
         Box::new(|network, values| {
             let weights = self.networks.weights(network);
             for (value, tensor) in values.iter_mut().zip(&self.tensors) {

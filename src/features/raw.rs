@@ -1,6 +1,6 @@
 //! The weights themselves: `conv1.bias.0` … `dense.kernel.159`, tensors in C order.
 
-use super::{Networks, Part, tensors};
+use super::{Networks, Part, Worker, tensors};
 
 /// The weights of some layers.
 pub(super) struct Raw<'n> {
@@ -24,7 +24,7 @@ impl Part for Raw<'_> {
         self.tensors.iter().flat_map(of).collect()
     }
 
-    fn worker(&self) -> Box<dyn FnMut(usize, &mut [f32]) + '_> {
+    fn worker(&self) -> Worker<'_> {
         Box::new(|network, values| {
             let weights = self.networks.weights(network);
             let all = self.tensors.iter().flat_map(|tensor| &weights[tensor.range.clone()]);

@@ -5,7 +5,7 @@
 //! A column is named `layer.tensor.statistic`, layers from 1 as papers count them: `conv1.bias.min`, `conv1.bias.q25` …
 //! `conv2.kernel.std` … `dense.kernel.mean`; another percentile is `q2.5`.
 
-use super::{Networks, Part, tensors};
+use super::{Networks, Part, Worker, tensors};
 use crate::kernels::{Isa, quantile, reduce};
 use std::ops::Range;
 
@@ -63,7 +63,8 @@ impl<'n> Stats<'n> {
 
     /// The statistics of the whole flat vector.
     pub fn global(isa: Isa, networks: &'n Networks<'n>) -> Stats<'n> {
-        let sets = vec![("all".into(), vec![0..networks.arch().parameters()])];
+        let whole = 0..networks.arch().parameters();
+        let sets = vec![("all".into(), vec![whole])];
         Stats { isa, networks, sets, percentiles: PERCENTILES.into() }
     }
 
@@ -118,7 +119,7 @@ impl Part for Stats<'_> {
         self.sets.iter().flat_map(|(set, _)| statistics().map(move |statistic| format!("{set}.{statistic}"))).collect()
     }
 
-    fn worker(&self) -> Box<dyn FnMut(usize, &mut [f32]) + '_> {
+    fn worker(&self) -> Worker<'_> {
         let longest = self.sets.iter().flat_map(|(_, windows)| windows).map(Range::len).max().unwrap_or(0);
         let mut scratch = vec![0.0; quantile::scratch_len(longest)];
         Box::new(move |network, values| {

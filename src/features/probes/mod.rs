@@ -11,7 +11,7 @@
 pub mod images;
 pub mod numbers;
 
-use super::{Networks, Part};
+use super::{Networks, Part, Worker};
 use crate::Result;
 use crate::cnn::forward::{Tile, forward};
 use crate::cnn::plan::{Layer, Plan};
@@ -85,7 +85,7 @@ impl Part for Probes<'_> {
         columns()
     }
 
-    fn worker(&self) -> Box<dyn FnMut(usize, &mut [f32]) + '_> {
+    fn worker(&self) -> Worker<'_> {
         let mut arena = Arena::new(&self.plan);
         Box::new(move |network, values| {
             self.plan.unpack(self.networks.weights(network), &mut arena.weights);
