@@ -50,6 +50,45 @@ fn the_demo_says_what_it_found() {
 }
 
 #[test]
+fn a_predictor_remembers_its_input() {
+    use safetensors::tensor::{Dtype, TensorView};
+    let (folder, zoo) = scratch("zoo.safetensors");
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    succeed(&small_zoo(&zoo, 24, 1));
+    let (first, model, zoo) = (zoometry::zoo::Zoo::open(&zoo).unwrap(), at("model"), zoo.display());
+    let bytes: Vec<u8> = first.weights(1).iter().flat_map(|w| w.to_le_bytes()).collect();
+    let view = TensorView::new(Dtype::F32, vec![1, 4970], &bytes).unwrap();
+    std::fs::write(at("loose"), safetensors::serialize([("weights", view)], None).unwrap()).unwrap();
+    let fit = |input: &str| {
+        let text = succeed(&format!("fit {zoo} --input {input} --out {model} --param n_estimators=20 --json"));
+        let fit: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let text = succeed(&format!("evaluate {model} {zoo} --json"));
+        let evaluate: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!((&evaluate["mse"], &evaluate["n"]), (&fit["mse"], &fit["n_test"]), "{input}");
+        assert_eq!(succeed(&format!("predict {model} {zoo}")).lines().count(), 25, "{input}");
+    };
+    for input in ["wstats-layers:0,1,2,3-qts:0,25,50,75,100", "weights.3", "hyper+weights"] {
+        fit(input);
+    }
+    fail(&format!("predict {model} {}", at("loose")), 2, &["hyper", "a zoo", "weights alone"]);
+    fit("wstats-pooled+probes");
+    fail(&format!("predict {model} {}", at("loose")), 2, &["--activation", "relu, tanh"]);
+    fail(&format!("predict {model} {} --activation relux", at("loose")), 2, &["\"relu\""]);
+    fail(&format!("predict {model} {zoo} --activation relu"), 2, &["--activation"]);
+    succeed(&format!("predict {model} {} --activation tanh", at("loose")));
+    // networks of another shape have the same columns
+    let other = at("other");
+    succeed(&format!("{} --set layers=8s2same,12s1", small_zoo(Path::new(&other), 3, 1)));
+    succeed(&format!("evaluate {model} {other}"));
+    fit("wstats");
+    fail(&format!("evaluate {model} {other}"), 1, &["other", "input"]);
+    fail(&format!("fit {zoo} --input wstat"), 2, &["did you mean \"wstats\"?"]);
+    fail(&format!("fit {zoo} --input wstats-layers:7-qts:0"), 2, &["0 to 3", "7"]);
+    fail(&format!("features {zoo} --input hyper.seed"), 2, &["hyperparameter", "learning_rate"]);
+    fail("fit --x x.npy --y y.npy --input wstats", 2, &["--input"]);
+}
+
+#[test]
 fn tables_are_fitted() {
     use npyz::WriterBuilder;
     let (folder, _) = scratch("");
@@ -210,6 +249,18 @@ fn python_agrees() {
     let features = folder.join("features.safetensors").display().to_string();
     succeed(&format!("features {zoo} --out {features}"));
     script("check_features.py", &[&zoo, &features]);
+    let files: Vec<String> =
+        ["probes", "wstats-layers:0,3-qts:2.5,50+wnorm-layers:1-l2", "hyper+hyper.optimizer+weights.3"]
+            .iter()
+            .enumerate()
+            .map(|(number, input)| {
+                let file = folder.join(format!("input{number}.safetensors")).display().to_string();
+                succeed(&format!("features {zoo} --input {input} --out {file}"));
+                file
+            })
+            .collect();
+    let arguments: Vec<&str> = std::iter::once(&zoo).chain(&files).map(String::as_str).collect();
+    script("check_inputs.py", &arguments);
 }
 
 #[cfg(unix)]

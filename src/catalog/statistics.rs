@@ -1,11 +1,12 @@
 //! Weight statistics, tensor by tensor and of whole networks.
 
-use super::noise;
+use super::{noise, wide};
 use crate::bench::{Case, Cost, Work};
 use crate::cnn::{Arch, layout};
 use crate::eval::metrics::kendall_tau_b;
-use crate::features::stats;
-use crate::kernels::{Isa, quantile, reduce, reference};
+use crate::features::{Input, Networks};
+use crate::kernels::activation::Activation;
+use crate::kernels::{Isa, Leg, quantile, reduce, reference};
 use crate::rng::Stream;
 
 /// Sizes of the reference net's larger tensors.
@@ -32,8 +33,19 @@ pub fn cases() -> Vec<Case> {
         items: "networks",
         tolerance: 1e-6,
         spreads: true,
-        make: Box::new(|isa| Box::new(Statistics::new(isa))),
+        make: Box::new(|isa| Box::new(Statistics(Seen::new(isa, Input::default())))),
     });
+    if let Ok(input) = "probes".parse::<Input>() {
+        cases.push(Case {
+            name: "probes",
+            shape: format!("{NETWORKS}x4970"),
+            cost: Cost { flops: 0.0, bytes: (NETWORKS * 4970 * 4) as f64, items: NETWORKS as f64 },
+            items: "networks",
+            tolerance: 1e-4,
+            spreads: true,
+            make: Box::new(move |isa| Box::new(Probes(Seen::new(isa, input.clone())))),
+        });
+    }
     cases.push(Case {
         name: "kendall_tau_b",
         shape: PAIRS.to_string(),
@@ -95,42 +107,50 @@ impl Work for Quartiles {
         self.found = quantile::quartiles(self.isa, &self.x, &mut self.scratch);
     }
     fn output(&mut self) -> Vec<f64> {
-        super::wide(&self.found)
+        wide(&self.found)
     }
     fn definition(&mut self) -> Vec<f64> {
         reference::quantile::quartiles(&self.x).to_vec()
     }
 }
 
-/// The 56 statistics of networks of the reference's shape.
-struct Statistics {
+/// What a predictor sees of networks of the reference's shape.
+struct Seen {
     isa: Isa,
+    input: Input,
     arch: Arch,
     weights: Vec<f32>,
     found: Vec<f32>,
 }
 
-impl Statistics {
-    fn new(isa: Isa) -> Statistics {
+impl Seen {
+    fn new(isa: Isa, input: Input) -> Seen {
         let arch = Arch { height: 28, width: 28, convs: crate::cnn::reference_stack(), classes: 10 };
         // normal weights, as most initialisers give; uniform ones would flatter a selection by sampling
         let mut stream = Stream::new(2, 0, 0);
-        let weights = (0..NETWORKS * arch.parameters()).map(|_| stream.normal() as f32).collect();
-        Statistics { isa, arch, weights, found: Vec::new() }
+        let weights = (0..NETWORKS * arch.parameters()).map(|_| 0.1 * stream.normal() as f32).collect();
+        Seen { isa, input, arch, weights, found: Vec::new() }
+    }
+
+    fn table(&self, isa: Isa) -> Vec<f32> {
+        let networks = Networks::Loose { arch: &self.arch, weights: &self.weights, activation: Some(Activation::Relu) };
+        self.input.table(isa, &networks).map_or(Vec::new(), |table| table.x)
     }
 }
 
+struct Statistics(Seen);
+
 impl Work for Statistics {
     fn run(&mut self) {
-        self.found = stats::of_weights(self.isa, &self.arch, &self.weights).x;
+        self.0.found = self.0.table(self.0.isa);
     }
     fn output(&mut self) -> Vec<f64> {
-        super::wide(&self.found)
+        wide(&self.0.found)
     }
     fn definition(&mut self) -> Vec<f64> {
-        let mut all = Vec::new();
-        for network in self.weights.chunks_exact(self.arch.parameters()) {
-            for tensor in layout::tensors(&self.arch) {
+        let (arch, mut all) = (&self.0.arch, Vec::new());
+        for network in self.0.weights.chunks_exact(arch.parameters()) {
+            for tensor in layout::tensors(arch) {
                 let weights = &network[tensor.range()];
                 let moments = reference::reduce::moments(weights);
                 let [q25, median, q75] = reference::quantile::quartiles(weights);
@@ -139,6 +159,22 @@ impl Work for Statistics {
             }
         }
         all
+    }
+}
+
+struct Probes(Seen);
+
+impl Work for Probes {
+    fn run(&mut self) {
+        self.0.found = self.0.table(self.0.isa);
+    }
+    fn output(&mut self) -> Vec<f64> {
+        self.0.found.iter().map(|&value| if value.is_nan() { 0.0 } else { f64::from(value) }).collect()
+    }
+    /// The portable leg's numbers: there are no others in this program, `tests/python/check_inputs.py` has NumPy's.
+    fn definition(&mut self) -> Vec<f64> {
+        self.0.found = Isa::new(Leg::Portable).map_or(Vec::new(), |isa| self.0.table(isa));
+        self.output()
     }
 }
 

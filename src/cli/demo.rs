@@ -7,6 +7,7 @@ use clap::Args;
 use std::path::PathBuf;
 use std::time::Instant;
 use zoometry::dataset;
+use zoometry::features::Input;
 use zoometry::predictor::Options;
 use zoometry::train::{Job, space::Recipe};
 use zoometry::{Error, Result};
@@ -49,7 +50,7 @@ impl Demo {
         let mut output = Output::default();
         let zoo = train::session(&job, &zoo_path, &mut output)?;
         let (predictor, predicted, measured) = self.machine.run(|| -> Result<_> {
-            let (parts, info) = fit::from_zoo(isa, &zoo, &zoo_path, None, &Division::Seed(0))?;
+            let (parts, info) = fit::from_zoo(isa, &zoo, &zoo_path, None, &Division::Seed(0), &Input::default())?;
             let predictor = fit::fit(isa, &parts, &Options::Boost(fit::default_params()), info, &mut output)?;
             let predicted = predictor.predict(isa, &parts.test)?;
             Ok((predictor, predicted, parts.test.y))

@@ -36,10 +36,11 @@ impl Evaluate {
     pub fn run(&self) -> Result<Output> {
         let isa = self.machine.isa()?;
         let predictor = Predictor::load(&self.model)?;
+        let input = select::input(&predictor, &self.model)?;
         let zoo = Zoo::open(&self.zoo)?;
         let start = Instant::now();
         let (score, part, rows) = self.machine.run(|| -> Result<_> {
-            let table = select::table(isa, &zoo, &self.zoo, self.epoch)?;
+            let table = select::table(isa, &zoo, &self.zoo, self.epoch, &input)?;
             select::same_columns(&predictor, &table, &self.zoo)?;
             let (rows, part) = select::unseen(&predictor.info, &zoo, &table, self.split.as_deref())?;
             let table = table.select(&rows);

@@ -5,13 +5,13 @@ use super::{Machine, select};
 use clap::Args;
 use std::path::PathBuf;
 use std::time::Instant;
-use zoometry::features::write;
+use zoometry::features::{Networks, write};
 use zoometry::zoo::Zoo;
 use zoometry::{Error, Result};
 
-/// Compute the statistics of every network's weights
+/// Compute what a predictor sees of every network
 ///
-/// Seven numbers for each weight tensor: min, q25, median, q75, max, std, mean; 56 for the reference net.
+/// By default seven numbers for each weight tensor: min, q25, median, q75, max, std, mean; 56 for the reference net.
 #[derive(Args)]
 pub struct Features {
     /// The zoo file
@@ -21,6 +21,9 @@ pub struct Features {
     /// CSV
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// What is computed: wstats, probes, hyper, weights …, joined by + [default: wstats]
+    #[arg(long, value_name = "KEY", long_help = super::INPUT_HELP)]
+    input: Option<String>,
     /// The checkpoint's epoch [default: the last]
     #[arg(long, value_name = "E")]
     epoch: Option<u32>,
@@ -31,24 +34,22 @@ pub struct Features {
 impl Features {
     pub fn run(&self) -> Result<Output> {
         let isa = self.machine.isa()?;
+        let input = super::input(self.input.as_deref())?;
         let zoo = Zoo::open(&self.zoo)?;
         let rows = select::rows(&zoo, &self.zoo, self.epoch)?;
         let start = Instant::now();
-        let table = self.machine.run(|| zoometry::features::stats::table(isa, &zoo, &rows));
+        let table = self.machine.run(|| input.table(isa, &Networks::Zoo { zoo: &zoo, rows: &rows }))?;
         let seconds = start.elapsed().as_secs_f64();
         let mut output = Output::default();
         output.set("rows", table.rows());
+        output.set("input", input.to_string());
         output.set("columns", &table.columns);
         output.set("seconds", seconds);
         match &self.out {
             Some(path) => {
                 write::write(&table, path)?;
                 let (rows, width) = (count(table.rows() as u64), table.width());
-                output.line(format!(
-                    "{}: {rows} networks × {width} statistics in {}",
-                    path.display(),
-                    duration(seconds)
-                ));
+                output.line(format!("{}: {rows} networks × {width} columns in {}", path.display(), duration(seconds)));
                 output.set("out", path);
             }
             None if self.machine.json => output.set("x", table.x.chunks(table.width().max(1)).collect::<Vec<_>>()),

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 use zoometry::eval::{Score, Split};
+use zoometry::features::Input;
 use zoometry::kernels::Isa;
 use zoometry::predictor::boost::Params;
 use zoometry::predictor::{Options, Predictor};
@@ -45,6 +46,9 @@ pub struct Fit {
     /// optimizer=adam|sgd, l2, batch_size, epochs, early_stopping_rounds, seed and, of mlp, layers, units, dropout
     #[arg(long, value_name = "NAME=VALUE")]
     param: Vec<String>,
+    /// What the predictor sees of a zoo's networks: wstats, probes, hyper, weights …, joined by + [default: wstats]
+    #[arg(long, value_name = "KEY", conflicts_with = "x", long_help = super::INPUT_HELP)]
+    input: Option<String>,
     /// The checkpoint's epoch [default: the last]
     #[arg(long, value_name = "E", requires = "zoo")]
     epoch: Option<u32>,
@@ -71,6 +75,7 @@ pub struct Parts {
 impl Fit {
     pub fn run(&self) -> Result<Output> {
         let isa = self.machine.isa()?;
+        let input = super::input(self.input.as_deref())?;
         let mut options = Options::new(&self.predictor)?;
         if let (Options::Boost(params), Some(_)) = (&mut options, &self.zoo) {
             *params = default_params();
@@ -83,7 +88,7 @@ impl Fit {
                 (Some(path), _) => {
                     let zoo = Zoo::open(path)?;
                     let division = Division::new(self.split.as_deref(), self.split_seed, &zoo)?;
-                    from_zoo(isa, &zoo, path, self.epoch, &division)?
+                    from_zoo(isa, &zoo, path, self.epoch, &division, &input)?
                 }
                 (None, Some(x)) => (self.from_tables(x, &options)?, BTreeMap::new()),
                 (None, None) => return Err(Error::invalid("fit", "a zoo or --x and --y", "neither")),
@@ -147,19 +152,20 @@ fn parts(table: &Table, split: &Split) -> Parts {
     }
 }
 
-/// The parts of a zoo's statistics, and what the predictor's file is to say of the zoo.
+/// The parts of a zoo's table, and what the predictor's file is to say of the zoo.
 pub fn from_zoo(
     isa: Isa,
     zoo: &Zoo,
     path: &Path,
     epoch: Option<u32>,
     division: &Division,
+    input: &Input,
 ) -> Result<(Parts, BTreeMap<String, String>)> {
-    let table = select::table(isa, zoo, path, epoch)?;
+    let table = select::table(isa, zoo, path, epoch, input)?;
     let last = zoo.schema().checkpoints.last().copied().unwrap_or(0);
     let mut info = BTreeMap::from([
         (select::ZOO.to_owned(), select::identity(zoo)),
-        (select::INPUT.to_owned(), select::STATISTICS.to_owned()),
+        (select::INPUT.to_owned(), input.to_string()),
         (select::EPOCH.to_owned(), epoch.unwrap_or(last).to_string()),
         (select::ARCHITECTURE.to_owned(), serde_json::to_string(&zoo.schema().arch).unwrap_or_default()),
     ]);

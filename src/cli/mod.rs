@@ -17,6 +17,7 @@ mod train;
 
 use clap::{Args, Parser, Subcommand};
 use std::process::ExitCode;
+use zoometry::features::Input;
 use zoometry::kernels::{Isa, Leg};
 use zoometry::par::Stop;
 use zoometry::{Error, Result};
@@ -40,7 +41,7 @@ enum Verb {
     Train(train::Train),
     /// Show what is in a zoo file and how far it is
     Info(info::Info),
-    /// Compute the statistics of every network's weights
+    /// Compute what a predictor sees of every network
     Features(features::Features),
     /// Fit a predictor of accuracy to a zoo or a table
     Fit(fit::Fit),
@@ -89,6 +90,26 @@ fn isa(name: Option<&str>) -> Result<Isa> {
     let leg: Leg = name.parse().map_err(|_| Error::unknown("instruction set", name, Leg::ALL))?;
     let has: Vec<&str> = Isa::available().map(|isa| isa.leg().name()).collect();
     Isa::new(leg).ok_or_else(|| Error::invalid("--isa", format!("what this machine has: {}", has.join(", ")), name))
+}
+
+/// What `--input` takes.
+const INPUT_HELP: &str = "\
+What is seen of a network; keys are joined by + as in wstats+probes [default: wstats]
+
+  wstats                    min, q25, median, q75, max, std, mean of each weight tensor
+  wstats-layers:0,3-qts:5,50,95
+                            these percentiles, std and mean of these layers (from 0, the dense one is the last)
+  wstats-glob               of all weights together
+  wstats-pooled             first layer, last layer, mean of those between: for zoos of different architectures
+  wnorm-layers:0,1,2,3-l2   a norm of each tensor, l1 or l2
+  weights, weights.0        the weights, of all layers or of one
+  hyper, hyper.NAME         hyperparameters: w_init, activation, learning_rate, init_std, l2reg, train_fraction,
+                            dropout, or one of them or optimizer; hyper+hyper.optimizer is all
+  probes                    what comes out for 24 images made from formulas: for zoos of different architectures";
+
+/// The input of a key, or the default.
+fn input(key: Option<&str>) -> Result<Input> {
+    key.map_or_else(|| Ok(Input::default()), str::parse)
 }
 
 /// Where data sets are looked for.

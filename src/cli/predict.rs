@@ -6,7 +6,7 @@ use clap::Args;
 use serde_json::json;
 use std::path::PathBuf;
 use zoometry::cnn::Arch;
-use zoometry::features::stats;
+use zoometry::features::{Input, Networks as Features, networks};
 use zoometry::kernels::Isa;
 use zoometry::predictor::Predictor;
 use zoometry::table::Table;
@@ -30,6 +30,10 @@ pub struct Predict {
     /// The checkpoint's epoch [default: the last]
     #[arg(long, value_name = "E")]
     epoch: Option<u32>,
+    /// The networks' activation where the file has weights alone and the predictor's input is probes: relu, tanh, sigmoid or
+    /// gelu
+    #[arg(long, value_name = "NAME")]
+    activation: Option<String>,
     #[command(flatten)]
     pub machine: Machine,
 }
@@ -45,8 +49,9 @@ impl Predict {
     pub fn run(&self) -> Result<Output> {
         let isa = self.machine.isa()?;
         let predictor = Predictor::load(&self.model)?;
+        let input = select::input(&predictor, &self.model)?;
         let (networks, predicted) = self.machine.run(|| -> Result<_> {
-            let networks = self.networks(isa, &predictor)?;
+            let networks = self.networks(isa, &predictor, &input)?;
             select::same_columns(&predictor, &networks.table, &self.file)?;
             let predicted = predictor.predict(isa, &networks.table)?;
             Ok((networks, predicted))
@@ -67,19 +72,25 @@ impl Predict {
     }
 
     /// The networks of a zoo, or of any file with a tensor `weights`.
-    fn networks(&self, isa: Isa, predictor: &Predictor) -> Result<Networks> {
+    fn networks(&self, isa: Isa, predictor: &Predictor, input: &Input) -> Result<Networks> {
         let file = Loose::open(&self.file)?;
         if file.is_zoo() {
+            if let Some(name) = &self.activation {
+                let expected = "a file of weights alone (a zoo has its networks' own activations)";
+                return Err(Error::invalid("--activation", expected, format!("{name} and a zoo")));
+            }
             let zoo = Zoo::open(&self.file)?;
             let rows = select::rows(&zoo, &self.file, self.epoch)?;
             let names = rows.iter().map(|&row| (u64::from(zoo.run()[row]), Some(zoo.epoch()[row]))).collect();
-            return Ok(Networks { table: stats::table(isa, &zoo, &rows), names });
+            return Ok(Networks { table: input.table(isa, &Features::Zoo { zoo: &zoo, rows: &rows })?, names });
         }
         let arch = predictor.info.get(select::ARCHITECTURE).and_then(|text| serde_json::from_str::<Arch>(text).ok());
         let Some(arch) = arch.filter(|arch| arch.check().is_ok()) else {
             return Err(Error::malformed(&self.model, "a predictor fitted to a zoo", "one fitted to a table"));
         };
-        let table = stats::of_weights(isa, &arch, &file.weights(&arch)?);
+        let weights = file.weights(&arch)?;
+        let activation = self.activation.as_deref().map(networks::activation).transpose()?;
+        let table = input.table(isa, &Features::Loose { arch: &arch, weights: &weights, activation })?;
         let names = (0..table.rows() as u64).map(|row| (row, None)).collect();
         Ok(Networks { table, names })
     }

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use zoometry::eval::{Fractions, Published, Split};
+use zoometry::features::{Input, Networks};
 use zoometry::kernels::Isa;
 use zoometry::predictor::Predictor;
 use zoometry::table::Table;
 use zoometry::zoo::{Source, Zoo};
-use zoometry::{Error, Result, features};
+use zoometry::{Error, Result};
 
 /// Keys of a predictor's `info`.
 pub const ZOO: &str = "zoo";
@@ -19,9 +20,6 @@ pub const SPLIT: &str = "split";
 pub const ARCHITECTURE: &str = "architecture";
 pub const N_TRAIN: &str = "n_train";
 pub const N_VAL: &str = "n_val";
-
-/// The input that predictors are fitted to by default, by the reference's key.
-pub const STATISTICS: &str = "wstats";
 
 /// The finished rows of an epoch; the last one if none is given.
 ///
@@ -42,9 +40,18 @@ pub fn rows(zoo: &Zoo, path: &Path, epoch: Option<u32>) -> Result<Vec<usize>> {
     Ok(rows)
 }
 
-/// The statistics of the finished rows as a table.
-pub fn table(isa: Isa, zoo: &Zoo, path: &Path, epoch: Option<u32>) -> Result<Table> {
-    Ok(features::stats::table(isa, zoo, &rows(zoo, path, epoch)?))
+/// The input's columns of the finished rows as a table.
+pub fn table(isa: Isa, zoo: &Zoo, path: &Path, epoch: Option<u32>, input: &Input) -> Result<Table> {
+    input.table(isa, &Networks::Zoo { zoo, rows: &rows(zoo, path, epoch)? })
+}
+
+/// The input that a predictor was fitted to, as its file says.
+///
+/// # Errors
+/// [`Error::Malformed`] where it says something else.
+pub fn input(predictor: &Predictor, path: &Path) -> Result<Input> {
+    let Some(key) = predictor.info.get(INPUT) else { return Ok(Input::default()) };
+    key.parse().map_err(|error: Error| Error::malformed(path, "a known input", error.to_string()))
 }
 
 /// What tells a zoo from others: data, recipe and seed. Two files of the same identity hold the same networks.
@@ -89,7 +96,7 @@ impl Division {
     }
 }
 
-/// Refuses networks whose statistics are not those that a predictor was fitted to.
+/// Refuses networks whose columns are not those that a predictor was fitted to.
 ///
 /// # Errors
 /// [`Error::Mismatch`] naming the file of the networks.

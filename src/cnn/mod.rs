@@ -1,5 +1,6 @@
 //! `Arch`: the shape of a network. A stack of 3×3 convolutions, global average pooling, one dense layer.
 
+pub mod forward;
 pub mod init;
 pub mod layout;
 pub mod plan;

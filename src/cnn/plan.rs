@@ -31,10 +31,17 @@ pub struct Plan {
     pub image_border: (usize, usize),
     /// Length of the working parameters in lanes.
     pub lanes: usize,
-    /// `place[k]`: index of parameter `k` of the flat vector among the working parameters.
-    place: Vec<usize>,
+    /// Stretches of the flat vector that lie together among the working parameters too, in order.
+    stretches: Vec<Stretch>,
     /// Working parameters that stand for no real one and must stay zero.
     padding: Vec<usize>,
+}
+
+/// Neighbours in both orders.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Stretch {
+    flat: Range<usize>,
+    working: Range<usize>,
 }
 
 impl Plan {
@@ -63,7 +70,7 @@ impl Plan {
         let mut real = vec![false; lanes * LANES];
         place.iter().for_each(|&at| real[at] = true);
         let padding = (0..real.len()).filter(|&at| !real[at]).collect();
-        Plan { arch: arch.clone(), layers, image_border, lanes, place, padding }
+        Plan { arch: arch.clone(), layers, image_border, lanes, stretches: stretches(&place), padding }
     }
 
     /// The convolutions.
@@ -80,16 +87,16 @@ impl Plan {
     pub fn unpack(&self, flat: &[f32], working: &mut [Lanes]) {
         let working = Lanes::flat_mut(working);
         working.fill(0.0);
-        for (&at, &value) in self.place.iter().zip(flat) {
-            working[at] = value;
+        for stretch in &self.stretches {
+            working[stretch.working.clone()].copy_from_slice(&flat[stretch.flat.clone()]);
         }
     }
 
     /// Reads the flat vector out of the working parameters.
     pub fn pack(&self, working: &[Lanes], flat: &mut [f32]) {
         let working = Lanes::flat(working);
-        for (&at, value) in self.place.iter().zip(flat) {
-            *value = working[at];
+        for stretch in &self.stretches {
+            flat[stretch.flat.clone()].copy_from_slice(&working[stretch.working.clone()]);
         }
     }
 
@@ -113,6 +120,18 @@ fn padded(dims: Dims) -> Dims {
         left: 0,
         ..dims
     }
+}
+
+/// Parameters of the flat vector that follow each other among the working parameters, taken together.
+fn stretches(place: &[usize]) -> Vec<Stretch> {
+    let mut stretches: Vec<Stretch> = Vec::new();
+    for (index, &at) in place.iter().enumerate() {
+        match stretches.last_mut() {
+            Some(last) if last.working.end == at => (last.flat.end, last.working.end) = (index + 1, at + 1),
+            _ => stretches.push(Stretch { flat: index..index + 1, working: at..at + 1 }),
+        }
+    }
+    stretches
 }
 
 /// Where each parameter of the flat vector lies among the working parameters.

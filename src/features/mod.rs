@@ -1,7 +1,32 @@
-//! Features: what is computed from a network's weights for a predictor to see; a [`crate::zoo::Zoo`] becomes a
+//! Features: what is computed from a network's weights for a predictor to see; [`Networks`] become a
 //! [`crate::table::Table`].
 //!
-//! [`stats`] is the set of the reference: seven statistics of each tensor. [`mod@write`] keeps a table as a file.
+//! An [`Input`] names what is computed by the reference's keys. [`stats`], [`norms`], [`raw`] and [`hyper`] are the
+//! reference's own; [`probes`] is ours. [`mod@write`] keeps a table as a file.
 
+pub mod hyper;
+pub mod input;
+pub mod networks;
+pub mod norms;
+pub mod probes;
+pub mod raw;
 pub mod stats;
+mod tensors;
+#[cfg(test)]
+mod tests;
 pub mod write;
+
+pub use input::Input;
+pub use networks::Networks;
+
+/// Writes the values of the network with this number; it has memory of its own.
+pub(crate) type Worker<'a> = Box<dyn FnMut(usize, &mut [f32]) + 'a>;
+
+/// Some columns of a table for a given set of networks.
+pub(crate) trait Part: Sync {
+    /// Their names.
+    fn columns(&self) -> Vec<String>;
+
+    /// Each thread takes one.
+    fn worker(&self) -> Worker<'_>;
+}

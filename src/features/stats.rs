@@ -1,24 +1,25 @@
-//! Weight statistics: seven numbers of each tensor, 56 for the reference net.
+//! Weight statistics: seven numbers of each tensor, 56 for the reference net; or with other percentiles.
 //!
 //! In the order of the reference's notebook: minimum, 25 %, 50 % and 75 % quantile, maximum (NumPy's linear percentile),
 //! standard deviation (the population's), mean. Tensors in the order of the flat vector: bias before kernel, layer by layer.
 //! A column is named `layer.tensor.statistic`, layers from 1 as papers count them: `conv1.bias.min`, `conv1.bias.q25` …
-//! `conv2.kernel.std` … `dense.kernel.mean`.
+//! `conv2.kernel.std` … `dense.kernel.mean`; another percentile is `q2.5`.
 
-use crate::cnn::{Arch, layout};
+use super::{Networks, Part, Worker, tensors};
 use crate::kernels::{Isa, quantile, reduce};
-use crate::table::Table;
-use crate::zoo::Zoo;
-use rayon::prelude::*;
+use std::ops::Range;
 
-/// The statistics of a tensor, in their order.
-pub const STATISTICS: [&str; 7] = ["min", "q25", "median", "q75", "max", "std", "mean"];
+/// The percentiles of the reference.
+pub const PERCENTILES: [f64; 5] = [0.0, 25.0, 50.0, 75.0, 100.0];
 
-/// Names of the columns for networks of one shape; see the module.
-pub fn columns(arch: &Arch) -> Vec<String> {
-    let layers = (1..=arch.convs.len()).map(|number| format!("conv{number}")).chain(["dense".into()]);
-    let tensors = layers.flat_map(|layer| [format!("{layer}.bias"), format!("{layer}.kernel")]);
-    tensors.flat_map(|tensor| STATISTICS.map(|statistic| format!("{tensor}.{statistic}"))).collect()
+/// What a percentile's column is called.
+fn percentile_name(percentile: f64) -> String {
+    match percentile {
+        0.0 => "min".into(),
+        50.0 => "median".into(),
+        100.0 => "max".into(),
+        other => format!("q{other}"),
+    }
 }
 
 /// The statistics of one tensor; `scratch` as [`quantile::quartiles`] wants it.
@@ -33,56 +34,114 @@ pub fn statistics(isa: Isa, weights: &[f32], scratch: &mut [f32]) -> [f32; 7] {
     [moments.min, q25, median, q75, moments.max, moments.variance.sqrt() as f32, moments.mean as f32]
 }
 
-/// The statistics of the given rows of a zoo, computed in place on rayon's threads; target: test accuracy, group: run.
-///
-/// The same bits on every leg and for every number of threads.
-///
-/// # Panics
-/// If there is no such row.
-pub fn table(isa: Isa, zoo: &Zoo, rows: &[usize]) -> Table {
-    Table {
-        columns: columns(&zoo.schema().arch),
-        x: compute(isa, &zoo.schema().arch, rows.len(), &|index| zoo.weights(rows[index])),
-        y: rows.iter().map(|&row| zoo.test_accuracy()[row]).collect(),
-        group: rows.iter().map(|&row| u64::from(zoo.run()[row])).collect(),
+/// A percentile of sorted numbers, linear between neighbours as NumPy's.
+fn percentile(sorted: &[f32], percentile: f64) -> f32 {
+    let position = percentile / 100.0 * (sorted.len() - 1) as f64;
+    let low = position as usize;
+    let (a, b) = (f64::from(sorted[low]), f64::from(sorted[(low + 1).min(sorted.len() - 1)]));
+    // no difference of two infinities
+    let step = if a == b { 0.0 } else { (b - a) * position.fract() };
+    (a + step) as f32
+}
+
+/// Some percentiles, the standard deviation and the mean of sets of weights.
+pub(super) struct Stats<'n> {
+    isa: Isa,
+    networks: &'n Networks<'n>,
+    /// Name and windows of each set; of several windows the statistics are averaged, of none they are NaN.
+    sets: Vec<(String, Vec<Range<usize>>)>,
+    percentiles: Vec<f64>,
+}
+
+impl<'n> Stats<'n> {
+    /// The statistics of each tensor of the given layers, which count from 0.
+    pub fn of_layers(isa: Isa, networks: &'n Networks<'n>, layers: &[usize], percentiles: &[f64]) -> Stats<'n> {
+        let tensors = tensors::tensors(networks.arch(), layers);
+        let sets = tensors.into_iter().map(|tensor| (tensor.name, vec![tensor.range])).collect();
+        Stats { isa, networks, sets, percentiles: percentiles.into() }
+    }
+
+    /// The statistics of the whole flat vector.
+    pub fn global(isa: Isa, networks: &'n Networks<'n>) -> Stats<'n> {
+        let whole = 0..networks.arch().parameters();
+        let sets = vec![("all".into(), vec![whole])];
+        Stats { isa, networks, sets, percentiles: PERCENTILES.into() }
+    }
+
+    /// The statistics of the first and the last layer, and the mean of those of the layers between: 42 columns for every
+    /// shape.
+    pub fn pooled(isa: Isa, networks: &'n Networks<'n>) -> Stats<'n> {
+        let arch = networks.arch();
+        let last = tensors::layers(arch) - 1;
+        let mut sets = Vec::new();
+        for (name, layers) in [("first", 0..1), ("middle", 1..last), ("last", last..last + 1)] {
+            let tensors = tensors::tensors(arch, &layers.collect::<Vec<_>>());
+            for (index, kind) in ["bias", "kernel"].into_iter().enumerate() {
+                let windows = tensors.iter().skip(index).step_by(2).map(|tensor| tensor.range.clone()).collect();
+                sets.push((format!("{name}.{kind}"), windows));
+            }
+        }
+        Stats { isa, networks, sets, percentiles: PERCENTILES.into() }
+    }
+
+    /// The statistics of one set of weights.
+    fn fill(&self, weights: &[f32], scratch: &mut [f32], values: &mut [f32]) {
+        if self.percentiles == PERCENTILES {
+            values.copy_from_slice(&statistics(self.isa, weights, scratch));
+            return;
+        }
+        let moments = reduce::moments(self.isa, weights);
+        let (quantiles, rest) = values.split_at_mut(self.percentiles.len());
+        rest.copy_from_slice(&[moments.variance.sqrt() as f32, moments.mean as f32]);
+        let sorted = &mut scratch[..weights.len()];
+        sorted.copy_from_slice(weights);
+        sorted.sort_unstable_by(f32::total_cmp);
+        for (value, &p) in quantiles.iter_mut().zip(&self.percentiles) {
+            *value = if moments.min.is_nan() { f32::NAN } else { percentile(sorted, p) };
+        }
+    }
+
+    /// The mean of the statistics of several windows.
+    fn average(&self, weights: &[f32], windows: &[Range<usize>], scratch: &mut [f32], values: &mut [f32]) {
+        let mut sums = vec![0.0; values.len()];
+        for window in windows {
+            self.fill(&weights[window.clone()], scratch, values);
+            sums.iter_mut().zip(values.iter()).for_each(|(sum, &value)| *sum += f64::from(value));
+        }
+        // no window: 0/0 is NaN, a missing value
+        values.iter_mut().zip(sums).for_each(|(value, sum)| *value = (sum / windows.len() as f64) as f32);
     }
 }
 
-/// The statistics of networks that lie one after another, their accuracies unknown.
-///
-/// # Panics
-/// If `weights` are not whole networks.
-pub fn of_weights(isa: Isa, arch: &Arch, weights: &[f32]) -> Table {
-    let parameters = arch.parameters();
-    assert!(weights.len().is_multiple_of(parameters), "whole networks of {parameters} weights");
-    let rows = weights.len() / parameters;
-    let x = compute(isa, arch, rows, &|row| &weights[row * parameters..(row + 1) * parameters]);
-    Table { columns: columns(arch), x, y: Vec::new(), group: (0..rows as u64).collect() }
-}
+impl Part for Stats<'_> {
+    fn columns(&self) -> Vec<String> {
+        let statistics = || self.percentiles.iter().map(|&p| percentile_name(p)).chain(["std".into(), "mean".into()]);
+        self.sets.iter().flat_map(|(set, _)| statistics().map(move |statistic| format!("{set}.{statistic}"))).collect()
+    }
 
-/// Statistics of `rows` networks, row-major.
-fn compute<'w>(isa: Isa, arch: &Arch, rows: usize, weights: &(dyn Fn(usize) -> &'w [f32] + Sync)) -> Vec<f32> {
-    let tensors = layout::tensors(arch);
-    let width = tensors.len() * STATISTICS.len();
-    let longest = tensors.iter().map(|tensor| tensor.range().len()).max().unwrap_or(0);
-    let mut x = vec![0.0; rows * width];
-    x.par_chunks_mut(width).enumerate().for_each_init(
-        || vec![0.0; quantile::scratch_len(longest)],
-        |scratch, (row, features)| {
-            for (tensor, seven) in tensors.iter().zip(features.as_chunks_mut().0) {
-                *seven = statistics(isa, &weights(row)[tensor.range()], scratch);
+    fn worker(&self) -> Worker<'_> {
+        let longest = self.sets.iter().flat_map(|(_, windows)| windows).map(Range::len).max().unwrap_or(0);
+        let mut scratch = vec![0.0; quantile::scratch_len(longest)];
+        Box::new(move |network, values| {
+            let weights = self.networks.weights(network);
+            for ((_, windows), values) in self.sets.iter().zip(values.chunks_exact_mut(self.percentiles.len() + 2)) {
+                match &windows[..] {
+                    [window] => self.fill(&weights[window.clone()], &mut scratch, values),
+                    windows => self.average(weights, windows, &mut scratch, values),
+                }
             }
-        },
-    );
-    x
+        })
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cnn::{Arch, layout};
+    use crate::features::Input;
     use crate::kernels::reference;
     use crate::par::with_threads;
-    use crate::zoo::{Config, Metrics, Schema, Status, Writer};
+    use crate::zoo::{Config, Metrics, Schema, Status, Writer, Zoo};
 
     fn noise(n: usize, seed: u64) -> Vec<f32> {
         let mut state = seed;
@@ -95,7 +154,9 @@ mod tests {
 
     #[test]
     fn columns_have_the_papers_order() {
-        let columns = columns(&Arch::reference(28, 28, 10).unwrap());
+        let arch = Arch::reference(28, 28, 10).unwrap();
+        let networks = Networks::Loose { arch: &arch, weights: &[], activation: None };
+        let columns = Input::default().table(Isa::detect(), &networks).unwrap().columns;
         assert_eq!(columns.len(), 56);
         assert_eq!(columns[..7].join(" ").replace("conv1.bias.", ""), "min q25 median q75 max std mean");
         assert_eq!(
@@ -128,10 +189,11 @@ mod tests {
         }
         let zoo = Zoo::open(&path).unwrap();
         let rows = zoo.final_rows();
-        let first = table(Isa::detect(), &zoo, &rows);
+        let table = |isa| Input::default().table(isa, &Networks::Zoo { zoo: &zoo, rows: &rows }).unwrap();
+        let first = table(Isa::detect());
         for isa in Isa::available() {
             for threads in [1, 2, 5] {
-                let again = with_threads(threads, || table(isa, &zoo, &rows));
+                let again = with_threads(threads, || table(isa));
                 assert!(again == first, "{} {threads}", isa.leg());
             }
         }

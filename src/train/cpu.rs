@@ -2,6 +2,7 @@
 
 use super::run::{Optimizer, Run};
 use super::workspace::Workspace;
+use crate::cnn::forward::{Tile, forward};
 use crate::cnn::{init, plan::Plan};
 use crate::dataset::Split;
 use crate::kernels::activation::{Activation, Below, Dropout};
@@ -158,23 +159,17 @@ impl<'a> Network<'a> {
 
     /// The layers' outputs and the logits of the tile in the workspace.
     fn forward(&mut self, training: bool) {
-        let (isa, plan, space) = (self.isa, self.plan, &mut self.space);
-        let activation = self.run.activation.kernel();
-        for (index, layer) in plan.convs().iter().enumerate() {
-            let dropout = if training { dropout(&self.run, &space.kept[index]) } else { None };
-            let (below, above) = space.maps.split_at_mut(index);
-            let (w, b) = (&space.weights[layer.kernel.clone()], &space.weights[layer.bias.clone()]);
-            let z = &mut space.inputs[index];
-            let y = &mut above[0];
-            match below.last() {
-                None => conv::forward_image(isa, &layer.dims, activation, dropout, &space.image, w, b, z, y),
-                Some(x) => conv::forward(isa, &layer.dims, activation, dropout, x, w, b, z, y),
-            }
-        }
-        let dense = plan.dense();
-        let (w, b) = (&space.weights[dense.kernel.clone()], &space.weights[dense.bias.clone()]);
-        pool::forward(isa, &space.maps[space.maps.len() - 1], &mut space.pooled);
-        conv::forward(isa, &dense.dims, Activation::Identity, None, &space.pooled, w, b, &mut [], &mut space.logits);
+        let (run, space) = (&self.run, &mut self.space);
+        let kept = &space.kept;
+        let dropout = |index: usize| if training { dropout(run, &kept[index]) } else { None };
+        let tile = Tile {
+            image: &space.image,
+            maps: &mut space.maps,
+            inputs: &mut space.inputs,
+            pooled: &mut space.pooled,
+            logits: &mut space.logits,
+        };
+        forward(self.isa, self.plan, run.activation.kernel(), &space.weights, dropout, tile);
     }
 
     /// Adds the tile's gradient; the workspace holds the logits' gradient and the layers' outputs, which are overwritten by

@@ -1,0 +1,118 @@
+//! `Networks`: whose features are computed. Rows of a zoo, or weights that came alone.
+
+use crate::cnn::Arch;
+use crate::kernels::activation::Activation;
+use crate::zoo::{Config, Schema, Zoo};
+use crate::{Error, Result};
+
+/// The activations that networks are run with, by their names in a zoo.
+pub const ACTIVATIONS: [(&str, Activation); 4] = [
+    ("relu", Activation::Relu),
+    ("tanh", Activation::Tanh),
+    ("sigmoid", Activation::Sigmoid),
+    ("gelu", Activation::Gelu),
+];
+
+/// The activation of a name.
+///
+/// # Errors
+/// [`Error::Unknown`].
+pub fn activation(name: &str) -> Result<Activation> {
+    let found = ACTIVATIONS.iter().find(|known| known.0 == name);
+    found.map(|known| known.1).ok_or_else(|| Error::unknown("activation", name, ACTIVATIONS.map(|known| known.0)))
+}
+
+/// Networks of one shape.
+#[derive(Clone, Copy)]
+pub enum Networks<'a> {
+    /// Rows of a zoo.
+    Zoo {
+        /// The zoo.
+        zoo: &'a Zoo,
+        /// Its rows, in the order of the table.
+        rows: &'a [usize],
+    },
+    /// Weights of which nothing else is known.
+    Loose {
+        /// Their shape.
+        arch: &'a Arch,
+        /// Whole networks, one after another.
+        weights: &'a [f32],
+        /// The activation of all of them, if somebody said it.
+        activation: Option<Activation>,
+    },
+}
+
+impl<'a> Networks<'a> {
+    /// Their shape.
+    pub fn arch(&self) -> &'a Arch {
+        match self {
+            Networks::Zoo { zoo, .. } => &zoo.schema().arch,
+            Networks::Loose { arch, .. } => arch,
+        }
+    }
+
+    /// How many they are.
+    pub fn count(&self) -> usize {
+        match self {
+            Networks::Zoo { rows, .. } => rows.len(),
+            Networks::Loose { arch, weights, .. } => weights.len() / arch.parameters(),
+        }
+    }
+
+    /// Flat vector of a network.
+    ///
+    /// # Panics
+    /// If there is no such network.
+    pub fn weights(&self, network: usize) -> &'a [f32] {
+        match self {
+            Networks::Zoo { zoo, rows } => zoo.weights(rows[network]),
+            Networks::Loose { arch, weights, .. } => {
+                let parameters = arch.parameters();
+                &weights[network * parameters..(network + 1) * parameters]
+            }
+        }
+    }
+
+    /// Hyperparameters of each network and the names of their codes.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] naming the input that wants them, where weights came alone.
+    pub(super) fn configs(&self, input: &str) -> Result<(&'a Schema, Vec<Config>)> {
+        match self {
+            Networks::Zoo { zoo, rows } => {
+                let runs = rows.iter().map(|&row| zoo.run()[row] as usize);
+                Ok((zoo.schema(), runs.map(|run| zoo.config(run)).collect()))
+            }
+            Networks::Loose { .. } => {
+                let expected = "a zoo, which has every network's hyperparameters";
+                Err(Error::invalid(format!("networks for the input {input}"), expected, "weights alone"))
+            }
+        }
+    }
+
+    /// Activation of each network.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where weights came alone and nobody said it, [`Error::Malformed`] for a zoo with another one.
+    pub(super) fn activations(&self, input: &str) -> Result<Vec<Activation>> {
+        match self {
+            Networks::Zoo { zoo, .. } => {
+                let (schema, configs) = self.configs(input)?;
+                let names = configs.iter().map(|config| &schema.activation[usize::from(config.activation)]);
+                let wrong = |name: &str| {
+                    let known = ACTIVATIONS.map(|known| known.0).join(", ");
+                    Error::malformed(zoo.path(), format!("activations that can be computed: {known}"), name)
+                };
+                names.map(|name| activation(name).map_err(|_| wrong(name))).collect()
+            }
+            Networks::Loose { activation: Some(activation), .. } => Ok(vec![*activation; self.count()]),
+            Networks::Loose { activation: None, .. } => {
+                let known = ACTIVATIONS.map(|known| known.0).join(", ");
+                let what = format!("networks for the input {input}");
+                let expected = format!("their activation, {known} (--activation), as the file does not have it");
+                Err(Error::invalid(what, expected, "none"))
+            }
+        }
+    }
+}
