@@ -8,6 +8,53 @@ use std::{fs::File, io, ops::Deref, path::Path};
 #[cfg(target_endian = "big")]
 compile_error!("the files are little-endian and are read in place");
 
+/// Opens a regular file for reading; a folder, a pipe or a device is none, and some of them would never end.
+///
+/// # Errors
+/// [`Error::Io`] where the file is missing or unreadable, [`Error::Malformed`] for anything but a file.
+pub fn open(path: impl AsRef<Path>) -> Result<File> {
+    let path = path.as_ref();
+    regular(path, &std::fs::metadata(path).map_err(Error::io("open", path))?)?;
+    File::open(path).map_err(Error::io("open", path))
+}
+
+/// All bytes of a regular file.
+///
+/// # Errors
+/// Those of [`open`].
+pub fn read(path: impl AsRef<Path>) -> Result<Vec<u8>> {
+    let path = path.as_ref();
+    let mut bytes = Vec::new();
+    io::Read::read_to_end(&mut open(path)?, &mut bytes).map_err(Error::io("read", path))?;
+    Ok(bytes)
+}
+
+fn regular(path: &Path, metadata: &std::fs::Metadata) -> Result<()> {
+    match metadata {
+        file if file.is_file() => Ok(()),
+        folder if folder.is_dir() => Err(Error::malformed(path, "a file", "a folder")),
+        _ => Err(Error::malformed(path, "a file", "a pipe or a device")),
+    }
+}
+
+/// Says before long work whether a file can be written: its folder is there, and what it would replace is a file that may be
+/// written.
+///
+/// # Errors
+/// [`Error::Io`] and [`Error::Malformed`], as [`replace`] would give.
+pub fn check_target(path: impl AsRef<Path>) -> Result<()> {
+    let path = path.as_ref();
+    match std::fs::metadata(path) {
+        Ok(metadata) => {
+            regular(path, &metadata)?;
+            let refused = || io::Error::from(io::ErrorKind::PermissionDenied);
+            if metadata.permissions().readonly() { Err(Error::io("write", path)(refused())) } else { Ok(()) }
+        }
+        Err(_) if folder(path).is_dir() => Ok(()),
+        Err(_) => Err(Error::io("create", path)(io::Error::new(io::ErrorKind::NotFound, "no such folder"))),
+    }
+}
+
 /// A whole file, read in place: opening takes as long for many GB as for a few bytes.
 ///
 /// A file that another program makes shorter while it is mapped ends this process with SIGBUS when the lost part is read;
@@ -34,7 +81,7 @@ impl Map {
     /// [`Error::Io`] where the file is missing, unreadable or nothing that can be mapped.
     pub fn open(path: impl AsRef<Path>) -> Result<Map> {
         let path = path.as_ref();
-        Map::new(&File::open(path).map_err(Error::io("open", path))?, path)
+        Map::new(&open(path)?, path)
     }
 }
 
@@ -97,6 +144,9 @@ fn folder(path: &Path) -> &Path {
 /// [`Error::Io`]: no such folder, not writable, no space left.
 pub fn replace(path: impl AsRef<Path>, fill: impl FnOnce(&mut io::BufWriter<&File>) -> io::Result<()>) -> Result<()> {
     let path = path.as_ref();
+    check_target(path)?;
+    // a link stays one: what it points to is replaced
+    let path = &std::fs::canonicalize(path).unwrap_or(path.to_owned());
     let temporary = temporary(path)?;
     let mut buffer = io::BufWriter::new(temporary.as_file());
     fill(&mut buffer).and_then(|()| io::Write::flush(&mut buffer)).map_err(Error::io("write", path))?;

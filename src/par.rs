@@ -1,16 +1,21 @@
 //! Threads: how many, and the one way to run over them.
 
 use crate::{Error, Result};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A request to stop that workers look at between pieces of work; Ctrl-C sets it.
 #[derive(Debug, Default)]
-pub struct Stop(AtomicBool);
+pub struct Stop(Arc<AtomicBool>);
 
 impl Stop {
     /// A request not yet made.
-    pub const fn new() -> Stop {
-        Stop(AtomicBool::new(false))
+    pub fn new() -> Stop {
+        Stop::default()
+    }
+    /// The request itself, for a signal handler to set.
+    pub fn flag(&self) -> Arc<AtomicBool> {
+        self.0.clone()
     }
     /// Asks the workers to stop.
     pub fn request(&self) {

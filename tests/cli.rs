@@ -186,7 +186,7 @@ fn files_that_are_not_there_or_not_right_end_with_1() {
     std::fs::write(&recipe, "{\"dropout\": 2}").unwrap();
     fail(
         &format!("train --dataset glyphs --models 1 --epochs 1 --out {dir}/a --recipe {}", recipe.display()),
-        2,
+        1,
         &["dropout"],
     );
     std::fs::write(&recipe, "{\"dropout\"").unwrap();
@@ -296,11 +296,53 @@ fn the_benchmark_reports_what_it_measured() {
     assert!(table.lines().all(|line| line.chars().count() <= 100), "{table}");
     let csv = succeed("bench pool --seconds 0.3 --csv");
     let columns: Vec<usize> = csv.lines().map(|line| line.split(',').count()).collect();
-    assert_eq!(columns, [17, 17], "{csv}");
+    assert_eq!(columns, [18, 18], "{csv}");
 
     fail("bench conv/fourward", 2, &["unknown kernel", "conv/forward"]);
     fail("bench pool --seconds 0", 2, &["--seconds"]);
     fail("bench pool --isa avx1024", 2, &["avx1024"]);
     std::fs::write(at("old.json"), "{\"rows\": 1}").unwrap();
     fail(&format!("bench pool --compare {}", at("old.json")), 1, &["old.json", "malformed"]);
+}
+
+#[test]
+fn inputs_zoos_and_devices_are_not_overwritten() {
+    let (folder, zoo) = scratch("zoo.safetensors");
+    succeed(&small_zoo(&zoo, 4, 1));
+    let (path, other) = (zoo.display(), folder.path().join("other.safetensors"));
+    std::fs::copy(&zoo, &other).unwrap();
+    let before = std::fs::read(&zoo).unwrap();
+    fail(&format!("fit {path} --out {path}"), 2, &["--out", "input"]);
+    fail(&format!("features {path} --out {path}"), 2, &["--out", "input"]);
+    fail(&format!("fit {path} --out {}", other.display()), 1, &["other.safetensors", "a zoo"]);
+    fail(&format!("fit {path} --out {}", folder.path().display()), 1, &["a folder"]);
+    fail(&format!("fit {path} --out {}/none/model", folder.path().display()), 1, &["no such folder"]);
+    #[cfg(unix)]
+    fail(&format!("fit {path} --out /dev/null"), 1, &["/dev/null", "a device"]);
+    #[cfg(unix)]
+    fail("info /dev/zero", 1, &["/dev/zero", "a device"]);
+    assert!(std::fs::read(&zoo).unwrap() == before && std::fs::read(&other).unwrap() == before);
+}
+
+/// Stops a training whose stderr nobody reads.
+#[cfg(unix)]
+#[test]
+fn a_signal_is_heard_whatever_stderr_is() {
+    let (_folder, zoo) = scratch("zoo.safetensors");
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_zoometry"))
+        .args(small_zoo(&zoo, 5000, 50).split(' '))
+        .stderr(full)
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    // the zoo is there when training has begun
+    while !zoo.exists() {
+        assert!(child.try_wait().unwrap().is_none(), "it ended by itself");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let stopped = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+    assert!(stopped.success());
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    succeed(&format!("info {}", zoo.display()));
 }

@@ -21,6 +21,8 @@ pub struct Row {
     pub threads: usize,
     /// Median time of a call.
     pub seconds: f64,
+    /// Time of a call in the shortest sample.
+    pub seconds_best: f64,
     /// Distance between the quartiles of the time, relative to the median.
     pub spread: f64,
     /// Number of samples.
@@ -213,6 +215,7 @@ fn row(
         isa: isa.leg().to_string(),
         threads,
         seconds: timing.seconds,
+        seconds_best: timing.best,
         spread: timing.spread,
         samples: timing.samples,
         gflops,
@@ -277,7 +280,7 @@ mod tests {
     }
 
     fn timing(seconds: f64) -> Timing {
-        Timing { seconds, spread: 0.01, samples: 9 }
+        Timing { seconds, best: seconds, spread: 0.01, samples: 9 }
     }
 
     #[test]

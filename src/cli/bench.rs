@@ -1,7 +1,7 @@
 //! `zoometry bench`
 
 use super::STOP;
-use super::output::{Output, count};
+use super::output::{self, Output, count};
 use clap::Args;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -108,7 +108,7 @@ impl Bench {
             }
         }
         progress.finish_and_clear();
-        eprintln!("{} rows in {:.1} s", all.len(), machine_seconds + start.elapsed().as_secs_f64());
+        output::tell(format!("{} rows in {:.1} s", all.len(), machine_seconds + start.elapsed().as_secs_f64()));
         let version = env!("CARGO_PKG_VERSION").into();
         Ok(Report { version, machine, peak_at_end: machine::peak_again(best, 0.2), rows: all })
     }
@@ -166,7 +166,18 @@ fn csv(rows: &[Row]) -> Result<String> {
     for row in rows {
         // every column in every row, whatever is not known left empty
         csv.serialize((
-            (&row.name, &row.shape, &row.isa, row.threads, row.seconds, row.spread, row.samples, row.gflops, row.gbs),
+            (
+                &row.name,
+                &row.shape,
+                &row.isa,
+                row.threads,
+                row.seconds,
+                row.seconds_best,
+                row.spread,
+                row.samples,
+                row.gflops,
+                row.gbs,
+            ),
             (&row.bound, row.fraction_of_peak, row.fraction_of_roof),
             (row.speedup_over_portable, row.speedup_over_reference),
             (row.images_per_second.or(row.items_per_second), &row.items, row.error),
@@ -174,7 +185,7 @@ fn csv(rows: &[Row]) -> Result<String> {
         .map_err(write)?;
     }
     let body = csv.into_inner().map_err(|error| Error::io("write", "stdout")(error.into_error()))?;
-    let head = "name,shape,isa,threads,seconds,spread,samples,gflops,gbs,bound,fraction_of_peak,fraction_of_roof,\
+    let head = "name,shape,isa,threads,seconds,seconds_best,spread,samples,gflops,gbs,bound,fraction_of_peak,fraction_of_roof,\
                 speedup_over_portable,speedup_over_reference,items_per_second,items,error\n";
     Ok(head.to_owned() + &String::from_utf8_lossy(&body))
 }

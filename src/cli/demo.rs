@@ -13,10 +13,13 @@ use zoometry::train::{Job, space::Recipe};
 use zoometry::{Error, Result};
 
 /// Epochs of the demo's networks: few, so that hundreds of them take about a minute.
-const EPOCHS: u32 = 6;
+const EPOCHS: u32 = 4;
 
 /// Images a step: fewer than the reference's 512, so that networks learn something in as few epochs.
-const BATCH: usize = 48;
+const BATCH: usize = 36;
+
+/// What the predictor that is kept sees; the reference's statistics alone are fitted too, for comparison.
+const INPUT: &str = "wstats+probes";
 
 /// Run the whole pipeline on the built-in images: train a zoo, fit a predictor, test it on networks never seen
 #[derive(Args)]
@@ -25,7 +28,7 @@ pub struct Demo {
     #[arg(long, value_name = "DIR", default_value = "zoometry-demo")]
     out: PathBuf,
     /// Number of networks
-    #[arg(long, value_name = "N", default_value_t = 320, allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", default_value_t = 400, allow_negative_numbers = true)]
     models: usize,
     /// Seed of the zoo
     #[arg(long, value_name = "S", default_value_t = 1, allow_negative_numbers = true)]
@@ -49,11 +52,20 @@ impl Demo {
         let (zoo_path, model_path) = (self.out.join("zoo.safetensors"), self.out.join("predictor.safetensors"));
         let mut output = Output::default();
         let zoo = train::session(&job, &zoo_path, &mut output)?;
-        let (predictor, predicted, measured) = self.machine.run(|| -> Result<_> {
-            let (parts, info) = fit::from_zoo(isa, &zoo, &zoo_path, None, &Division::Seed(0), &Input::default())?;
-            let predictor = fit::fit(isa, &parts, &Options::Boost(fit::default_params()), info, &mut output)?;
+        let fitted = |input: &Input, output: &mut Output| -> Result<_> {
+            let (parts, info) = fit::from_zoo(isa, &zoo, &zoo_path, None, &Division::Seed(0), input)?;
+            let predictor = fit::fit(isa, &parts, &Options::Boost(fit::default_params()), info, output)?;
             let predicted = predictor.predict(isa, &parts.test)?;
             Ok((predictor, predicted, parts.test.y))
+        };
+        let (predictor, predicted, measured) = self.machine.run(|| -> Result<_> {
+            output.line("from the statistics of the reference:");
+            fitted(&Input::default(), &mut output)?;
+            let reference = output.json.clone();
+            output.line("from these and from the answers to 24 images made from formulas:");
+            let fitted = fitted(&INPUT.parse()?, &mut output)?;
+            output.set("wstats", serde_json::json!({ "r2": reference["r2"], "tau": reference["tau"] }));
+            Ok(fitted)
         })?;
         output.text.push_str(&output::scatter(&predicted, &measured));
         predictor.save(&model_path)?;

@@ -1,6 +1,6 @@
 //! `zoometry features`
 
-use super::output::{Output, count, duration};
+use super::output::{self, Output, count, duration};
 use super::{Machine, select};
 use clap::Args;
 use std::path::PathBuf;
@@ -35,6 +35,9 @@ impl Features {
     pub fn run(&self) -> Result<Output> {
         let isa = self.machine.isa()?;
         let input = super::input(self.input.as_deref())?;
+        if let Some(out) = &self.out {
+            output::check(out, [&self.zoo])?;
+        }
         let zoo = Zoo::open(&self.zoo)?;
         let rows = select::rows(&zoo, &self.zoo, self.epoch)?;
         let start = Instant::now();

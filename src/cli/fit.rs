@@ -1,6 +1,6 @@
 //! `zoometry fit`
 
-use super::output::{Output, duration};
+use super::output::{self, Output, duration};
 use super::select::{self, Division};
 use super::{Machine, STOP};
 use clap::Args;
@@ -76,6 +76,10 @@ impl Fit {
     pub fn run(&self) -> Result<Output> {
         let isa = self.machine.isa()?;
         let input = super::input(self.input.as_deref())?;
+        if let Some(out) = &self.out {
+            let inputs = [&self.zoo, &self.x, &self.y, &self.x_test, &self.y_test, &self.split];
+            output::check(out, inputs.into_iter().flatten())?;
+        }
         let mut options = Options::new(&self.predictor)?;
         if let (Options::Boost(params), Some(_)) = (&mut options, &self.zoo) {
             *params = default_params();

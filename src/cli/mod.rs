@@ -13,17 +13,19 @@ mod output;
 mod predict;
 mod progress;
 mod select;
+mod signals;
 mod train;
 
 use clap::{Args, Parser, Subcommand};
 use std::process::ExitCode;
+use std::sync::LazyLock;
 use zoometry::features::Input;
 use zoometry::kernels::{Isa, Leg};
 use zoometry::par::Stop;
 use zoometry::{Error, Result};
 
-/// Set by Ctrl-C; workers look at it between pieces of work.
-static STOP: Stop = Stop::new();
+/// Set by Ctrl-C, SIGTERM and a closed terminal; workers look at it between pieces of work.
+static STOP: LazyLock<Stop> = LazyLock::new(Stop::new);
 
 /// Train zoos of small CNNs, keep them in memory-mapped files, and predict each network's accuracy from its weights alone.
 #[derive(Parser)]
@@ -116,23 +118,21 @@ fn input(key: Option<&str>) -> Result<Input> {
 #[derive(Args)]
 struct Data {
     /// Folder that holds the data sets' folders
-    #[arg(long, value_name = "DIR", env = "ZOOMETRY_DATA")]
-    data_dir: Option<std::path::PathBuf>,
+    #[arg(long, value_name = "DIR", env = "ZOOMETRY_DATA", value_parser = clap::builder::OsStringValueParser::new())]
+    data_dir: Option<std::ffi::OsString>,
+}
+
+impl Data {
+    /// The folder; an empty name is none.
+    fn folder(&self) -> Option<&std::path::Path> {
+        self.data_dir.as_deref().filter(|folder| !folder.is_empty()).map(std::path::Path::new)
+    }
 }
 
 /// Parses the command line, runs the verb and prints what it found.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    let handler = || {
-        if STOP.requested() {
-            std::process::exit(130);
-        }
-        eprintln!("\nstopping; press Ctrl-C again to give up at once");
-        STOP.request();
-    };
-    if let Err(error) = ctrlc::set_handler(handler) {
-        eprintln!("warning: Ctrl-C will not stop cleanly: {error}");
-    }
+    signals::listen();
     let (json, outcome) = match cli.verb {
         Verb::Demo(verb) => (verb.machine.json, verb.run()),
         Verb::Train(verb) => (verb.machine.json, verb.run()),
@@ -148,7 +148,7 @@ pub fn main() -> ExitCode {
     match outcome.and_then(|output| output.print(json)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
+            output::tell(format!("error: {error}"));
             ExitCode::from(error.exit_code())
         }
     }

@@ -2,8 +2,29 @@
 
 use serde_json::{Map, Value};
 use std::io::{ErrorKind, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use zoometry::{Error, Result};
+
+/// Tells people something on stderr; that nobody reads it is no failure.
+pub fn tell(line: impl std::fmt::Display) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+/// Refuses, before any work, an output file that cannot be written, that is one of the inputs, or that is a zoo: days of work
+/// should not be replaced by a slip.
+pub fn check<'p>(out: &Path, inputs: impl IntoIterator<Item = &'p PathBuf>) -> Result<()> {
+    zoometry::bytes::check_target(out)?;
+    let Ok(real) = out.canonicalize() else { return Ok(()) };
+    if inputs.into_iter().any(|input| input.canonicalize().is_ok_and(|input| input == real)) {
+        return Err(Error::invalid("--out", "another file than the input", out.display()));
+    }
+    match zoometry::zoo::Zoo::open(out) {
+        Ok(_) => {
+            Err(Error::malformed(out, "a file that may be replaced", "a zoo; remove it first if it is not needed"))
+        }
+        Err(_) => Ok(()),
+    }
+}
 
 /// A verb's result in both forms.
 #[derive(Default)]

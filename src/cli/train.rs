@@ -68,7 +68,7 @@ impl Train {
             None => schedule::reference(self.epochs),
         };
         let isa = self.machine.isa()?;
-        let dataset = dataset::load(&self.dataset, self.data.data_dir.as_deref())?;
+        let dataset = dataset::load(&self.dataset, self.data.folder())?;
         let job = Job {
             dataset: &dataset,
             recipe: &recipe,
@@ -107,7 +107,7 @@ pub fn describe(dataset: &Dataset) -> String {
 
 /// Trains with progress and reports; used by `demo` too.
 pub fn session(job: &Job, out: &Path, output: &mut Output) -> Result<Zoo> {
-    eprintln!("{}", describe(job.dataset));
+    output::tell(describe(job.dataset));
     let progress = Training::new(job.models);
     let outcome = training::train(job, out, &|event| progress.tell(event), &STOP);
     let (images, diverged, seconds) = progress.finish();

@@ -6,7 +6,6 @@
 use super::{Decoded, MAX_BYTES, check_labels, read_up_to};
 use crate::{Error, Result};
 use rayon::prelude::*;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 /// Classes of the set.
@@ -28,7 +27,7 @@ pub(super) fn read(batches: &[PathBuf]) -> Result<Decoded> {
 
 /// The bytes of one batch: whole records with labels in range, at least one.
 fn batch(path: &Path) -> Result<Vec<u8>> {
-    let file = File::open(path).map_err(Error::io("open", path))?;
+    let file = crate::bytes::open(path)?;
     let length = file.metadata().map_err(Error::io("read", path))?.len();
     let bytes = read_up_to(file, length.min(MAX_BYTES), path)?;
     if bytes.is_empty() || bytes.len() % RECORD != 0 {

@@ -10,7 +10,6 @@
 use super::{Decoded, MAX_BYTES, read_up_to};
 use crate::{Error, Result};
 use flate2::read::MultiGzDecoder;
-use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
@@ -55,7 +54,7 @@ fn part(images: &Path, labels: &Path) -> Result<Decoded> {
 
 /// Reads a `u8` array of `D` dimensions, none of them 0, from a raw or a gzip file.
 fn array<const D: usize>(path: &Path) -> Result<([usize; D], Vec<u8>)> {
-    let file = File::open(path).map_err(Error::io("open", path))?;
+    let file = crate::bytes::open(path)?;
     let length = file.metadata().map_err(Error::io("read", path))?.len();
     let file = BufReader::with_capacity(1 << 16, file);
     if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gz")) {
@@ -243,7 +242,7 @@ mod tests {
     fn a_folder_or_nothing_in_the_place_of_a_file_is_refused() {
         let folder = TempDir::new().unwrap();
         let message = array::<1>(folder.path()).unwrap_err().to_string();
-        assert!(message.contains("cannot read") && message.contains("directory"), "{message}");
+        assert!(message.contains("expected a file, got a folder"), "{message}");
         let message = array::<1>(&folder.path().join("none")).unwrap_err().to_string();
         assert!(message.contains("cannot open") && message.contains("none"), "{message}");
     }

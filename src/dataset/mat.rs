@@ -10,7 +10,6 @@
 use super::{MAX_BYTES, read_up_to};
 use crate::{Error, Result};
 use flate2::read::ZlibDecoder;
-use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
@@ -49,7 +48,7 @@ pub enum Values {
 
 /// Reads the arrays with the names `wanted`; others are not decoded. Names that the file does not have are left out.
 pub fn read(path: &Path, wanted: &[&str]) -> Result<Vec<Array>> {
-    let mut file = BufReader::new(File::open(path).map_err(Error::io("open", path))?);
+    let mut file = BufReader::new(crate::bytes::open(path)?);
     let length = file.get_ref().metadata().map_err(Error::io("read", path))?.len();
     check_header(path, &read_up_to(&mut file, HEADER, path)?)?;
     let (mut arrays, mut offset) = (Vec::new(), HEADER);

@@ -29,7 +29,7 @@ pub fn load(x: &Path, y: &Path) -> Result<Table> {
 
 /// An array's shape and its values in C order.
 fn array(path: &Path) -> Result<(Vec<usize>, Vec<f32>)> {
-    let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
+    let bytes = crate::bytes::read(path)?;
     let header = Header::parse(path, &bytes, bytes.len() as u64)?;
     let mut values = Vec::with_capacity(header.elements());
     header.element.decode(&bytes[header.data..header.data + header.elements() * header.element.bytes()], &mut values);
@@ -86,6 +86,9 @@ impl Header {
             Some(data) if data <= start.len() => data,
             _ => return Err(wrong(format!("a header beyond the first {} bytes", start.len()))),
         };
+        if !simple(&start[..data]) {
+            return Err(wrong("a header that NumPy does not write".into()));
+        }
         // the crate multiplies the sizes unchecked
         if elements(&start[..data]).is_none() {
             return Err(wrong("a shape that is none, or too large".into()));
@@ -122,6 +125,17 @@ fn header_length(bytes: &[u8]) -> Option<usize> {
         1 => Some(10 + usize::from(u16::from_le_bytes(bytes.get(8..10)?.try_into().ok()?))),
         _ => Some(12 + u32::from_le_bytes(bytes.get(8..12)?.try_into().ok()?) as usize),
     }
+}
+
+/// Whether a header is short and its brackets are those of one dictionary with a type and a shape: the crate's parser takes
+/// exponential time for nested ones.
+fn simple(header: &[u8]) -> bool {
+    let mut depth = 0i32;
+    let nested = header.iter().any(|byte| {
+        depth += i32::from(b"([{".contains(byte)) - i32::from(b")]}".contains(byte));
+        depth > 4
+    });
+    header.len() <= 1 << 16 && !nested
 }
 
 /// The product of the sizes in a header's text.

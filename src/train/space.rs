@@ -147,10 +147,14 @@ impl Recipe {
         if !path.exists() && !name_or_file.ends_with(".json") {
             return Err(Error::unknown("recipe", name_or_file, ["small-cnn-zoo", "FILE.json"]));
         }
-        let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
-        let recipe: Recipe =
-            serde_json::from_str(&text).map_err(|error| Error::malformed(path, "a recipe", error.to_string()))?;
-        recipe.check()?;
+        let malformed = |error: &dyn std::fmt::Display| Error::malformed(path, "a recipe", error.to_string());
+        let value: serde_json::Value =
+            serde_json::from_slice(&crate::bytes::read(path)?).map_err(|error| malformed(&error))?;
+        if !value.is_object() {
+            return Err(Error::malformed(path, "a recipe: an object of hyperparameters", value.to_string()));
+        }
+        let recipe: Recipe = serde_json::from_value(value).map_err(|error| malformed(&error))?;
+        recipe.check().map_err(|error| malformed(&error))?;
         Ok(recipe)
     }
 

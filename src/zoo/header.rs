@@ -97,6 +97,11 @@ impl Schema {
     pub(super) fn from_header(path: &Path, header: &Metadata) -> Result<Schema> {
         let none = HashMap::new();
         let entries = Entries { path, map: header.metadata().as_ref().unwrap_or(&none) };
+        if !entries.map.contains_key("format") {
+            let got =
+                if entries.map.contains_key("zoometry.predictor") { "a fitted predictor" } else { "another file" };
+            return Err(Error::malformed(path, "a zoo (metadata \"format\")", got));
+        }
         entries.expect("format", FORMAT)?;
         entries.expect("format_version", &FORMAT_VERSION.to_string())?;
         let schema = Schema {

@@ -27,7 +27,7 @@ impl Zoo {
     /// [`Error::Io`] where it cannot be read, [`Error::Malformed`] where it is no zoo or a column holds what it cannot.
     pub fn open(path: impl AsRef<Path>) -> Result<Zoo> {
         let path = path.as_ref();
-        Zoo::of(&File::open(path).map_err(Error::io("open", path))?, path)
+        Zoo::of(&crate::bytes::open(path)?, path)
     }
 
     /// The zoo in an open file.

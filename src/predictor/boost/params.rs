@@ -66,7 +66,7 @@ impl Params {
     pub const MAX_LEAVES: usize = 32_767;
 
     /// The names that [`Params::set`] takes.
-    pub const NAMES: [&str; 16] = [
+    pub const NAMES: [&str; 24] = [
         "n_estimators",
         "num_leaves",
         "max_depth",
@@ -83,6 +83,14 @@ impl Params {
         "colsample_bytree",
         "early_stopping_rounds",
         "seed",
+        "num_iterations",
+        "lambda_l2",
+        "lambda_l1",
+        "min_gain_to_split",
+        "bagging_fraction",
+        "bagging_freq",
+        "feature_fraction",
+        "early_stopping_round",
     ];
 
     /// Sets one option from `name=value`.
@@ -96,20 +104,20 @@ impl Params {
         let (name, value) = (name.trim(), value.trim());
         let mut changed = self.clone();
         match name {
-            "n_estimators" => changed.n_estimators = parse(name, value)?,
+            "n_estimators" | "num_iterations" => changed.n_estimators = parse(name, value)?,
             "num_leaves" => changed.num_leaves = parse(name, value)?,
             "max_depth" => changed.max_depth = parse(name, value)?,
             "learning_rate" => changed.learning_rate = parse(name, value)?,
             "max_bin" => changed.max_bin = parse(name, value)?,
             "min_child_weight" => changed.min_child_weight = parse(name, value)?,
             "min_data_in_leaf" | "min_child_samples" => changed.min_data_in_leaf = parse(name, value)?,
-            "reg_lambda" => changed.reg_lambda = parse(name, value)?,
-            "reg_alpha" => changed.reg_alpha = parse(name, value)?,
-            "min_split_gain" => changed.min_split_gain = parse(name, value)?,
-            "subsample" => changed.subsample = parse(name, value)?,
-            "subsample_freq" => changed.subsample_freq = parse(name, value)?,
-            "colsample_bytree" => changed.colsample_bytree = parse(name, value)?,
-            "early_stopping_rounds" => changed.early_stopping_rounds = parse(name, value)?,
+            "reg_lambda" | "lambda_l2" => changed.reg_lambda = parse(name, value)?,
+            "reg_alpha" | "lambda_l1" => changed.reg_alpha = parse(name, value)?,
+            "min_split_gain" | "min_gain_to_split" => changed.min_split_gain = parse(name, value)?,
+            "subsample" | "bagging_fraction" => changed.subsample = parse(name, value)?,
+            "subsample_freq" | "bagging_freq" => changed.subsample_freq = parse(name, value)?,
+            "colsample_bytree" | "feature_fraction" => changed.colsample_bytree = parse(name, value)?,
+            "early_stopping_rounds" | "early_stopping_round" => changed.early_stopping_rounds = parse(name, value)?,
             "seed" => changed.seed = parse(name, value)?,
             _ => return Err(Error::unknown("parameter", name, Self::NAMES)),
         }

@@ -13,7 +13,6 @@ use crate::{Error, Result};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
-use std::fs;
 use std::io::Write;
 use std::path::Path;
 
@@ -67,12 +66,14 @@ pub(super) fn save(predictor: &Predictor, path: &Path) -> Result<()> {
 }
 
 pub(super) fn load(path: &Path) -> Result<Predictor> {
-    let contents = fs::read(path).map_err(Error::io("read", path))?;
+    let contents = crate::bytes::read(path)?;
     let not_safetensors = |e: safetensors::SafeTensorError| Error::malformed(path, "a safetensors file", e.to_string());
     let (_, metadata) = SafeTensors::read_metadata(&contents).map_err(not_safetensors)?;
     let entries = metadata.metadata().as_ref();
     let Some(head) = entries.and_then(|entries| entries.get(KEY)) else {
-        return Err(Error::malformed(path, format!("a predictor (metadata {KEY:?})"), "none"));
+        let zoo = entries.is_some_and(|entries| entries.contains_key("format"));
+        let got = if zoo { "a zoo" } else { "another file" };
+        return Err(Error::malformed(path, format!("a fitted predictor (metadata {KEY:?})"), got));
     };
     let version: serde_json::Value = serde_json::from_str(head).unwrap_or_default();
     if version["version"] != VERSION {

@@ -5,6 +5,7 @@ use crate::kernels::Isa;
 use crate::par::Stop;
 use crate::predictor::boost::{Params, fit};
 use crate::table::Table;
+use std::fs;
 
 fn example() -> (Predictor, Table) {
     let rows = 400;
@@ -47,7 +48,7 @@ fn a_save_that_fails_leaves_what_was_there() {
     let path = folder.path().join("taken");
     fs::create_dir(&path).unwrap();
     fs::write(path.join("kept"), "kept").unwrap();
-    assert!(matches!(predictor.save(&path), Err(Error::Io { .. })));
+    assert!(matches!(predictor.save(&path), Err(Error::Malformed { .. })));
     assert!(matches!(predictor.save(&folder.path().join("none/model")), Err(Error::Io { .. })));
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     assert!(path.join("kept").exists());

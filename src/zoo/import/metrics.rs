@@ -7,7 +7,6 @@ use csv::ByteRecord;
 use flate2::read::MultiGzDecoder;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
-use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
@@ -60,7 +59,7 @@ pub(super) struct Expected {
 
 /// Reads the file, gzipped or not, whatever its name.
 pub(super) fn read(path: &Path, expected: Expected) -> Result<Sheet> {
-    let file = File::open(path).map_err(Error::io("open", path))?;
+    let file = crate::bytes::open(path)?;
     let mut file = BufReader::with_capacity(1 << 16, file);
     let zipped = file.fill_buf().map_err(Error::io("read", path))?.starts_with(&[0x1f, 0x8b]);
     let text: Box<dyn Read> = if zipped { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) };

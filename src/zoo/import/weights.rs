@@ -22,7 +22,7 @@ pub(super) struct Weights {
 impl Weights {
     /// Opens a file and checks its header against its length.
     pub fn open(path: &Path) -> Result<Weights> {
-        let file = File::open(path).map_err(Error::io("open", path))?;
+        let file = crate::bytes::open(path)?;
         let length = file.metadata().map_err(Error::io("read", path))?.len();
         let mut file = BufReader::with_capacity(1 << 20, file);
         let mut start = Vec::new();
