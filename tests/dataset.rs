@@ -105,7 +105,7 @@ fn of_two_spellings_of_a_file_the_readable_one_is_taken() {
     assert_eq!(load("mnist", Some(root.path())).unwrap(), plain);
     // nothing but the folder: it is named in the error
     std::fs::remove_file(root.path().join("train-images.idx3-ubyte")).unwrap();
-    refused(load("mnist", Some(root.path())), &["got a folder", "train-images-idx3-ubyte", "directory"]);
+    refused(load("mnist", Some(root.path())), &["got a folder", "train-images-idx3-ubyte"]);
 }
 
 #[test]
