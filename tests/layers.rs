@@ -3,12 +3,13 @@
 use std::path::{Path, PathBuf};
 
 /// Modules of the library, lowest layer first.
-const LAYERS: [&[&str]; 7] = [
+const LAYERS: [&[&str]; 8] = [
     &["error", "rng", "par", "bytes", "table"],
-    &["dataset", "cnn"],
+    &["dataset", "cnn", "gpu"],
     &["zoo"],
-    &["train", "features", "predictor"],
+    &["train", "features", "predictor", "bench"],
     &["eval"],
+    &["catalog"],
     &["cli"],
     &["main", "lib"],
 ];
