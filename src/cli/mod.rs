@@ -3,6 +3,7 @@
 
 mod bench;
 mod demo;
+mod device;
 mod evaluate;
 mod export;
 mod features;
