@@ -123,25 +123,33 @@ fn pixel(layer: Layer, n: u32, h: u32, w: u32) -> f32 {
     return select(0.0, pixels[select(0u, sources[n] + h * layer.width + w, inside)], inside);
 }
 
-/// The first convolution: one quad at one position for an invocation.
+/// The first convolution: one quad at two neighbouring positions `a`, `b` for an invocation.
 fn convolve_image(me: u32, network: Network, layer: Layer, images: u32) {
-    let positions = layer.p * layer.q;
-    let items = images * positions * layer.outputs;
+    let pairs = (layer.q + 1u) / 2u;
+    let items = images * layer.p * pairs * layer.outputs;
     for (var item = me; item < items; item += WIDTH) {
         let o = item % layer.outputs;
-        let m = item / layer.outputs % positions;
-        let n = item / (layer.outputs * positions);
-        let h = m / layer.q * layer.stride - layer.top;
-        let w = m % layer.q * layer.stride - layer.left;
+        let q = 2u * (item / layer.outputs % pairs);
+        let row = item / (layer.outputs * pairs);
+        let p = row % layer.p;
+        let n = row / layer.p;
+        let h = p * layer.stride - layer.top;
+        let w = q * layer.stride - layer.left;
         let bias = network.state + layer.weights + o;
-        var z = state[bias];
+        var a = state[bias];
+        var b = a;
         for (var u = 0u; u < 3u; u++) {
-            let kernel = bias + layer.outputs * (1u + 3u * u);
-            z += pixel(layer, n, h + u, w) * state[kernel];
-            z += pixel(layer, n, h + u, w + 1u) * state[kernel + layer.outputs];
-            z += pixel(layer, n, h + u, w + 2u) * state[kernel + 2u * layer.outputs];
+            for (var v = 0u; v < 3u; v++) {
+                let k = state[bias + layer.outputs * (1u + 3u * u + v)];
+                a += pixel(layer, n, h + u, w + v) * k;
+                b += pixel(layer, n, h + u, w + layer.stride + v) * k;
+            }
         }
-        finish(network, layer, n, m, o, z);
+        let m = p * layer.q + q;
+        finish(network, layer, n, m, o, a);
+        if (q + 1u < layer.q) {
+            finish(network, layer, n, m + 1u, o, b);
+        }
     }
 }
 
