@@ -283,19 +283,23 @@ fn convolution_weight(me: u32, gradient: u32, layer: Layer, below: u32, images: 
     }
 }
 
-/// Gradient of a convolution's input, through activation and dropout of the layer below: 4 channels at two positions that meet
-/// the same taps for an invocation, so that six reads of four numbers feed 32 multiply-adds.
+/// Gradient of a convolution's input, through activation and dropout of the layer below: 4 channels at two positions `S` apart
+/// for an invocation, so that six reads of four numbers feed 32 multiply-adds. Positions that meet the same taps (equal
+/// remainders by `S`) come one after another, so that neighbouring invocations do the same.
 fn convolution_input(me: u32, network: Network, layer: Layer, below: Layer, images: u32) {
-    let pairs = (layer.width + 2u * layer.stride - 1u) / (2u * layer.stride) * layer.stride;
-    let items = images * layer.height * pairs * layer.inputs;
-    for (var item = me; item < items; item += WIDTH) {
+    let stride = layer.stride;
+    let rows = (layer.height + stride - 1u) / stride;
+    let pairs = (layer.width + 2u * stride - 1u) / (2u * stride);
+    let alike = images * rows * pairs * layer.inputs;
+    for (var item = me; item < stride * stride * alike; item += WIDTH) {
         let i = item % layer.inputs;
         let pair = item / layer.inputs % pairs;
-        let row = item / (layer.inputs * pairs);
-        let h = row % layer.height;
-        let n = row / layer.height;
-        let w = pair / layer.stride * 2u * layer.stride + pair % layer.stride;
-        if (w >= layer.width) {
+        let row = item / (layer.inputs * pairs) % rows;
+        let n = item / (layer.inputs * pairs * rows) % images;
+        let remainder = item / alike;
+        let h = row * stride + remainder / stride;
+        let w = pair * 2u * stride + remainder % stride;
+        if (h >= layer.height || w >= layer.width) {
             continue;
         }
         let y = n * job.units + layer.map;
@@ -310,16 +314,16 @@ fn convolution_input(me: u32, network: Network, layer: Layer, below: Layer, imag
         for (var u = 0u; u < 3u; u++) {
             // stride is 1 or 2: a position before the first one becomes a very large number
             let down = h + layer.top - u;
-            let p = u32(i32(down) >> (layer.stride - 1u));
-            if ((down & (layer.stride - 1u)) != 0u || p >= layer.p) {
+            let p = u32(i32(down) >> (stride - 1u));
+            if ((down & (stride - 1u)) != 0u || p >= layer.p) {
                 continue;
             }
             for (var v = 0u; v < 3u; v++) {
                 let right = w + layer.left - v;
-                if ((right & (layer.stride - 1u)) != 0u) {
+                if ((right & (stride - 1u)) != 0u) {
                     continue;
                 }
-                let q = u32(i32(right) >> (layer.stride - 1u));
+                let q = u32(i32(right) >> (stride - 1u));
                 let in_a = q < layer.q;
                 let in_b = q + 1u < layer.q;
                 var at_a = select(nothing(), y + (p * layer.q + q) * layer.outputs, in_a);
@@ -351,9 +355,9 @@ fn convolution_input(me: u32, network: Network, layer: Layer, below: Layer, imag
         let one = vec4f(1.0);
         let m = h * layer.width + w;
         unfinish(network, below, n, m, i, vec4f(dot(a0, one), dot(a1, one), dot(a2, one), dot(a3, one)));
-        if (w + layer.stride < layer.width) {
+        if (w + stride < layer.width) {
             let dx = vec4f(dot(b0, one), dot(b1, one), dot(b2, one), dot(b3, one));
-            unfinish(network, below, n, m + layer.stride, i, dx);
+            unfinish(network, below, n, m + stride, i, dx);
         }
     }
 }
