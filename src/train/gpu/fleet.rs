@@ -1,19 +1,16 @@
 //! `Fleet`: many networks on a card, each in a slot, trained and evaluated side by side.
 
+use super::evaluate::SEGMENT;
 use super::shape::{QUAD, Shape};
 use crate::Result;
 use crate::cnn::Arch;
 use crate::dataset::Split;
 use crate::gpu::{Buffer, Dispatch, Gpu, Pipeline, shader};
-use crate::train::cpu::{self, Evaluation};
-use crate::train::run::{Activation, Choice, Run};
+use crate::train::cpu;
+use crate::train::run::{Choice, Run};
 
 /// Steps of a network in a dispatch at most.
 pub const MOST_STEPS: usize = 64;
-/// Images that a workgroup evaluates.
-const SEGMENT: usize = 512;
-/// Images of an evaluation's dispatch, about: half a TFLOP of the reference net.
-const EVALUATED: usize = 1 << 21;
 /// Images that fit into an entry of the order.
 const MOST_IMAGES: usize = 1 << 24;
 
@@ -59,42 +56,33 @@ pub struct Steps {
 }
 
 /// Images on the card.
-struct Images {
-    pixels: Buffer,
+pub(super) struct Images {
+    pub(super) pixels: Buffer,
     /// In their own order, with their labels.
-    order: Buffer,
-    labels: Vec<u8>,
-}
-
-/// Which images.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
-    /// The training images.
-    Train,
-    /// The test images.
-    Test,
+    pub(super) order: Buffer,
+    pub(super) labels: Vec<u8>,
 }
 
 /// Networks on a card.
 pub struct Fleet {
-    gpu: Gpu,
-    shape: Shape,
-    slots: usize,
-    batch: usize,
-    train: Images,
-    test: Images,
+    pub(super) gpu: Gpu,
+    pub(super) shape: Shape,
+    pub(super) slots: usize,
+    pub(super) batch: usize,
+    pub(super) train: Images,
+    pub(super) test: Images,
     step: Pipeline,
-    evaluation: Pipeline,
+    pub(super) evaluation: Pipeline,
     job: Buffer,
-    evaluation_job: Buffer,
-    networks: Buffer,
+    pub(super) evaluation_job: Buffer,
+    pub(super) networks: Buffer,
     order: Buffer,
-    state: Buffer,
+    pub(super) state: Buffer,
     rates: Buffer,
     gradients: Buffer,
     outcomes: Buffer,
     inputs: Buffer,
-    results: Buffer,
+    pub(super) results: Buffer,
 }
 
 impl Fleet {
@@ -225,7 +213,15 @@ impl Fleet {
     }
 
     /// `Network` of `shaders/network.wgsl`.
-    fn network(&self, run: &Run, slot: usize, order: u32, images: usize, steps: &Steps, rates: u32) -> [u32; 16] {
+    pub(super) fn network(
+        &self,
+        run: &Run,
+        slot: usize,
+        order: u32,
+        images: usize,
+        steps: &Steps,
+        rates: u32,
+    ) -> [u32; 16] {
         let threshold = cpu::threshold(run);
         [
             u32::from(run.activation.code()),
@@ -246,57 +242,6 @@ impl Fleet {
             0,
         ]
     }
-
-    /// What some networks do on the first images of a part, dropout off: slot, hyperparameters, number of images. The losses
-    /// are without L2.
-    ///
-    /// # Errors
-    /// [`Error::Device`](crate::Error::Device): any failure up to here.
-    pub fn evaluate(&self, part: Part, work: &[(usize, Run, usize)]) -> Result<Vec<Evaluation>> {
-        let most = work.iter().map(|&(_, _, images)| images).max().unwrap_or(0).max(1);
-        let together = (EVALUATED / most).clamp(1, self.slots);
-        let mut found = Vec::with_capacity(work.len());
-        for work in work.chunks(together) {
-            found.extend(self.evaluate_together(part, work, most.div_ceil(SEGMENT))?);
-        }
-        Ok(found)
-    }
-
-    fn evaluate_together(&self, part: Part, work: &[(usize, Run, usize)], segments: usize) -> Result<Vec<Evaluation>> {
-        let images = if part == Part::Train { &self.train } else { &self.test };
-        let network = |&(slot, run, images): &(usize, Run, usize)| {
-            let none = Steps { slot, run, first: 0, before: 0, count: 0 };
-            self.network(&run, slot, 0, images, &none, 0)
-        };
-        let networks: Vec<[u32; 16]> = work.iter().map(network).collect();
-        self.gpu.write(&self.networks, 0, networks.as_flattened());
-        self.gpu.write(&self.evaluation_job, 0, &self.shape.job(self.batch, SEGMENT, segments));
-        let buffers = [&self.evaluation_job, &images.pixels, &self.networks, &images.order, &self.state, &self.results];
-        let mut bindings = [(0, &self.evaluation_job); 6];
-        for (number, buffer) in buffers.into_iter().enumerate() {
-            bindings[number] = (number as u32, buffer);
-        }
-        let groups = [segments, work.len()];
-        self.gpu.submit(&Dispatch { pipeline: &self.evaluation, bindings: &bindings, groups });
-        let width = self.shape.classes + 1;
-        let results: Vec<u32> = self.gpu.download(&self.results, 0, work.len() * segments * width)?;
-        let results = results.chunks_exact(segments * width);
-        Ok(work.iter().zip(results).map(|(work, results)| self.sum(images, work.2, results)).collect())
-    }
-
-    /// One network's evaluation from its segments'.
-    fn sum(&self, images: &Images, count: usize, results: &[u32]) -> Evaluation {
-        let classes = self.shape.classes;
-        let (mut loss, mut right, mut all) = (0.0, vec![0; classes], vec![0; classes]);
-        for segment in results.chunks_exact(classes + 1) {
-            loss += f64::from(f32::from_bits(segment[0]));
-            right.iter_mut().zip(&segment[1..]).for_each(|(right, more)| *right += more);
-        }
-        images.labels[..count].iter().for_each(|&label| all[usize::from(label)] += 1);
-        let loss = (loss / count as f64) as f32;
-        // the shader's sign for a loss that is not finite
-        Evaluation::new(if loss < 1e30 { loss } else { f32::NAN }, &right, &all)
-    }
 }
 
 /// Copies images to the card.
@@ -310,9 +255,4 @@ fn images(gpu: &Gpu, split: &Split) -> Result<Images> {
         order: gpu.upload("labels", &entries)?,
         labels: split.labels.clone(),
     })
-}
-
-/// Whether a run's activation needs the memory of [`Plan::gelu`].
-pub fn needs_inputs(run: &Run) -> bool {
-    run.activation == Activation::Gelu
 }

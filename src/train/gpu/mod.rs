@@ -4,12 +4,14 @@
 //! waits for the next one. Between two dispatches networks that end an epoch get their next order of images, those at a
 //! checkpoint are measured, and the slot of a finished one is taken by the next.
 
+mod evaluate;
 mod fleet;
 mod shape;
 #[cfg(test)]
 mod tests;
 
-pub use fleet::{Fleet, MOST_STEPS, Part, Plan, Steps, needs_inputs};
+pub use evaluate::Part;
+pub use fleet::{Fleet, MOST_STEPS, Plan, Steps};
 pub use shape::Shape;
 
 use super::cpu::{self, Evaluation};
