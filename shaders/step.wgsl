@@ -456,6 +456,8 @@ fn train(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) m
             if (me < images) {
                 loss += cross_entropy(job.layers[job.convolutions], me, scale).loss * scale;
             }
+            // what `remember` wrote is read by other invocations
+            storageBarrier();
             workgroupBarrier();
             backward(me, network, gradient, images, first == 0u);
         }

@@ -2,6 +2,7 @@
 
 use crate::{Error, Result};
 use serde::Serialize;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -153,9 +154,15 @@ impl Gpu {
     /// # Errors
     /// [`Error::Device`]: the first failure since the card was opened.
     pub fn wait(&self) -> Result<()> {
-        let polled = self.device.poll(wgpu::PollType::wait_indefinitely());
+        // wgpu panics where the driver loses the device while it is waited for
+        let poll = AssertUnwindSafe(|| self.device.poll(wgpu::PollType::wait_indefinitely()));
+        let polled = catch_unwind(poll);
         self.check()?;
-        polled.map(drop).map_err(|error| self.fail(format!("cannot be waited for: {error}")))
+        match polled {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => Err(self.fail(format!("cannot be waited for: {error}"))),
+            Err(_) => Err(self.fail("the device was lost")),
+        }
     }
 
     /// Gives the card up, as a driver that resets does; whatever follows is an error.

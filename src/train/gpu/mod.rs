@@ -23,12 +23,15 @@ use crate::gpu::Gpu;
 use crate::par::Stop;
 use crate::zoo::{Metrics, Status};
 use crate::{Error, Result};
+use rayon::prelude::*;
 use std::time::Instant;
 
 /// Memory that all slots together may take.
 const MEMORY: usize = 1 << 30;
 /// Images of one step of all networks at most: longer steps might meet a watchdog.
 const IMAGES: usize = 1 << 20;
+/// Orders of images that are shuffled at once.
+const ORDERS: usize = 64;
 /// Seconds that a dispatch should last: well below a watchdog's two.
 const DISPATCH: std::ops::Range<f64> = 0.1..0.3;
 
@@ -69,7 +72,7 @@ impl Executor {
 impl super::Executor for Executor {
     fn train(&self, session: &Session, networks: &[usize], stop: &Stop) -> Result<()> {
         let slots = (0..self.fleet.slots()).map(|_| None).collect();
-        let mut flight = Flight { fleet: &self.fleet, session, slots, order: Vec::new(), chunk: 1 };
+        let mut flight = Flight { fleet: &self.fleet, session, slots, chunk: 1 };
         let mut waiting = networks.iter().copied();
         loop {
             flight.board(&mut waiting);
@@ -107,7 +110,6 @@ struct Flight<'a> {
     fleet: &'a Fleet,
     session: &'a Session<'a>,
     slots: Vec<Option<Trainee>>,
-    order: Vec<u32>,
     /// Steps of a dispatch.
     chunk: usize,
 }
@@ -180,10 +182,20 @@ impl Flight<'_> {
 
     /// Gives the networks that begin an epoch its order of images.
     fn begin_epochs(&mut self) {
-        for (slot, place) in self.slots.iter().enumerate() {
-            if let Some(trainee) = place.as_ref().filter(|trainee| trainee.position == 0) {
-                cpu::shuffle(&trainee.hyperparameters, trainee.images, trainee.epoch, &mut self.order);
-                self.fleet.set_order(slot, &self.order);
+        let beginning = |(slot, place): (usize, &Option<Trainee>)| {
+            let trainee = place.as_ref().filter(|trainee| trainee.position == 0)?;
+            Some((slot, trainee.hyperparameters, trainee.images, trainee.epoch))
+        };
+        let due: Vec<_> = self.slots.iter().enumerate().filter_map(beginning).collect();
+        // shuffling is the slow part: on all threads, but not all orders in memory at once
+        for due in due.chunks(ORDERS) {
+            let shuffled = due.par_iter().map(|&(slot, run, images, epoch)| {
+                let mut order = Vec::new();
+                cpu::shuffle(&run, images, epoch, &mut order);
+                (slot, order)
+            });
+            for (slot, order) in shuffled.collect::<Vec<_>>() {
+                self.fleet.set_order(slot, &order);
             }
         }
     }
