@@ -13,6 +13,7 @@ fn remember(network: Network, at: u32, z: vec4f) {}
 fn evaluate(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) me: u32) {
     var network = networks[group.y];
     network.threshold = 0u;
+    corner = (group.y * job.segments + group.x) * (nothing() + 1u);
     for (var k = me; k < job.classes; k += WIDTH) {
         atomicStore(&right[k], 0u);
     }
@@ -22,7 +23,7 @@ fn evaluate(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index
     for (var first = group.x * job.segment; first < end; first += job.tile) {
         let images = min(job.tile, end - first);
         gather(me, network.order + first, images);
-        workgroupBarrier();
+        meet();
         forward(me, network, images);
         if (me < images) {
             let outcome = cross_entropy(job.layers[job.convolutions], me, 1.0);
@@ -31,7 +32,7 @@ fn evaluate(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index
                 atomicAdd(&right[outcome.predicted], 1u);
             }
         }
-        workgroupBarrier();
+        meet();
     }
     if (me < MOST_TILE) {
         losses[me] = loss;

@@ -11,6 +11,8 @@ const MOST_CLASSES = 256u;
 
 /// Workgroup memory in vec4f: maps of a tile, and one zero.
 override SPACE: u32 = 1u;
+/// Whether the maps lie in storage memory instead: those of one image may be too large.
+override OUTSIDE: bool = false;
 /// Words of a tile's dropout decisions.
 override WORDS: u32 = 1u;
 
@@ -66,7 +68,8 @@ struct Network {
     rates: u32,         // training: place of its first rate in `rates`
     l2: f32,            // 2λ
     slot: u32,
-    unused: vec2u,
+    maps: u32,          // training: place of its part of `maps`
+    unused: u32,
 }
 
 @group(0) @binding(0) var<uniform> job: Job;
@@ -77,7 +80,12 @@ struct Network {
 /// For each network weights, first moments, second moments.
 @group(0) @binding(4) var<storage, read_write> state: array<vec4f>;
 
+/// For each network the maps of a tile and one zero if they lie here, then z for GELU.
+@group(0) @binding(8) var<storage, read_write> maps: array<vec4f>;
+
 var<workgroup> space: array<vec4f, SPACE>;
+/// Where this workgroup's part of `maps` begins.
+var<private> corner: u32;
 var<workgroup> kept: array<u32, WORDS>;
 var<workgroup> sources: array<u32, MOST_TILE>;
 var<workgroup> labels: array<u32, MOST_TILE>;
@@ -85,6 +93,31 @@ var<workgroup> labels: array<u32, MOST_TILE>;
 /// Where the one zero lies: taps outside a map read it.
 fn nothing() -> u32 {
     return job.tile * job.units;
+}
+
+/// A quad of the maps.
+fn fetch(at: u32) -> vec4f {
+    if (OUTSIDE) {
+        return maps[corner + at];
+    }
+    return space[at];
+}
+
+/// Overwrites a quad of the maps.
+fn store(at: u32, quad: vec4f) {
+    if (OUTSIDE) {
+        maps[corner + at] = quad;
+    } else {
+        space[at] = quad;
+    }
+}
+
+/// Waits for the workgroup and for what it wrote to the maps.
+fn meet() {
+    if (OUTSIDE) {
+        storageBarrier();
+    }
+    workgroupBarrier();
 }
 
 /// Notes which images the tile holds.
@@ -95,7 +128,7 @@ fn gather(me: u32, first: u32, images: u32) {
         labels[me] = entry >> 24u;
     }
     if (me == WIDTH - 1u) {
-        space[nothing()] = vec4f(0.0);
+        store(nothing(), vec4f(0.0));
     }
 }
 
@@ -114,7 +147,7 @@ fn finish(network: Network, layer: Layer, n: u32, m: u32, o: u32, z: vec4f) {
     if (network.threshold > 0u) {
         y = select(vec4f(0.0), y * (1.0 / network.keep), decisions(layer, n, m, o));
     }
-    space[at] = y;
+    store(at, y);
 }
 
 /// The pixel of the tile's image `n`, zero outside it.
@@ -183,8 +216,8 @@ fn convolve(me: u32, network: Network, layer: Layer, below: u32, images: u32) {
                 let step_b = select(0u, 1u, in_b);
                 var k = bias + layer.outputs * (1u + (3u * u + v) * 4u * layer.inputs);
                 for (var i = 0u; i < layer.inputs; i++) {
-                    let xa = space[at_a];
-                    let xb = space[at_b];
+                    let xa = fetch(at_a);
+                    let xb = fetch(at_b);
                     let k0 = state[k];
                     let k1 = state[k + layer.outputs];
                     let k2 = state[k + 2u * layer.outputs];
@@ -219,9 +252,9 @@ fn pool(me: u32, layer: Layer, images: u32) {
         let n = item / layer.outputs;
         var sum = vec4f(0.0);
         for (var m = 0u; m < positions; m++) {
-            sum += space[n * job.units + layer.map + m * layer.outputs + o];
+            sum += fetch(n * job.units + layer.map + m * layer.outputs + o);
         }
-        space[n * job.units + job.pooled + o] = sum * (1.0 / f32(positions));
+        store(n * job.units + job.pooled + o, sum * (1.0 / f32(positions)));
     }
 }
 
@@ -233,14 +266,14 @@ fn dense(me: u32, network: Network, layer: Layer, images: u32) {
         let bias = network.state + layer.weights + o;
         var z = state[bias];
         for (var i = 0u; i < layer.inputs; i++) {
-            let x = space[n * job.units + job.pooled + i];
+            let x = fetch(n * job.units + job.pooled + i);
             let k = bias + layer.outputs * (1u + 4u * i);
             z += x.x * state[k];
             z += x.y * state[k + layer.outputs];
             z += x.z * state[k + 2u * layer.outputs];
             z += x.w * state[k + 3u * layer.outputs];
         }
-        space[n * job.units + layer.map + o] = z;
+        store(n * job.units + layer.map + o, z);
     }
 }
 
@@ -260,25 +293,25 @@ fn cross_entropy(layer: Layer, n: u32, scale: f32) -> Outcome {
     var largest = -3.4028235e38;
     var predicted = 0u;
     for (var k = 0u; k < job.classes; k++) {
-        let value = space[z + k / 4u][k % 4u];
+        let value = fetch(z + k / 4u)[k % 4u];
         if (value > largest) {
             largest = value;
             predicted = k;
         }
     }
     let label = labels[n];
-    let labelled = space[z + label / 4u][label % 4u];
+    let labelled = fetch(z + label / 4u)[label % 4u];
     var sum = 0.0;
     for (var o = 0u; o < layer.outputs; o++) {
         let beyond = vec4u(4u * o) + vec4u(0u, 1u, 2u, 3u) >= vec4u(job.classes);
-        let e = select(exponential(space[z + o] - vec4f(largest)), vec4f(0.0), beyond);
-        space[z + o] = e;
+        let e = select(exponential(fetch(z + o) - vec4f(largest)), vec4f(0.0), beyond);
+        store(z + o, e);
         sum += e.x + e.y + e.z + e.w;
     }
     for (var o = 0u; o < layer.outputs; o++) {
-        var dz = space[z + o] * (scale / sum);
+        var dz = fetch(z + o) * (scale / sum);
         dz -= select(vec4f(0.0), vec4f(scale), vec4u(4u * o) + vec4u(0u, 1u, 2u, 3u) == vec4u(label));
-        space[z + o] = dz;
+        store(z + o, dz);
     }
     // a sum that is not a number from 1 on has no logarithm: the network has diverged
     let sound = sum >= 1.0 && sum < 3.4e38;
@@ -294,10 +327,10 @@ fn forward(me: u32, network: Network, images: u32) {
         } else {
             convolve(me, network, layer, job.layers[l - 1u].map, images);
         }
-        workgroupBarrier();
+        meet();
     }
     pool(me, job.layers[job.convolutions - 1u], images);
-    workgroupBarrier();
+    meet();
     dense(me, network, job.layers[job.convolutions], images);
-    workgroupBarrier();
+    meet();
 }

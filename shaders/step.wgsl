@@ -25,15 +25,18 @@ const DIVERGED = 1e30;
 @group(0) @binding(6) var<storage, read_write> gradients: array<vec4f>;
 /// The last batch's loss, of each slot.
 @group(0) @binding(7) var<storage, read_write> outcomes: array<f32>;
-/// z of the tile's maps, of each slot; for GELU alone.
-@group(0) @binding(8) var<storage, read_write> inputs: array<vec4f>;
 
 var<workgroup> losses: array<f32, MOST_TILE>;
 var<workgroup> stop: u32;
 
+/// Where z of the quad `at` lies in `maps`.
+fn remembered(at: u32) -> u32 {
+    return corner + at + select(0u, nothing() + 1u, OUTSIDE);
+}
+
 fn remember(network: Network, at: u32, z: vec4f) {
     if (network.activation == GELU) {
-        inputs[network.slot * job.tile * job.units + at] = z;
+        maps[remembered(at)] = z;
     }
 }
 
@@ -42,14 +45,14 @@ fn unfinish(network: Network, layer: Layer, n: u32, m: u32, o: u32, dy: vec4f) {
     let at = n * job.units + layer.map + m * layer.outputs + o;
     var z = vec4f(0.0);
     if (network.activation == GELU) {
-        z = inputs[network.slot * job.tile * job.units + at];
+        z = maps[remembered(at)];
     }
-    let y = space[at];
+    let y = fetch(at);
     if (network.threshold > 0u) {
         let dz = dy * (1.0 / network.keep) * slope(network.activation, y * network.keep, z);
-        space[at] = select(vec4f(0.0), dz, decisions(layer, n, m, o));
+        store(at, select(vec4f(0.0), dz, decisions(layer, n, m, o)));
     } else {
-        space[at] = dy * slope(network.activation, y, z);
+        store(at, dy * slope(network.activation, y, z));
     }
 }
 
@@ -93,11 +96,11 @@ fn dense_weight(me: u32, gradient: u32, layer: Layer, images: u32, fresh: bool) 
         var g2 = vec4f(0.0);
         var g3 = vec4f(0.0);
         for (var n = 0u; n < images; n++) {
-            let dy = space[n * job.units + layer.map + o];
+            let dy = fetch(n * job.units + layer.map + o);
             if (i == layer.inputs) {
                 bias += dy;
             } else {
-                let x = space[n * job.units + job.pooled + i];
+                let x = fetch(n * job.units + job.pooled + i);
                 g0 += x.x * dy;
                 g1 += x.y * dy;
                 g2 += x.z * dy;
@@ -123,14 +126,14 @@ fn dense_input(me: u32, network: Network, layer: Layer, images: u32) {
         let n = item / layer.inputs;
         var dx = vec4f(0.0);
         for (var o = 0u; o < layer.outputs; o++) {
-            let dy = space[n * job.units + layer.map + o];
+            let dy = fetch(n * job.units + layer.map + o);
             let k = network.state + layer.weights + layer.outputs * (1u + 4u * i) + o;
             dx.x += dot(dy, state[k]);
             dx.y += dot(dy, state[k + layer.outputs]);
             dx.z += dot(dy, state[k + 2u * layer.outputs]);
             dx.w += dot(dy, state[k + 3u * layer.outputs]);
         }
-        space[n * job.units + job.pooled + i] = dx;
+        store(n * job.units + job.pooled + i, dx);
     }
 }
 
@@ -142,7 +145,7 @@ fn unpool(me: u32, network: Network, layer: Layer, images: u32) {
         let o = item % layer.outputs;
         let m = item / layer.outputs % positions;
         let n = item / (layer.outputs * positions);
-        unfinish(network, layer, n, m, o, space[n * job.units + job.pooled + o] * share);
+        unfinish(network, layer, n, m, o, fetch(n * job.units + job.pooled + o) * share);
     }
 }
 
@@ -168,7 +171,7 @@ fn image_weight(me: u32, gradient: u32, layer: Layer, images: u32, fresh: bool) 
             let h = p * layer.stride - layer.top;
             let at = n * job.units + layer.map + p * layer.q * layer.outputs + o;
             for (var q = 0u; q < layer.q; q++) {
-                let dy = space[at + q * layer.outputs];
+                let dy = fetch(at + q * layer.outputs);
                 let w = q * layer.stride - layer.left;
                 bias += dy;
                 g0 += pixel(layer, n, h, w) * dy;
@@ -206,7 +209,7 @@ fn convolution_bias(me: u32, gradient: u32, layer: Layer, images: u32, fresh: bo
         for (var row = part; row < images * layer.p; row += layer.parts) {
             let at = row / layer.p * job.units + layer.map + row % layer.p * layer.q * layer.outputs + o;
             for (var q = 0u; q < layer.q; q++) {
-                bias += space[at + q * layer.outputs];
+                bias += fetch(at + q * layer.outputs);
             }
         }
         accumulate(gradient + part * size + o, fresh, bias);
@@ -246,10 +249,10 @@ fn convolution_weight(me: u32, gradient: u32, layer: Layer, below: u32, images: 
             let at = n * job.units + layer.map + p * layer.q * layer.outputs + o;
             for (var q = 0u; q < layer.q; q++) {
                 let w = q * layer.stride - layer.left;
-                let dy = space[at + q * layer.outputs];
-                let xa = space[select(nothing(), x + w * layer.inputs, w < layer.width)];
-                let xb = space[select(nothing(), x + (w + 1u) * layer.inputs, w + 1u < layer.width)];
-                let xc = space[select(nothing(), x + (w + 2u) * layer.inputs, w + 2u < layer.width)];
+                let dy = fetch(at + q * layer.outputs);
+                let xa = fetch(select(nothing(), x + w * layer.inputs, w < layer.width));
+                let xb = fetch(select(nothing(), x + (w + 1u) * layer.inputs, w + 1u < layer.width));
+                let xc = fetch(select(nothing(), x + (w + 2u) * layer.inputs, w + 2u < layer.width));
                 a0 += xa.x * dy;
                 a1 += xa.y * dy;
                 a2 += xa.z * dy;
@@ -332,8 +335,8 @@ fn convolution_input(me: u32, network: Network, layer: Layer, below: Layer, imag
                 let step_b = select(0u, 1u, in_b);
                 var k = network.state + layer.weights + layer.outputs * (1u + ((3u * u + v) * layer.inputs + i) * 4u);
                 for (var o = 0u; o < layer.outputs; o++) {
-                    let ya = space[at_a];
-                    let yb = space[at_b];
+                    let ya = fetch(at_a);
+                    let yb = fetch(at_b);
                     let k0 = state[k];
                     let k1 = state[k + layer.outputs];
                     let k2 = state[k + 2u * layer.outputs];
@@ -367,22 +370,22 @@ fn backward(me: u32, network: Network, gradient: u32, images: u32, fresh: bool) 
     let last = job.convolutions - 1u;
     let head = job.layers[job.convolutions];
     dense_weight(me, gradient + head.gradient, head, images, fresh);
-    workgroupBarrier();
+    meet();
     dense_input(me, network, head, images);
-    workgroupBarrier();
+    meet();
     unpool(me, network, job.layers[last], images);
-    workgroupBarrier();
+    meet();
     for (var l = last; l > 0u; l--) {
         let layer = job.layers[l];
         let below = job.layers[l - 1u];
         convolution_bias(me, gradient + layer.gradient, layer, images, fresh);
         convolution_weight(me, gradient + layer.gradient, layer, below.map, images, fresh);
-        workgroupBarrier();
+        meet();
         convolution_input(me, network, layer, below, images);
-        workgroupBarrier();
+        meet();
     }
     image_weight(me, gradient + job.layers[0].gradient, job.layers[0], images, fresh);
-    workgroupBarrier();
+    meet();
 }
 
 /// One optimizer step of a quad of weights; see kernels/src/optimizer.rs for the formulas.
@@ -441,6 +444,7 @@ fn optimize(me: u32, network: Network, gradient: u32, rate: f32) {
 @compute @workgroup_size(WIDTH)
 fn train(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) me: u32) {
     let network = networks[group.x];
+    corner = network.maps;
     let gradient = network.slot * job.gradients;
     let scale = 1.0 / f32(job.batch);
     for (var s = 0u; s < network.steps; s++) {
@@ -451,7 +455,7 @@ fn train(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) m
             if (network.threshold > 0u) {
                 draw(me, network, network.step + s, first, images);
             }
-            workgroupBarrier();
+            meet();
             forward(me, network, images);
             if (me < images) {
                 loss += cross_entropy(job.layers[job.convolutions], me, scale).loss * scale;

@@ -126,8 +126,8 @@ fn the_command_line_chooses_the_device() {
     }
     assert!(text.contains("KiB") && text.contains("a workgroup"), "{text}");
     fail(&format!("{train} --device gpu --adapter 99"), 2, &["unknown adapter", "99"]);
-    fail(&format!("{train} --device gpu --set layers=256s1"), 1, &["bytes of workgroup memory"]);
-    let automatic = run(&format!("{train} --device auto --set layers=256s1same --set train_fraction=0.1"));
+    fail(&format!("{train} --device gpu --set layers=1024s1"), 1, &["bytes of workgroup memory"]);
+    let automatic = run(&format!("{train} --device auto --set layers=1024s1same --set train_fraction=0.1"));
     let said = String::from_utf8_lossy(&automatic.stderr).into_owned();
     assert!(automatic.status.success() && said.contains("training on the CPU"), "{said}");
 }
@@ -141,7 +141,8 @@ fn the_card_is_measured() {
     for part in ["multiply-adds", "copy", "statistics/64x4970", "roof"] {
         assert!(text.contains(part), "no {part} in\n{text}");
     }
-    let json: serde_json::Value = serde_json::from_str(&succeed("bench --device gpu random --seconds 1 --json")).unwrap();
+    let json: serde_json::Value =
+        serde_json::from_str(&succeed("bench --device gpu random --seconds 1 --json")).unwrap();
     assert!(json["peak_tflops"].as_f64() > Some(0.0) && json["rows"][0]["gbs"].as_f64() > Some(0.0), "{json}");
     fail("bench --device gpu nothing --seconds 1", 2, &["train_step"]);
     fail("bench --device gpu --csv", 2, &["--csv"]);

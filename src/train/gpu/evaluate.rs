@@ -29,14 +29,25 @@ impl Fleet {
     pub fn evaluate(&self, part: Part, work: &[(usize, Run, usize)]) -> Result<Vec<Evaluation>> {
         let most = work.iter().map(|&(_, _, images)| images).max().unwrap_or(0).max(1);
         let together = (EVALUATED / most).clamp(1, self.slots);
+        let mut segments = most.div_ceil(SEGMENT);
+        if self.shape.outside {
+            // there is no more room for maps than training needs
+            segments = segments.min(self.slots * self.map_quads / self.shape.maps() / together);
+        }
         let mut found = Vec::with_capacity(work.len());
         for work in work.chunks(together) {
-            found.extend(self.evaluate_together(part, work, most.div_ceil(SEGMENT))?);
+            found.extend(self.evaluate_together(part, work, most.div_ceil(segments), segments)?);
         }
         Ok(found)
     }
 
-    fn evaluate_together(&self, part: Part, work: &[(usize, Run, usize)], segments: usize) -> Result<Vec<Evaluation>> {
+    fn evaluate_together(
+        &self,
+        part: Part,
+        work: &[(usize, Run, usize)],
+        segment: usize,
+        segments: usize,
+    ) -> Result<Vec<Evaluation>> {
         let images = if part == Part::Train { &self.train } else { &self.test };
         let network = |&(slot, run, images): &(usize, Run, usize)| {
             let none = Steps { slot, run, first: 0, before: 0, count: 0 };
@@ -44,9 +55,9 @@ impl Fleet {
         };
         let networks: Vec<[u32; 16]> = work.iter().map(network).collect();
         self.gpu.write(&self.networks, 0, networks.as_flattened());
-        self.gpu.write(&self.evaluation_job, 0, &self.shape.job(self.batch, SEGMENT, segments));
+        self.gpu.write(&self.evaluation_job, 0, &self.shape.job(self.batch, segment, segments));
         let buffers = [&self.evaluation_job, &images.pixels, &self.networks, &images.order, &self.state, &self.results];
-        let mut bindings = [(0, &self.evaluation_job); 6];
+        let mut bindings = [(8, &self.maps); 7];
         for (number, buffer) in buffers.into_iter().enumerate() {
             bindings[number] = (number as u32, buffer);
         }

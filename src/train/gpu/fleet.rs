@@ -34,8 +34,8 @@ pub struct Plan<'a> {
 impl Plan<'_> {
     /// Bytes of a slot and the longest of its pieces, what limits the number of slots.
     pub fn bytes(&self, shape: &Shape) -> (usize, usize) {
-        let inputs = if self.gelu { shape.tile * shape.units * QUAD } else { 0 };
-        let pieces = [3 * shape.weights * QUAD, shape.gradients * QUAD, 4 * self.train.len(), inputs];
+        let maps = shape.training_maps(self.gelu) * QUAD;
+        let pieces = [3 * shape.weights * QUAD, shape.gradients * QUAD, 4 * self.train.len(), maps];
         (pieces.iter().sum(), pieces.into_iter().max().unwrap_or(0))
     }
 }
@@ -81,7 +81,9 @@ pub struct Fleet {
     rates: Buffer,
     gradients: Buffer,
     outcomes: Buffer,
-    inputs: Buffer,
+    pub(super) maps: Buffer,
+    /// Quads of a slot in `maps`.
+    pub(super) map_quads: usize,
     pub(super) results: Buffer,
 }
 
@@ -97,6 +99,7 @@ impl Fleet {
         let step = gpu.pipeline(&[&base[..], &[shader::STEP]].concat(), "train", &constants)?;
         let evaluation = gpu.pipeline(&[&base[..], &[shader::EVALUATE]].concat(), "evaluate", &constants)?;
         let quads = |count: usize| (slots * count * QUAD) as u64;
+        let map_quads = shape.training_maps(plan.gelu);
         let segments = plan.train.len().max(plan.test.len()).div_ceil(SEGMENT);
         Ok(Fleet {
             train: images(&gpu, plan.train)?,
@@ -109,7 +112,8 @@ impl Fleet {
             rates: gpu.zeros("rates", (slots * MOST_STEPS * 4) as u64)?,
             gradients: gpu.zeros("gradients", quads(shape.gradients))?,
             outcomes: gpu.zeros("losses", (slots * 4) as u64)?,
-            inputs: gpu.zeros("maps", if plan.gelu { quads(shape.tile * shape.units) } else { 0 })?,
+            maps: gpu.zeros("maps", quads(map_quads))?,
+            map_quads,
             results: gpu.zeros("results", (slots * segments * (shape.classes + 1) * 4) as u64)?,
             gpu,
             shape,
@@ -186,7 +190,7 @@ impl Fleet {
         let (train, order) = (&self.train.pixels, &self.order);
         let buffers = [&self.job, train, &self.networks, order, &self.state, &self.rates, &self.gradients];
         let mut bindings = [(0, &self.job); 9];
-        for (number, buffer) in buffers.into_iter().chain([&self.outcomes, &self.inputs]).enumerate() {
+        for (number, buffer) in buffers.into_iter().chain([&self.outcomes, &self.maps]).enumerate() {
             bindings[number] = (number as u32, buffer);
         }
         bindings
@@ -238,7 +242,7 @@ impl Fleet {
             rates,
             (2.0 * run.l2reg).to_bits(),
             slot as u32,
-            0,
+            (slot * self.map_quads) as u32,
             0,
         ]
     }

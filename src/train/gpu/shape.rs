@@ -11,6 +11,8 @@ use crate::gpu::Gpu;
 const WIDTH: usize = 128;
 /// Images of a tile at most, `MOST_TILE` in the shaders.
 const MOST_TILE: usize = 8;
+/// Images of a tile at most whose maps lie in storage memory: enough work for a workgroup, not more than a cache holds.
+const OUTSIDE_TILE: usize = 2;
 /// Workgroup memory that a tile should not exceed although the card has more: several workgroups then share a processor.
 const ENOUGH: usize = 32 << 10;
 /// Workgroup memory besides the tile's maps and decisions: sums, classes, the tile's images.
@@ -32,6 +34,8 @@ pub struct Shape {
     pub pixels: usize,
     /// Images of a tile.
     pub tile: usize,
+    /// Whether the maps lie in storage memory because those of one image do not fit into workgroup memory.
+    pub outside: bool,
     /// Quads of one image's maps.
     pub units: usize,
     /// Words of one image's dropout decisions.
@@ -52,7 +56,7 @@ impl Shape {
     /// The tables for networks of `arch` on a card.
     ///
     /// # Errors
-    /// [`Error::Device`](crate::Error::Device) where the maps of one image do not fit into workgroup memory.
+    /// [`Error::Device`](crate::Error::Device) where the dropout decisions of one image do not fit into workgroup memory.
     pub fn new(arch: &Arch, gpu: &Gpu) -> Result<Shape> {
         let limits = gpu.limits();
         if limits.invocations < WIDTH {
@@ -67,12 +71,17 @@ impl Shape {
     /// The tables where a workgroup may have `most` bytes of its own, or how many bytes it would need.
     pub fn within(arch: &Arch, most: usize) -> std::result::Result<Shape, usize> {
         let mut shape = Shape::tables(arch);
-        let image = shape.units * QUAD + shape.words * 4;
-        let room = |bytes: usize| bytes.saturating_sub(RESERVE + QUAD) / image;
-        if room(most) == 0 {
+        let room = |bytes: usize, image: usize| bytes.saturating_sub(RESERVE + QUAD) / image.max(1);
+        let (decisions, maps) = (4 * shape.words, shape.units * QUAD);
+        let mut image = maps + decisions;
+        if room(most, image) == 0 {
+            (shape.outside, image) = (true, decisions);
+        }
+        if room(most, image) == 0 {
             return Err(image + RESERVE + QUAD);
         }
-        shape.tile = room(most.min(ENOUGH)).clamp(1, MOST_TILE);
+        let largest = if shape.outside { OUTSIDE_TILE } else { MOST_TILE };
+        shape.tile = room(most.min(ENOUGH), image).clamp(1, largest);
         shape.share_gradients();
         Ok(shape)
     }
@@ -84,6 +93,7 @@ impl Shape {
             classes: arch.classes,
             pixels: arch.height * arch.width,
             tile: 1,
+            outside: false,
             units: 0,
             words: 0,
             weights: 0,
@@ -144,8 +154,20 @@ impl Shape {
     }
 
     /// Values of the shaders' `override` constants.
-    pub fn constants(&self) -> [(&'static str, f64); 2] {
-        [("SPACE", (self.tile * self.units + 1) as f64), ("WORDS", (self.tile * self.words).max(1) as f64)]
+    pub fn constants(&self) -> [(&'static str, f64); 3] {
+        let space = if self.outside { 1 } else { self.tile * self.units + 1 };
+        let words = (self.tile * self.words).max(1);
+        [("SPACE", space as f64), ("WORDS", words as f64), ("OUTSIDE", f64::from(u8::from(self.outside)))]
+    }
+
+    /// Quads of storage memory for a workgroup's maps.
+    pub fn maps(&self) -> usize {
+        if self.outside { self.tile * self.units + 1 } else { 0 }
+    }
+
+    /// [`Shape::maps`] with what GELU's gradient needs.
+    pub fn training_maps(&self, gelu: bool) -> usize {
+        self.maps() + if gelu { self.tile * self.units } else { 0 }
     }
 
     /// `Job` of `shaders/network.wgsl`.
@@ -220,6 +242,12 @@ mod tests {
         assert_eq!(shape.job(512, 0, 0).len(), 12 + 65 * 20);
         assert_eq!(Shape::within(&reference, 48 << 10).unwrap(), shape);
         assert_eq!(Shape::within(&reference, 16 << 10).unwrap().tile, 1);
-        assert!(Shape::within(&reference, 8 << 10).unwrap_err() > 13 << 10);
+    }
+
+    #[test]
+    fn large_maps_lie_outside_and_larger_ones_are_refused() {
+        let shape = Shape::within(&arch("64s2,64s2,64s2", 10), 32 << 10).unwrap();
+        assert!(shape.outside && shape.maps() == 2 * shape.units + 1);
+        assert!(Shape::within(&arch("1024s1", 10), 64 << 10).unwrap_err() > 85 << 10);
     }
 }
