@@ -83,6 +83,14 @@ pub enum Error {
         /// What it was.
         got: String,
     },
+    /// A graphics card is not there, does not suffice, or failed.
+    #[error("{device}: {problem}")]
+    Device {
+        /// What the driver calls it.
+        device: String,
+        /// What is the matter.
+        problem: String,
+    },
     /// Another process is writing the file.
     #[error("{} is being written by another process", .path.display())]
     Locked {

@@ -12,6 +12,8 @@ pub mod dataset;
 pub mod error;
 pub mod eval;
 pub mod features;
+#[cfg(feature = "gpu")]
+pub mod gpu;
 pub mod par;
 pub mod predictor;
 pub mod rng;

@@ -140,7 +140,7 @@ fn wrong_command_lines_end_with_2() {
         &["small-cnn-zoo"],
     );
     fail(&format!("train --dataset glyphs --models 1 --epochs 1 --out {out} --checkpoints 2"), 2, &["--checkpoints"]);
-    fail(&format!("train --dataset glyphs --models 1 --epochs 1 --out {out} --device gpu"), 2, &["device"]);
+    fail(&format!("train --dataset glyphs --models 1 --epochs 1 --out {out} --device gpux"), 2, &["device"]);
     fail(&format!("train --dataset glyphs --models 1 --epochs 1 --out {out} --isa avx3"), 2, &["avx2"]);
     fail(&format!("train --dataset glyphs --models 1 --epochs 1 --out {out} --set train_fraction=0.01"), 2, &["512"]);
     fail(

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 /// Modules of the library, lowest layer first.
 const LAYERS: [&[&str]; 8] = [
     &["error", "rng", "par", "bytes", "table"],
-    &["dataset", "cnn"],
+    &["dataset", "cnn", "gpu"],
     &["zoo"],
     &["train", "features", "predictor", "bench"],
     &["eval"],

@@ -5,6 +5,8 @@
 
 mod boost;
 mod gemm;
+#[cfg(feature = "gpu")]
+pub mod gpu;
 mod layers;
 mod statistics;
 mod step;

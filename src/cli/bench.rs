@@ -32,6 +32,12 @@ pub struct Bench {
     #[arg(long, value_name = "T", default_value_t = 1, hide_default_value = true,
         value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: u16,
+    /// What to measure: cpu or gpu
+    #[arg(long, value_name = "DEVICE", default_value = "cpu", value_parser = ["cpu", "gpu"])]
+    device: String,
+    /// Which card: a part of its name, or its number in `zoometry info --devices` [default: the strongest]
+    #[arg(long, value_name = "NAME|INDEX")]
+    adapter: Option<String>,
     /// Print one JSON object on stdout
     #[arg(long, conflicts_with = "csv")]
     pub json: bool,
@@ -51,6 +57,9 @@ impl Bench {
         if !(self.seconds.is_finite() && self.seconds > 0.0) {
             return Err(Error::invalid("--seconds", "a positive number", self.seconds));
         }
+        if self.device == "gpu" {
+            return self.card();
+        }
         let legs = self.legs()?;
         let old = self.compare.as_deref().map(read).transpose()?;
         let cases = self.cases()?;
@@ -61,6 +70,21 @@ impl Bench {
         }
         let changes = old.map(|old| report.compare(&old));
         self.output(&report, changes.as_deref())
+    }
+
+    /// The card's table; it has no legs, threads or pictures.
+    fn card(&self) -> Result<Output> {
+        if self.csv || self.svg.is_some() || self.compare.is_some() || self.threads != 1 {
+            return Err(Error::invalid("--device gpu", "neither --csv, --svg, --compare nor --threads with it", "one"));
+        }
+        #[cfg(feature = "gpu")]
+        return super::bench_gpu::run(
+            self.adapter.as_deref(),
+            self.filter.as_deref().unwrap_or_default(),
+            self.seconds,
+        );
+        #[cfg(not(feature = "gpu"))]
+        Err(super::device::missing())
     }
 
     fn legs(&self) -> Result<Vec<Isa>> {
@@ -277,7 +301,8 @@ fn line(row: &Row) -> String {
     )
 }
 
-fn time(seconds: f64) -> String {
+/// Seconds as people read them.
+pub fn time(seconds: f64) -> String {
     match seconds {
         s if s < 1e-6 => format!("{:.0} ns", s * 1e9),
         s if s < 1e-3 => format!("{:.2} µs", s * 1e6),
@@ -286,7 +311,8 @@ fn time(seconds: f64) -> String {
     }
 }
 
-fn rate(rate: f64) -> String {
+/// A number a second as people read it.
+pub fn rate(rate: f64) -> String {
     match rate {
         r if r < 1e3 => format!("{r:.0}"),
         r if r < 1e6 => format!("{:.1}k", r / 1e3),

@@ -9,7 +9,7 @@ use std::time::Instant;
 use zoometry::dataset;
 use zoometry::features::Input;
 use zoometry::predictor::Options;
-use zoometry::train::{Job, space::Recipe};
+use zoometry::train::{Cpu, Job, space::Recipe};
 use zoometry::{Error, Result};
 
 /// Epochs of the demo's networks: few, so that hundreds of them take about a minute.
@@ -51,7 +51,7 @@ impl Demo {
             Job { dataset: &dataset, recipe: &recipe, models: self.models, checkpoints, seed: self.seed, isa, threads };
         let (zoo_path, model_path) = (self.out.join("zoo.safetensors"), self.out.join("predictor.safetensors"));
         let mut output = Output::default();
-        let zoo = train::session(&job, &zoo_path, &mut output)?;
+        let zoo = train::session(&job, &Cpu, &zoo_path, &mut output)?;
         let fitted = |input: &Input, output: &mut Output| -> Result<_> {
             let (parts, info) = fit::from_zoo(isa, &zoo, &zoo_path, None, &Division::Seed(0), input)?;
             let predictor = fit::fit(isa, &parts, &Options::Boost(fit::default_params()), info, output)?;

@@ -6,12 +6,15 @@ use std::path::PathBuf;
 use zoometry::Result;
 use zoometry::zoo::{Status, Zoo};
 
-/// Show what is in a zoo file and how far it is
+/// Show what is in a zoo file and how far it is, or which cards this machine has
 #[derive(Args)]
 pub struct Info {
     /// The zoo file
-    #[arg(value_name = "ZOO")]
-    zoo: PathBuf,
+    #[arg(value_name = "ZOO", required_unless_present = "devices", conflicts_with = "devices")]
+    zoo: Option<PathBuf>,
+    /// List the graphics cards that `--adapter` can choose
+    #[arg(long)]
+    devices: bool,
     /// Print one JSON object on stdout
     #[arg(long)]
     pub json: bool,
@@ -19,7 +22,8 @@ pub struct Info {
 
 impl Info {
     pub fn run(&self) -> Result<Output> {
-        let zoo = Zoo::open(&self.zoo)?;
+        let Some(path) = &self.zoo else { return super::device::list() };
+        let zoo = Zoo::open(path)?;
         let schema = zoo.schema();
         let of = |status: Status| zoo.status().iter().filter(|&&found| found == status).count();
         let (done, diverged, rows) = (of(Status::Done), of(Status::Diverged), zoo.rows());
@@ -30,7 +34,7 @@ impl Info {
         let epochs: Vec<String> = schema.checkpoints.iter().map(u32::to_string).collect();
 
         let mut output = Output::default();
-        output.line(format!("{}", self.zoo.display()));
+        output.line(format!("{}", path.display()));
         let digest =
             if schema.digest.is_empty() { "images unknown".into() } else { format!("sha256 {}", schema.digest) };
         output.line(format!("  data set      {} ({digest})", schema.dataset));

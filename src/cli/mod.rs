@@ -2,7 +2,10 @@
 //! a wrong command line, 130 when stopped.
 
 mod bench;
+#[cfg(feature = "gpu")]
+mod bench_gpu;
 mod demo;
+mod device;
 mod evaluate;
 mod export;
 mod features;

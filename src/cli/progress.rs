@@ -54,6 +54,13 @@ pub fn bench(rows: usize) -> ProgressBar {
     ProgressBar::new(rows as u64).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
+/// A benchmark's progress on a card; the message names the row that was measured last.
+#[cfg(feature = "gpu")]
+pub fn rows_of_a_card() -> ProgressBar {
+    let style = ProgressStyle::with_template("{elapsed} {msg}");
+    ProgressBar::new_spinner().with_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()))
+}
+
 /// A bar for rows that are copied; their number comes with the first [`tell`].
 pub fn rows(what: &'static str) -> ProgressBar {
     let style = ProgressStyle::with_template("{prefix} {wide_bar} {pos}/{len} checkpoints  {eta} left");

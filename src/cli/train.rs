@@ -1,19 +1,21 @@
 //! `zoometry train`
 
+use super::device::Device;
 use super::output::{self, Output, count, duration};
 use super::progress::Training;
 use super::{Data, Machine, STOP};
 use clap::Args;
 use std::path::{Path, PathBuf};
 use zoometry::dataset::{self, Dataset};
-use zoometry::train::{self as training, Job, schedule, space::Recipe};
+use zoometry::train::{self as training, Executor, Job, schedule, space::Recipe};
 use zoometry::zoo::Zoo;
 use zoometry::{Error, Result};
 
 /// Train a zoo of networks, or continue one
 ///
 /// Every network draws its hyperparameters by the recipe's laws. The zoo is a valid .safetensors file at every moment; the same
-/// command continues where it was stopped, and the file's bytes do not depend on threads or interruptions.
+/// command continues where it was stopped, and the file's bytes do not depend on threads or interruptions. A zoo may be
+/// continued on another device.
 #[derive(Args)]
 pub struct Train {
     /// mnist, fashion-mnist, cifar10, svhn, glyphs, or a folder in one of their formats
@@ -45,18 +47,15 @@ pub struct Train {
     /// Give all networks one seed, as the released zoo did
     #[arg(long)]
     shared_seed: bool,
-    /// Where to train
-    #[arg(long, value_name = "DEVICE", default_value = "cpu")]
-    device: String,
+    #[command(flatten)]
+    device: Device,
     #[command(flatten)]
     pub machine: Machine,
 }
 
 impl Train {
     pub fn run(&self) -> Result<Output> {
-        if self.device != "cpu" {
-            return Err(Error::unknown("device", &self.device, ["cpu"]));
-        }
+        self.device.check()?;
         check_models(self.models)?;
         let mut recipe = Recipe::load(&self.recipe)?;
         for assignment in &self.set {
@@ -79,7 +78,7 @@ impl Train {
             threads: usize::from(self.machine.threads),
         };
         let mut output = Output::default();
-        session(&job, &self.out, &mut output)?;
+        session(&job, &*self.device.executor(&job)?, &self.out, &mut output)?;
         Ok(output)
     }
 }
@@ -106,10 +105,10 @@ pub fn describe(dataset: &Dataset) -> String {
 }
 
 /// Trains with progress and reports; used by `demo` too.
-pub fn session(job: &Job, out: &Path, output: &mut Output) -> Result<Zoo> {
+pub fn session(job: &Job, executor: &dyn Executor, out: &Path, output: &mut Output) -> Result<Zoo> {
     output::tell(describe(job.dataset));
     let progress = Training::new(job.models);
-    let outcome = training::train(job, out, &|event| progress.tell(event), &STOP);
+    let outcome = training::train_on(executor, job, out, &|event| progress.tell(event), &STOP);
     let (images, diverged, seconds) = progress.finish();
     let summary = outcome?;
     let zoo = Zoo::open(out)?;

@@ -26,6 +26,18 @@ pub struct Evaluation {
     pub class_accuracy: Vec<f32>,
 }
 
+impl Evaluation {
+    /// From the loss and each class's images, those that were classified rightly and all.
+    pub fn new(loss: f32, right: &[u32], all: &[u32]) -> Evaluation {
+        let share = |right: u32, all: u32| (f64::from(right) / f64::from(all)) as f32;
+        Evaluation {
+            accuracy: share(right.iter().sum(), all.iter().sum()),
+            loss,
+            class_accuracy: right.iter().zip(all).map(|(&right, &all)| share(right, all)).collect(),
+        }
+    }
+}
+
 /// A network in training on one thread. All memory is allocated when it is made.
 pub struct Network<'a> {
     isa: Isa,
@@ -86,9 +98,7 @@ impl<'a> Network<'a> {
         stop: &Stop,
     ) -> Result<(), Interruption> {
         let mut order = std::mem::take(&mut self.order);
-        order.clear();
-        order.extend(0..images as u32);
-        Stream::at_step(self.run.seed, SHUFFLE, 0, epoch).shuffle(&mut order);
+        shuffle(&self.run, images, epoch, &mut order);
         let outcome = order.chunks_exact(batch).try_for_each(|batch| {
             let loss = self.step(split, batch);
             match stop.requested() {
@@ -212,16 +222,12 @@ impl<'a> Network<'a> {
 
     /// Moves the weights against the gradient; L2 acts on kernels alone.
     fn update(&mut self) {
-        let rate = self.run.learning_rate;
+        let rate = rate(&self.run, self.steps);
         let rule = match self.run.optimizer {
             Optimizer::Sgd => optimizer::Rule::Sgd { rate },
             Optimizer::Momentum => optimizer::Rule::Momentum { rate },
             Optimizer::RmsProp => optimizer::Rule::RmsProp { rate },
-            Optimizer::Adam => {
-                let power = |beta: f32| 1.0 - libm::pow(f64::from(beta), f64::from(self.steps));
-                let correction = power(optimizer::BETA_2).sqrt() / power(optimizer::BETA_1);
-                optimizer::Rule::Adam { corrected: (f64::from(rate) * correction) as f32 }
-            }
+            Optimizer::Adam => optimizer::Rule::Adam { corrected: rate },
         };
         let space = &mut self.space;
         for layer in &self.plan.layers {
@@ -251,12 +257,7 @@ impl<'a> Network<'a> {
                 loss += f64::from(outcome.loss[n]);
             }
         }
-        let share = |right: u32, count: u32| (f64::from(right) / f64::from(count)) as f32;
-        Evaluation {
-            accuracy: share(right.iter().sum(), count.iter().sum()),
-            loss: (loss / images as f64 + self.penalty()) as f32,
-            class_accuracy: right.iter().zip(&count).map(|(&right, &count)| share(right, count)).collect(),
-        }
+        Evaluation::new((loss / images as f64 + self.penalty()) as f32, &right, &count)
     }
 
     /// `λ·Σw²` over all kernels.
@@ -273,6 +274,23 @@ impl<'a> Network<'a> {
     pub fn is_finite(&self) -> bool {
         crate::kernels::Lanes::flat(&self.space.weights).iter().all(|w| w.is_finite())
     }
+}
+
+/// The learning rate of step `t` = 1, 2, …, for Adam corrected for it.
+pub(super) fn rate(run: &Run, t: u32) -> f32 {
+    if run.optimizer != Optimizer::Adam {
+        return run.learning_rate;
+    }
+    let power = |beta: f32| 1.0 - libm::pow(f64::from(beta), f64::from(t));
+    let correction = power(optimizer::BETA_2).sqrt() / power(optimizer::BETA_1);
+    (f64::from(run.learning_rate) * correction) as f32
+}
+
+/// The order in which a network sees its `images` training images in an epoch.
+pub(super) fn shuffle(run: &Run, images: usize, epoch: u32, order: &mut Vec<u32>) {
+    order.clear();
+    order.extend(0..images as u32);
+    Stream::at_step(run.seed, SHUFFLE, 0, epoch).shuffle(order);
 }
 
 /// The 16-bit threshold of a run's dropout; 0 stands for none.

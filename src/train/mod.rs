@@ -1,23 +1,27 @@
-//! Train a zoo: every network on a thread of its own, each checkpoint into the zoo file as soon as it is there.
+//! Train a zoo: many networks at once, each checkpoint into the zoo file as soon as it is there.
+//!
+//! [`Executor`] is the one seam between devices: [`Cpu`] trains a network on each thread, [`gpu::Executor`] hundreds on a card.
 
 pub mod cpu;
+mod executor;
+#[cfg(feature = "gpu")]
+pub mod gpu;
 pub mod reference;
 pub mod run;
 pub mod schedule;
 pub mod space;
 pub mod workspace;
 
-use crate::cnn::{Arch, init::Init, plan::Plan};
+use crate::cnn::{Arch, init::Init};
 use crate::dataset::Dataset;
 use crate::kernels::Isa;
-use crate::par::{self, Stop};
-use crate::zoo::{Config, Metrics, Schema, Status, Writer};
+use crate::par::Stop;
+use crate::zoo::{Config, Schema, Status, Writer};
 use crate::{Error, Result};
-use cpu::{Interruption, Network};
+pub use executor::{Cpu, Executor, Session};
 use run::{Activation, Choice, Optimizer, Run};
 use space::Recipe;
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// What is to be trained.
 pub struct Job<'a> {
@@ -127,7 +131,7 @@ impl Job<'_> {
     }
 }
 
-/// Trains every network that the zoo at `out` does not hold yet; creates the zoo if there is none.
+/// Trains every network that the zoo at `out` does not hold yet on the CPU; creates the zoo if there is none.
 ///
 /// The bytes of the finished file depend on the job alone: not on threads, interruptions or the order of work. `tell` is
 /// called from the workers.
@@ -136,6 +140,21 @@ impl Job<'_> {
 /// Whatever the zoo file refuses ([`Error::Mismatch`] for another recipe, [`Error::Locked`], [`Error::Io`]);
 /// [`Error::Interrupted`] when `stop` was requested.
 pub fn train(job: &Job, out: &Path, tell: &(dyn Fn(Event) + Sync), stop: &Stop) -> Result<Summary> {
+    train_on(&Cpu, job, out, tell, stop)
+}
+
+/// As [`train`], on any device. Rows that another device wrote stay as they are, so that a zoo may be continued on another
+/// one; initial weights, orders of images and dropout are the same on all, sums are rounded as each device does.
+///
+/// # Errors
+/// As [`train`], and [`Error::Device`] where a card fails.
+pub fn train_on(
+    executor: &dyn Executor,
+    job: &Job,
+    out: &Path,
+    tell: &(dyn Fn(Event) + Sync),
+    stop: &Stop,
+) -> Result<Summary> {
     let schema = job.schema()?;
     let configs: Vec<Config> = (0..job.models).map(|index| job.config(index)).collect();
     let writer = Writer::create_or_open(out, &schema, &configs, false)?;
@@ -143,102 +162,7 @@ pub fn train(job: &Job, out: &Path, tell: &(dyn Fn(Event) + Sync), stop: &Stop) 
     let todo: Vec<usize> =
         (0..job.models).filter(|&run| writer.status(writer.row(run, last)) == Status::NotWritten).collect();
     tell(Event::Found { kept: job.models - todo.len() });
-    let plan = Plan::new(&schema.arch);
-    let next = AtomicUsize::new(0);
-    let work = |_: usize| -> Result<()> {
-        let mut trainer = Trainer::new(job, &plan, &writer, tell);
-        while let Some(&run) = todo.get(next.fetch_add(1, Ordering::Relaxed)) {
-            trainer.train(run, stop)?;
-        }
-        Ok(())
-    };
-    par::workers(job.threads.min(todo.len()), stop, &work)?;
+    executor.train(&Session { job, arch: &schema.arch, writer: &writer, tell }, &todo, stop)?;
     writer.sync()?;
     Ok(Summary { models: job.models, trained: todo.len(), kept: job.models - todo.len() })
-}
-
-/// One worker's arena.
-struct Trainer<'a> {
-    job: &'a Job<'a>,
-    writer: &'a Writer,
-    tell: &'a (dyn Fn(Event) + Sync),
-    network: Network<'a>,
-    checkpoint: Checkpoint,
-}
-
-/// What a row of the zoo is written from.
-#[derive(Clone)]
-struct Checkpoint {
-    weights: Vec<f32>,
-    metrics: Metrics,
-    class_accuracy: Vec<f32>,
-}
-
-impl<'a> Trainer<'a> {
-    fn new(job: &'a Job<'a>, plan: &'a Plan, writer: &'a Writer, tell: &'a (dyn Fn(Event) + Sync)) -> Trainer<'a> {
-        let checkpoint = Checkpoint {
-            weights: vec![0.0; plan.arch.parameters()],
-            metrics: Metrics::default(),
-            class_accuracy: vec![0.0; plan.arch.classes],
-        };
-        Trainer { job, writer, tell, network: Network::new(job.isa, plan, job.run(0)), checkpoint }
-    }
-
-    /// Trains one network from its initial weights and writes those of its rows that are not there yet.
-    fn train(&mut self, run: usize, stop: &Stop) -> Result<()> {
-        let hyperparameters = self.job.run(run);
-        let (split, batch) = (&self.job.dataset.train, self.job.recipe.batch);
-        let images = hyperparameters.train_images(split.len());
-        self.network.start(hyperparameters);
-        let mut epoch = 0;
-        let mut diverged = false;
-        for (row, &checkpoint) in self.job.checkpoints.iter().enumerate() {
-            while epoch < checkpoint && !diverged {
-                match self.network.epoch(split, images, batch, epoch, stop) {
-                    Ok(()) => (self.tell)(Event::Trained { images: (images / batch * batch) as u64 }),
-                    Err(Interruption::Diverged) => diverged = true,
-                    Err(Interruption::Stopped) => return Err(Error::Interrupted),
-                }
-                epoch += 1;
-            }
-            diverged = diverged || !self.measure(images, stop)?;
-            self.write(run, row, if diverged { Status::Diverged } else { Status::Done })?;
-        }
-        (self.tell)(Event::Finished { run, accuracy: self.checkpoint.metrics.test_accuracy, diverged });
-        Ok(())
-    }
-
-    /// Takes the network's weights and metrics as the current checkpoint; false, and the last one stays, if any of them is
-    /// not finite.
-    fn measure(&mut self, images: usize, stop: &Stop) -> Result<bool> {
-        if !self.network.is_finite() {
-            return Ok(false);
-        }
-        if stop.requested() {
-            return Err(Error::Interrupted);
-        }
-        let train = self.network.evaluate(&self.job.dataset.train, images);
-        let test = self.network.evaluate(&self.job.dataset.test, self.job.dataset.test.len());
-        if !train.loss.is_finite() || !test.loss.is_finite() {
-            return Ok(false);
-        }
-        self.network.store(&mut self.checkpoint.weights);
-        self.checkpoint.metrics = Metrics {
-            test_accuracy: test.accuracy,
-            test_loss: test.loss,
-            train_accuracy: train.accuracy,
-            train_loss: train.loss,
-        };
-        self.checkpoint.class_accuracy = test.class_accuracy;
-        Ok(true)
-    }
-
-    /// Writes a row unless an earlier session did: its bytes would be the same.
-    fn write(&self, run: usize, row: usize, status: Status) -> Result<()> {
-        if self.writer.status(self.writer.row(run, row)) != Status::NotWritten {
-            return Ok(());
-        }
-        let Checkpoint { weights, metrics, class_accuracy } = &self.checkpoint;
-        self.writer.write(run, row, weights, metrics, class_accuracy, status)
-    }
 }

@@ -1,0 +1,99 @@
+//! Whole networks, many side by side.
+
+use super::{Bench, Size, reference};
+use crate::Result;
+use crate::bench::Cost;
+use crate::cnn::init;
+use crate::dataset::Split;
+use crate::gpu::Gpu;
+use crate::rng::Stream;
+use crate::train::gpu::{Fleet, Part, Plan, Shape, Steps};
+use crate::train::run::{Activation, Optimizer, Run};
+use std::time::Instant;
+
+/// What the networks are called, and their dropout.
+const KINDS: [(&str, f32); 2] = [("28x28_relu", 0.0), ("28x28_relu_drop", 0.3)];
+
+fn shape_of(kind: &str, networks: usize) -> String {
+    format!("{kind}/{networks}_networks")
+}
+
+impl Bench<'_> {
+    /// Training steps and an evaluation of the reference net, many networks side by side.
+    pub(super) fn networks(&mut self, gpu: Gpu) -> Result<()> {
+        let arch = reference();
+        let Size { batch, steps, networks, .. } = self.size;
+        let mut shapes = networks.iter().flat_map(|count| KINDS.map(|(kind, _)| shape_of(kind, *count)));
+        let last = shape_of(KINDS[0].0, networks[networks.len() - 1]);
+        // compiling takes longer than measuring
+        if !shapes.any(|shape| self.wants("train_step", &shape)) && !self.wants("evaluate", &last) {
+            return Ok(());
+        }
+        let split = split(batch * steps);
+        let shape = Shape::new(&arch, &gpu)?;
+        let slots = networks[networks.len() - 1];
+        let plan = Plan { arch: &arch, train: &split, test: &split, batch, slots, gelu: false };
+        let fleet = Fleet::new(gpu, shape, &plan)?;
+        let mut flat = vec![0.0; arch.parameters()];
+        let order: Vec<u32> = (0..split.len() as u32).collect();
+        for slot in 0..slots {
+            let run = run(slot as u64, 0.0);
+            init::fill(&arch, run.w_init, run.init_std, run.seed, &mut flat);
+            fleet.load(slot, &flat);
+            fleet.set_order(slot, &order);
+        }
+        for (kind, dropout) in KINDS {
+            for &count in networks {
+                let work: Vec<Steps> = (0..count)
+                    .map(|slot| Steps { slot, run: run(slot as u64, dropout), first: 0, before: 0, count: steps })
+                    .collect();
+                let images = count * batch * steps;
+                let cost = Cost {
+                    flops: (images as u64 * arch.training_flops()) as f64,
+                    bytes: (images * 784 * 4 + count * steps * 6 * arch.parameters() * 4) as f64,
+                    items: images as f64,
+                };
+                self.row("train_step", &shape_of(kind, count), cost, "images", &mut |times| fleet.time(&work, times))?;
+            }
+        }
+        let work: Vec<(usize, Run, usize)> = (0..slots).map(|slot| (slot, run(0, 0.0), split.len())).collect();
+        let images = slots * split.len();
+        let cost = Cost {
+            flops: (images as u64 * arch.forward_flops()) as f64,
+            bytes: (images * 784 * 4) as f64,
+            items: images as f64,
+        };
+        // the host's share is in it: results come back after each call
+        self.row("evaluate", &last, cost, "images", &mut |times| {
+            let start = Instant::now();
+            for _ in 0..times {
+                fleet.evaluate(Part::Train, &work)?;
+            }
+            Ok(start.elapsed().as_secs_f64())
+        })
+    }
+}
+
+fn run(seed: u64, dropout: f32) -> Run {
+    Run {
+        optimizer: Optimizer::Adam,
+        activation: Activation::Relu,
+        w_init: init::Init::HeNormal,
+        learning_rate: 1e-4,
+        l2reg: 0.0,
+        dropout,
+        init_std: 0.1,
+        train_fraction: 1.0,
+        seed,
+    }
+}
+
+fn split(images: usize) -> Split {
+    let mut stream = Stream::new(1, 0, 0);
+    Split {
+        images: (0..images * 784).map(|_| stream.range(-1.0, 1.0) as f32).collect(),
+        labels: (0..images).map(|n| (n % 10) as u8).collect(),
+        height: 28,
+        width: 28,
+    }
+}

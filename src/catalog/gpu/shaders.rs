@@ -1,0 +1,104 @@
+//! The shaders that stand alone.
+
+use super::{Bench, reference};
+use crate::Result;
+use crate::bench::Cost;
+use crate::catalog::noise;
+use crate::cnn::layout;
+use crate::gpu::{Buffer, Dispatch, Gpu, shader};
+use crate::kernels::reference::conv::Dims;
+
+/// Convolutions of the reference net: side, input channels.
+const CONVOLUTIONS: [(usize, usize); 3] = [(28, 1), (13, 16), (6, 16)];
+
+/// Networks of a call of the statistics.
+const NETWORKS: usize = 64;
+
+/// Buffers by their binding.
+type Bindings<'a> = Vec<(u32, &'a Buffer)>;
+
+impl Bench<'_> {
+    pub(super) fn philox(&mut self, gpu: &Gpu) -> Result<()> {
+        let count = self.size.blocks;
+        let counters: Vec<[u32; 4]> = (0..count as u32).map(|n| [n, 0, 0, 0]).collect();
+        let blocks = gpu.uniform("blocks", &[1, 2, count as u32, 0])?;
+        let (from, to) = (gpu.upload("counters", &counters)?, gpu.zeros("words", 16 * count as u64)?);
+        let pipeline = gpu.pipeline(&[shader::RANDOM], "philox_blocks", &[])?;
+        let bindings = [(0, &blocks), (1, &from), (2, &to)];
+        // rows of a dispatch are shorter than the number of its workgroups may be
+        let groups = [count.div_ceil(64).min(gpu.limits().groups), 1];
+        let cost =
+            Cost { flops: 0.0, bytes: 32.0 * (groups[0] * 64).min(count) as f64, items: (groups[0] * 64) as f64 };
+        let dispatch = Dispatch { pipeline: &pipeline, bindings: &bindings, groups };
+        self.row("random/philox", &count.to_string(), cost, "blocks", &mut |times| gpu.time(&dispatch, times))
+    }
+
+    pub(super) fn convolutions(&mut self, gpu: &Gpu) -> Result<()> {
+        let images = self.size.images;
+        for (side, inputs) in CONVOLUTIONS {
+            let (p, outputs) = ((side - 3) / 2 + 1, 16);
+            let d = Dims {
+                images,
+                height: side,
+                width: side,
+                inputs,
+                outputs,
+                kernel: 3,
+                stride: 2,
+                top: 0,
+                left: 0,
+                p,
+                q: p,
+            };
+            let (x, y, w) = (images * side * side * inputs, images * p * p * outputs, 9 * inputs * outputs);
+            let cost =
+                Cost { flops: (2 * y * 9 * inputs) as f64, bytes: (4 * (x + y + w)) as f64, items: images as f64 };
+            let upload = |n: usize| gpu.upload("operand", &noise(n));
+            let zeros = |n: usize| gpu.zeros("answer", 4 * n as u64);
+            let (bx, bw, bb, bdy) = (upload(x)?, upload(w)?, upload(outputs)?, upload(y)?);
+            let (by, bdx, bdw, bdb) = (zeros(y)?, zeros(x)?, zeros(w)?, zeros(outputs)?);
+            let shape = format!("n{images}_{side}x{side}x{inputs}_{outputs}");
+            let rows = |items: usize| [items.div_ceil(64).min(1 << 12), items.div_ceil(64).div_ceil(1 << 12)];
+            let (forward, input) = (rows(y / 4), rows(x));
+            let jobs = [gpu.uniform("dims", &words(&d, forward[0]))?, gpu.uniform("dims", &words(&d, input[0]))?];
+            let operands: [(&str, [usize; 2], Bindings); 3] = [
+                ("forward", forward, vec![(0, &jobs[0]), (1, &bx), (2, &bw), (3, &bb), (4, &by)]),
+                ("backward_input", input, vec![(0, &jobs[1]), (2, &bw), (5, &bdy), (6, &bdx)]),
+                (
+                    "backward_weight",
+                    [9 * inputs + 1, outputs / 4],
+                    vec![(0, &jobs[0]), (1, &bx), (5, &bdy), (7, &bdw), (8, &bdb)],
+                ),
+            ];
+            for (entry, groups, bindings) in operands {
+                let pipeline = gpu.pipeline(&[shader::CONV], entry, &[])?;
+                let dispatch = Dispatch { pipeline: &pipeline, bindings: &bindings, groups };
+                self.row(&format!("conv/{entry}"), &shape, cost, "images", &mut |times| gpu.time(&dispatch, times))?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn statistics(&mut self, gpu: &Gpu) -> Result<()> {
+        let arch = reference();
+        let tensors: Vec<[u32; 2]> =
+            layout::tensors(&arch).iter().map(|t| [t.start_idx as u32, (t.end_idx - t.start_idx) as u32]).collect();
+        let shape = gpu.uniform("shape", &[tensors.len() as u32, NETWORKS as u32, arch.parameters() as u32, 0])?;
+        let table = gpu.upload("tensors", &tensors)?;
+        let weights = gpu.upload("weights", &noise(NETWORKS * arch.parameters()))?;
+        let to = gpu.zeros("statistics", (NETWORKS * tensors.len() * 28) as u64)?;
+        let pipeline = gpu.pipeline(&[shader::STATISTICS], "weight_statistics", &[])?;
+        let bindings = [(0, &shape), (1, &table), (2, &weights), (3, &to)];
+        let dispatch = Dispatch { pipeline: &pipeline, bindings: &bindings, groups: [tensors.len(), NETWORKS] };
+        let bytes = (NETWORKS * (arch.parameters() + 56) * 4) as f64;
+        let cost = Cost { flops: 0.0, bytes, items: NETWORKS as f64 };
+        let shape = format!("{NETWORKS}x{}", arch.parameters());
+        self.row("statistics", &shape, cost, "networks", &mut |times| gpu.time(&dispatch, times))
+    }
+}
+
+fn words(d: &Dims, rows: usize) -> Vec<u32> {
+    let Dims { images, height, width, inputs, outputs, kernel, stride, top, left, p, q } = *d;
+    let numbers = [images, height, width, inputs, outputs, kernel, stride, top, left, p, q, rows];
+    numbers.iter().map(|&number| number as u32).collect()
+}

@@ -1,0 +1,253 @@
+//! `Shape`: a network's tables for the shaders, and how much of the card it needs.
+//!
+//! Working parameters are the flat vector with channels filled up to quads of four, per layer a bias and then the kernel
+//! `[tap][input][quad]`; `shaders/network.wgsl` says the same.
+
+use crate::Result;
+use crate::cnn::{Arch, KERNEL};
+use crate::gpu::Gpu;
+
+/// Invocations of a workgroup, `WIDTH` in the shaders.
+const WIDTH: usize = 128;
+/// Images of a tile at most, `MOST_TILE` in the shaders.
+const MOST_TILE: usize = 8;
+/// Images of a tile at most whose maps lie in storage memory: enough work for a workgroup, not more than a cache holds.
+const OUTSIDE_TILE: usize = 2;
+/// Workgroup memory that a tile should not exceed although the card has more: several workgroups then share a processor.
+const ENOUGH: usize = 32 << 10;
+/// Workgroup memory besides the tile's maps and decisions: sums, classes, the tile's images.
+const RESERVE: usize = 1280;
+/// Bytes of a quad.
+pub const QUAD: usize = 16;
+
+/// A layer as the shaders see it; see `Layer` in `shaders/network.wgsl`.
+pub type LayerWords = [u32; 20];
+
+/// A network as the shaders see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shape {
+    /// Number of convolutions.
+    pub convolutions: usize,
+    /// Number of classes.
+    pub classes: usize,
+    /// Pixels of an image.
+    pub pixels: usize,
+    /// Images of a tile.
+    pub tile: usize,
+    /// Whether the maps lie in storage memory because those of one image do not fit into workgroup memory.
+    pub outside: bool,
+    /// Quads of one image's maps.
+    pub units: usize,
+    /// Words of one image's dropout decisions.
+    pub words: usize,
+    /// Quads of the working parameters.
+    pub weights: usize,
+    /// Quads of the partial gradients.
+    pub gradients: usize,
+    /// Place of the pooled channels among an image's maps.
+    pub pooled: usize,
+    /// The convolutions and the dense layer.
+    pub layers: Vec<LayerWords>,
+    /// `place[k]`: number of the flat vector's parameter `k` among the working parameters.
+    place: Vec<usize>,
+}
+
+impl Shape {
+    /// The tables for networks of `arch` on a card.
+    ///
+    /// # Errors
+    /// [`Error::Device`](crate::Error::Device) where the dropout decisions of one image do not fit into workgroup memory.
+    pub fn new(arch: &Arch, gpu: &Gpu) -> Result<Shape> {
+        let limits = gpu.limits();
+        if limits.invocations < WIDTH {
+            return Err(gpu.fail(format!("workgroups of {WIDTH} are needed, {} are allowed", limits.invocations)));
+        }
+        Shape::within(arch, limits.workgroup_bytes).map_err(|needed| {
+            let most = limits.workgroup_bytes;
+            gpu.fail(format!("{arch} needs {needed} bytes of workgroup memory, {most} are allowed"))
+        })
+    }
+
+    /// The tables where a workgroup may have `most` bytes of its own, or how many bytes it would need.
+    pub fn within(arch: &Arch, most: usize) -> std::result::Result<Shape, usize> {
+        let mut shape = Shape::tables(arch);
+        let room = |bytes: usize, image: usize| bytes.saturating_sub(RESERVE + QUAD) / image.max(1);
+        let (decisions, maps) = (4 * shape.words, shape.units * QUAD);
+        let mut image = maps + decisions;
+        if room(most, image) == 0 {
+            (shape.outside, image) = (true, decisions);
+        }
+        if room(most, image) == 0 {
+            return Err(image + RESERVE + QUAD);
+        }
+        let largest = if shape.outside { OUTSIDE_TILE } else { MOST_TILE };
+        shape.tile = room(most.min(ENOUGH), image).clamp(1, largest);
+        shape.share_gradients();
+        Ok(shape)
+    }
+
+    fn tables(arch: &Arch) -> Shape {
+        let maps = arch.maps();
+        let mut shape = Shape {
+            convolutions: arch.convs.len(),
+            classes: arch.classes,
+            pixels: arch.height * arch.width,
+            tile: 1,
+            outside: false,
+            units: 0,
+            words: 0,
+            weights: 0,
+            gradients: 0,
+            pooled: 0,
+            layers: Vec::new(),
+            place: Vec::with_capacity(arch.parameters()),
+        };
+        let (mut inputs, mut real_inputs) = (0, 1);
+        for (conv, (&(height, width), &(p, q))) in arch.convs.iter().zip(maps.iter().zip(&maps[1..])) {
+            let outputs = conv.channels.div_ceil(4);
+            let (top, left) = (conv.before(height), conv.before(width));
+            let dims = [height, width, inputs, outputs, conv.stride, top, left, p, q, real_inputs, conv.channels];
+            shape.push(dims, KERNEL * KERNEL);
+            shape.units += p * q * outputs;
+            shape.words += (p * q).div_ceil(8) * outputs;
+            (inputs, real_inputs) = (outputs, conv.channels);
+        }
+        shape.pooled = shape.units;
+        shape.units += inputs;
+        let outputs = arch.classes.div_ceil(4);
+        shape.push([1, 1, inputs, outputs, 1, 0, 0, 1, 1, real_inputs, arch.classes], 1);
+        shape.units += outputs;
+        shape
+    }
+
+    /// Adds a layer whose maps, words and weights begin where the others end.
+    fn push(&mut self, dims: [usize; 11], taps: usize) {
+        let [_, _, inputs, outputs, .., real_inputs, channels] = dims;
+        let rows = taps * (4 * inputs).max(1);
+        let first = 4 * self.weights;
+        self.place.extend((0..channels).map(|channel| first + channel));
+        for tap in 0..taps {
+            for input in 0..real_inputs {
+                let row = 1 + tap * (4 * inputs).max(1) + input;
+                self.place.extend((0..channels).map(|channel| first + 4 * outputs * row + channel));
+            }
+        }
+        let mut words: LayerWords = [0; 20];
+        for (word, number) in words.iter_mut().zip(dims.into_iter().chain([self.weights, self.units, self.words])) {
+            *word = number as u32;
+        }
+        words[16] = taps as u32;
+        self.layers.push(words);
+        self.weights += outputs * (1 + rows);
+    }
+
+    /// Splits each layer's gradient into as many partial sums as there are invocations for.
+    fn share_gradients(&mut self) {
+        let last = self.layers.len() - 1;
+        for (index, layer) in self.layers.iter_mut().enumerate() {
+            let [_, _, inputs, outputs, _, _, _, p, ..] = layer.map(|word| word as usize);
+            let items = if index == 0 { outputs } else { 3 * inputs * outputs };
+            let parts = if index == last { 1 } else { (WIDTH / items).clamp(1, self.tile * p) };
+            (layer[14], layer[15]) = (self.gradients as u32, parts as u32);
+            self.gradients += parts * outputs * (1 + layer[16] as usize * (4 * inputs).max(1));
+        }
+    }
+
+    /// Values of the shaders' `override` constants.
+    pub fn constants(&self) -> [(&'static str, f64); 3] {
+        let space = if self.outside { 1 } else { self.tile * self.units + 1 };
+        let words = (self.tile * self.words).max(1);
+        [("SPACE", space as f64), ("WORDS", words as f64), ("OUTSIDE", f64::from(u8::from(self.outside)))]
+    }
+
+    /// Quads of storage memory for a workgroup's maps.
+    pub fn maps(&self) -> usize {
+        if self.outside { self.tile * self.units + 1 } else { 0 }
+    }
+
+    /// [`Shape::maps`] with what GELU's gradient needs.
+    pub fn training_maps(&self, gelu: bool) -> usize {
+        self.maps() + if gelu { self.tile * self.units } else { 0 }
+    }
+
+    /// `Job` of `shaders/network.wgsl`.
+    pub fn job(&self, batch: usize, segment: usize, segments: usize) -> Vec<u32> {
+        let head = [
+            self.convolutions,
+            self.classes,
+            self.tile,
+            batch,
+            self.units,
+            self.words,
+            self.weights,
+            self.gradients,
+            self.pixels,
+            self.pooled,
+            segment,
+            segments,
+        ];
+        let mut words: Vec<u32> = head.iter().map(|&number| number as u32).collect();
+        words.extend(self.layers.as_flattened());
+        // the table has its full length whatever the network's
+        words.resize(head.len() + 65 * size_of::<LayerWords>() / 4, 0);
+        words
+    }
+
+    /// Working parameters of a flat vector.
+    pub fn unpack(&self, flat: &[f32]) -> Vec<f32> {
+        let mut working = vec![0.0; 4 * self.weights];
+        for (&at, &value) in self.place.iter().zip(flat) {
+            working[at] = value;
+        }
+        working
+    }
+
+    /// The flat vector of working parameters.
+    pub fn pack(&self, working: &[f32], flat: &mut [f32]) {
+        for (&at, value) in self.place.iter().zip(flat) {
+            *value = working[at];
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn arch(stack: &str, classes: usize) -> Arch {
+        let convs = stack.split(',').map(|conv| conv.parse().unwrap()).collect();
+        Arch::new(28, 28, convs, classes).unwrap()
+    }
+
+    #[test]
+    fn packing_inverts_unpacking() {
+        for (stack, classes) in [("16s2,16s2,16s2", 10), ("8s2same,10s1,5s2same", 26), ("3s1", 3)] {
+            let arch = arch(stack, classes);
+            let shape = Shape::within(&arch, 1 << 20).unwrap();
+            let flat: Vec<f32> = (1..=arch.parameters()).map(|k| k as f32).collect();
+            let working = shape.unpack(&flat);
+            let mut back = vec![0.0; flat.len()];
+            shape.pack(&working, &mut back);
+            assert_eq!(flat, back);
+            assert_eq!(working.iter().filter(|&&w| w != 0.0).count(), flat.len());
+        }
+    }
+
+    #[test]
+    fn the_reference_net_takes_the_memory_that_was_counted() {
+        let reference = arch("16s2,16s2,16s2", 10);
+        let shape = Shape::within(&reference, 32 << 10).unwrap();
+        assert_eq!((shape.tile, shape.units, shape.words), (2, 843, 112));
+        assert_eq!(shape.weights * 4, 16 * 10 + 2 * 16 * 145 + 12 * 17);
+        assert_eq!(shape.job(512, 0, 0).len(), 12 + 65 * 20);
+        assert_eq!(Shape::within(&reference, 48 << 10).unwrap(), shape);
+        assert_eq!(Shape::within(&reference, 16 << 10).unwrap().tile, 1);
+    }
+
+    #[test]
+    fn large_maps_lie_outside_and_larger_ones_are_refused() {
+        let shape = Shape::within(&arch("64s2,64s2,64s2", 10), 32 << 10).unwrap();
+        assert!(shape.outside && shape.maps() == 2 * shape.units + 1);
+        assert!(Shape::within(&arch("1024s1", 10), 64 << 10).unwrap_err() > 85 << 10);
+    }
+}

@@ -1,0 +1,149 @@
+//! A zoo trained on a card and on the CPU: the same initial weights, nearly the same accuracies, one file for both.
+#![cfg(feature = "gpu")]
+
+mod common;
+use common::{fail, run, scratch, succeed};
+use std::path::Path;
+use zoometry::dataset::{Dataset, glyphs};
+use zoometry::gpu::{Gpu, adapters};
+use zoometry::kernels::Isa;
+use zoometry::par::Stop;
+use zoometry::train::{self, Cpu, Event, Executor, Job, space::Recipe};
+use zoometry::zoo::{Status, Zoo};
+use zoometry::{Error, Result};
+
+/// Networks of the compared zoos.
+const MODELS: usize = 64;
+
+/// Whether there is a card; `ZOOMETRY_NEED_GPU` forbids that there is none.
+fn card_is_there() -> bool {
+    let there = !adapters().is_empty();
+    assert!(there || std::env::var_os("ZOOMETRY_NEED_GPU").is_none(), "no adapter");
+    if !there {
+        eprintln!("SKIPPED: there is no graphics adapter");
+    }
+    there
+}
+
+fn images() -> Dataset {
+    glyphs::generate(&glyphs::Glyphs { train: 480, test: 200, ..glyphs::Glyphs::default() })
+}
+
+fn recipe() -> Recipe {
+    let mut recipe = Recipe { batch: 24, ..Recipe::default() };
+    recipe.set("train_fraction=0.1,0.25,0.5").unwrap();
+    recipe
+}
+
+fn job<'a>(dataset: &'a Dataset, recipe: &'a Recipe, models: usize) -> Job<'a> {
+    Job { dataset, recipe, models, checkpoints: vec![0, 2], seed: 11, isa: Isa::detect(), threads: 0 }
+}
+
+fn train(executor: &dyn Executor, job: &Job, out: &Path) -> Result<Zoo> {
+    train::train_on(executor, job, out, &|_| {}, &Stop::new())?;
+    Zoo::open(out)
+}
+
+fn card(job: &Job) -> train::gpu::Executor {
+    train::gpu::Executor::new(Gpu::open(None).unwrap(), job).unwrap()
+}
+
+#[test]
+fn a_zoo_of_a_card_is_that_of_the_cpu() {
+    if !card_is_there() {
+        return;
+    }
+    let (dataset, recipe) = (images(), recipe());
+    let job = job(&dataset, &recipe, MODELS);
+    let (_folder, cpu) = scratch("cpu");
+    let (_other, gpu) = scratch("gpu");
+    let cpu = train(&Cpu, &job, &cpu).unwrap();
+    let gpu = train(&card(&job), &job, &gpu).unwrap();
+    let (mut accuracy, mut loss, mut finished) = (0.0, 0.0, 0usize);
+    for row in 0..cpu.rows() {
+        assert_eq!((cpu.run()[row], cpu.epoch()[row]), (gpu.run()[row], gpu.epoch()[row]));
+        if cpu.epoch()[row] == 0 {
+            let bits = |zoo: &Zoo| zoo.weights(row).iter().map(|w| w.to_bits()).collect::<Vec<_>>();
+            assert_eq!(bits(&cpu), bits(&gpu), "initial weights of row {row}");
+        }
+        if cpu.epoch()[row] == 2 {
+            accuracy += f64::from((cpu.test_accuracy()[row] - gpu.test_accuracy()[row]).abs());
+            if cpu.status()[row] == Status::Done && gpu.status()[row] == Status::Done {
+                let [cpu, gpu] = [&cpu, &gpu].map(|zoo| zoo.metrics(row).test_loss);
+                loss += f64::from((cpu - gpu).abs() / cpu);
+                finished += 1;
+            }
+        }
+    }
+    let (accuracy, loss) = (accuracy / MODELS as f64, loss / finished as f64);
+    eprintln!(
+        "mean |difference| after 2 epochs: accuracy {accuracy:.2e}, relative loss {loss:.2e} ({finished} finished)"
+    );
+    assert!(accuracy <= 0.01 && finished > MODELS / 2, "{accuracy} {finished}");
+}
+
+#[test]
+fn a_zoo_is_continued_on_the_other_device() {
+    if !card_is_there() {
+        return;
+    }
+    let (dataset, recipe) = (images(), recipe());
+    let job = job(&dataset, &recipe, 6);
+    let (_folder, out) = scratch("zoo");
+    let stop = Stop::new();
+    let tell = |event| {
+        if matches!(event, Event::Finished { .. }) {
+            stop.request();
+        }
+    };
+    let stopped = train::train_on(&Cpu, &job, &out, &tell, &stop);
+    let some = Zoo::open(&out).unwrap();
+    let kept: Vec<usize> = some.final_rows();
+    assert!(stopped.is_ok() || matches!(stopped, Err(Error::Interrupted)));
+    let rows: Vec<Vec<f32>> = kept.iter().map(|&row| some.weights(row).to_vec()).collect();
+    let zoo = train(&card(&job), &job, &out).unwrap();
+    assert_eq!(zoo.final_rows().len(), 6);
+    for (row, weights) in kept.iter().zip(rows) {
+        assert_eq!(zoo.weights(*row), weights, "a row that was there was changed");
+    }
+}
+
+#[test]
+fn the_command_line_chooses_the_device() {
+    let (_folder, out) = scratch("zoo");
+    let train = format!("train --dataset glyphs --models 1 --epochs 0 --out {}", out.display());
+    fail(&format!("{train} --device gpux"), 2, &["unknown device", "gpu"]);
+    fail(&format!("{train} --adapter 0"), 2, &["--adapter", "--device gpu"]);
+    let listed = run("info --devices");
+    assert!(listed.status.success());
+    let text = String::from_utf8_lossy(&listed.stdout).into_owned();
+    if text.starts_with("no adapter") {
+        fail(&format!("{train} --device gpu"), 1, &["none found"]);
+        let automatic = run(&format!("{train} --device auto"));
+        let said = String::from_utf8_lossy(&automatic.stderr).into_owned();
+        assert!(automatic.status.success() && said.contains("training on the CPU"), "{said}");
+        return;
+    }
+    assert!(text.contains("KiB") && text.contains("a workgroup"), "{text}");
+    fail(&format!("{train} --device gpu --adapter 99"), 2, &["unknown adapter", "99"]);
+    fail(&format!("{train} --device gpu --set layers=1024s1"), 1, &["bytes of workgroup memory"]);
+    let automatic = run(&format!("{train} --device auto --set layers=1024s1same --set train_fraction=0.1"));
+    let said = String::from_utf8_lossy(&automatic.stderr).into_owned();
+    assert!(automatic.status.success() && said.contains("training on the CPU"), "{said}");
+}
+
+#[test]
+fn the_card_is_measured() {
+    if !card_is_there() {
+        return;
+    }
+    let text = succeed("bench --device gpu statistics --seconds 1");
+    for part in ["multiply-adds", "copy", "statistics/64x4970", "roof"] {
+        assert!(text.contains(part), "no {part} in\n{text}");
+    }
+    let json: serde_json::Value =
+        serde_json::from_str(&succeed("bench --device gpu random --seconds 1 --json")).unwrap();
+    assert!(json["peak_tflops"].as_f64() > Some(0.0) && json["rows"][0]["gbs"].as_f64() > Some(0.0), "{json}");
+    fail("bench --device gpu nothing --seconds 1", 2, &["train_step"]);
+    fail("bench --device gpu --csv", 2, &["--csv"]);
+}
