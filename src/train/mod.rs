@@ -1,6 +1,6 @@
 //! Train a zoo: many networks at once, each checkpoint into the zoo file as soon as it is there.
 //!
-//! [`Executor`] is the one seam between devices: [`Cpu`] trains a network on each thread, [`gpu::Executor`] hundreds on a card.
+//! [`Executor`] is the one seam between devices: [`Cpu`] trains a network on each thread, `gpu::Executor` hundreds on a card.
 
 pub mod cpu;
 mod executor;
