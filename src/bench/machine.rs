@@ -83,6 +83,14 @@ impl Machine {
     }
 }
 
+/// Bytes as people read them.
+pub fn size(bytes: usize) -> String {
+    match bytes >> 10 {
+        kib @ 0..1024 => format!("{kib} KiB"),
+        kib => format!("{} MiB", kib >> 10),
+    }
+}
+
 /// The processor's own name where the system tells it.
 fn processor() -> String {
     let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();

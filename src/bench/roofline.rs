@@ -1,5 +1,6 @@
 //! A picture of rows under the machine's roof (Williams, Waterman and Patterson, CACM 52(4), 2009).
 
+use super::machine::size;
 use super::{Report, Row};
 use plotters::coord::Shift;
 use plotters::prelude::*;
@@ -102,8 +103,4 @@ fn family(name: &str) -> &str {
 
 fn number(value: &f64) -> String {
     format!("{value}")
-}
-
-fn size(bytes: usize) -> String {
-    if bytes < 1 << 20 { format!("{} KiB", bytes >> 10) } else { format!("{} MiB", bytes >> 20) }
 }

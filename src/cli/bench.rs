@@ -228,15 +228,7 @@ fn describe(machine: &Machine, output: &mut Output) {
         } else {
             format!(", {:.1} on {} threads", level.gbs_threads, machine.threads)
         };
-        output.line(format!("  reading {:>8} {:12.1} GB/s a core{all}", size(level.bytes), level.gbs));
-    }
-}
-
-/// Bytes as people read them.
-fn size(bytes: usize) -> String {
-    match bytes >> 10 {
-        kib @ 0..1024 => format!("{kib} KiB"),
-        kib => format!("{} MiB", kib >> 10),
+        output.line(format!("  reading {:>8} {:12.1} GB/s a core{all}", machine::size(level.bytes), level.gbs));
     }
 }
 

@@ -4,6 +4,7 @@
 
 pub mod boost;
 mod file;
+mod option;
 pub mod perceptron;
 
 use crate::kernels::Isa;

@@ -1,5 +1,6 @@
 //! What a fit can be told, by LightGBM's names.
 
+use crate::predictor::option::{parse, split};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 
@@ -98,10 +99,7 @@ impl Params {
     /// Errors: [`Error::Unknown`] for a name that is none of [`Params::NAMES`], [`Error::Invalid`] for a value that is no
     /// number, or is out of range.
     pub fn set(&mut self, assignment: &str) -> Result<()> {
-        let (name, value) = assignment
-            .split_once('=')
-            .ok_or_else(|| Error::invalid("parameter", "name=value", format!("{assignment:?}")))?;
-        let (name, value) = (name.trim(), value.trim());
+        let (name, value) = split(assignment)?;
         let mut changed = self.clone();
         match name {
             "n_estimators" | "num_iterations" => changed.n_estimators = parse(name, value)?,
@@ -153,12 +151,6 @@ impl Params {
         // a cast of a number that is too large gives the largest
         count as u32
     }
-}
-
-/// The value of an option as a number.
-fn parse<T: std::str::FromStr>(name: &str, value: &str) -> Result<T> {
-    let kind = if std::any::type_name::<T>().starts_with('f') { "a number" } else { "an integer" };
-    value.parse().map_err(|_| Error::invalid(name, kind, format!("{value:?}")))
 }
 
 #[cfg(test)]

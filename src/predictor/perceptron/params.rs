@@ -1,5 +1,6 @@
 //! What a perceptron is fitted with.
 
+use crate::predictor::option::{parse, split};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 
@@ -80,9 +81,7 @@ impl Params {
     /// # Errors
     /// [`Error::Unknown`] for a name that is none of [`Params::NAMES`], [`Error::Invalid`] for a value out of range.
     pub fn set(&mut self, assignment: &str) -> Result<()> {
-        let pair = assignment.split_once('=');
-        let (name, value) = pair.ok_or_else(|| Error::invalid("parameter", "name=value", assignment))?;
-        let (name, value) = (name.trim(), value.trim());
+        let (name, value) = split(assignment)?;
         let mut changed = self.clone();
         match name {
             "layers" => changed.layers = parse(name, value)?,
@@ -123,10 +122,4 @@ impl Params {
         rule((1..=1 << 20).contains(&self.batch_size), "batch_size", "1 to 1048576", &self.batch_size)?;
         rule((1..=1_000_000).contains(&self.epochs), "epochs", "1 to 1000000", &self.epochs)
     }
-}
-
-/// The value of an option as a number.
-fn parse<T: std::str::FromStr>(name: &str, value: &str) -> Result<T> {
-    let kind = if std::any::type_name::<T>().starts_with('f') { "a number" } else { "an integer" };
-    value.parse().map_err(|_| Error::invalid(name, kind, format!("{value:?}")))
 }
