@@ -17,6 +17,7 @@ pub mod gpu;
 pub mod par;
 pub mod predictor;
 pub mod rng;
+pub mod study;
 pub mod table;
 pub mod train;
 pub mod zoo;

@@ -3,12 +3,14 @@
 use std::path::{Path, PathBuf};
 
 /// Modules of the library, lowest layer first.
-const LAYERS: [&[&str]; 8] = [
+const LAYERS: [&[&str]; 10] = [
     &["error", "rng", "par", "bytes", "table"],
     &["dataset", "cnn", "gpu"],
     &["zoo"],
     &["train", "features", "predictor", "bench"],
     &["eval"],
+    &["study"],
+    &["report"],
     &["catalog"],
     &["cli"],
     &["main", "lib"],

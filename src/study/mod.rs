@@ -1,0 +1,19 @@
+//! Experiments on whole zoos, and what they find.
+//!
+//! | experiment | question |
+//! |---|---|
+//! | `table` | how well does each input serve each predictor on the zoo it was fitted to? |
+//! | `transfer` | does a predictor order the networks of another data set? |
+//! | `architectures` | and those of another width or depth? |
+//! | `learning-curve` | how many networks are enough? |
+//! | `early` | what does a checkpoint of an early epoch tell of the end? |
+//! | `ablation` | what do single layers, the hyperparameters, the learning rate tell? |
+//! | `seeds` | does one seed for all networks, as in the released zoo, flatter predictors on raw weights? |
+
+mod result;
+
+pub use result::*;
+
+/// Names of the experiments.
+pub const EXPERIMENTS: [&str; 7] =
+    ["table", "transfer", "architectures", "learning-curve", "early", "ablation", "seeds"];

@@ -1,0 +1,216 @@
+//! What a study finds: plain entries, one a line of its journal, that a report is made of.
+
+use crate::eval::Score;
+use serde::{Deserialize, Serialize};
+
+/// One finding.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Entry {
+    /// A zoo that the study looked at.
+    Zoo(ZooEntry),
+    /// A predictor's score.
+    Cell(Cell),
+    /// What early stopping of hopeless runs would have cost.
+    Stopping(Stopping),
+    /// A zoo's networks, for pictures.
+    Networks(Networks),
+    /// What matters to a predictor.
+    Importance(Importance),
+    /// How often prediction intervals hold the truth.
+    Coverage(Coverage),
+}
+
+/// A zoo: what it was made of.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ZooEntry {
+    /// Its short name in every other entry: the file's, without extension.
+    pub name: String,
+    /// The file.
+    pub path: String,
+    /// The data set.
+    pub dataset: String,
+    /// Digest of the data set's images and labels.
+    pub digest: String,
+    /// Every network's shape, as `28×28 16s2,16s2,16s2 → 10`.
+    pub arch: String,
+    /// Whether the shape is the reference's stack: three convolutions of 16 channels, stride 2, no padding.
+    pub reference: bool,
+    /// Weights of a network.
+    pub weights: usize,
+    /// Networks that are finished and have not diverged.
+    pub networks: usize,
+    /// Networks that diverged.
+    pub diverged: usize,
+    /// Epochs of the checkpoints; the last is the final one.
+    pub checkpoints: Vec<u32>,
+    /// Name of the recipe.
+    pub recipe: String,
+    /// Seed of the zoo.
+    pub seed: u64,
+    /// Whether all networks have one seed.
+    pub shared_seed: bool,
+    /// Program that trained it.
+    pub program: String,
+}
+
+/// The score of a predictor fitted to one zoo on the test part of one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Cell {
+    /// Which experiment: one of [`super::EXPERIMENTS`].
+    pub experiment: String,
+    /// The zoo that it was fitted to.
+    pub fitted: String,
+    /// The zoo whose test part it was scored on.
+    pub tested: String,
+    /// What it saw: an input's key.
+    pub input: String,
+    /// `gbm`, `linear` or `mlp`.
+    pub predictor: String,
+    /// The checkpoint that it saw, where that is not the last.
+    pub epoch: Option<u32>,
+    /// Networks it was fitted to, those for choosing not counted.
+    pub n_train: usize,
+    /// Subsets of that many networks over which the score is the mean; 1 if it is all of them.
+    pub draws: usize,
+    /// R², τ, MSE, MAE, number of test networks.
+    pub score: Score,
+    /// Bounds that hold 95 % of the bootstrap replicates of R².
+    pub r2_interval: [f64; 2],
+    /// The same of τ.
+    pub tau_interval: [f64; 2],
+    /// R² published for the released zoo of this data set, input and predictor: 15,000 networks for fitting, 86 epochs.
+    pub published_r2: Option<f64>,
+    /// Seconds of the fit.
+    pub seconds: f64,
+}
+
+/// What would have happened had the runs with the lowest predicted final accuracy been stopped at an early checkpoint.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Stopping {
+    /// The zoo.
+    pub zoo: String,
+    /// What the predictor (gradient boosting) saw; `test_accuracy`: no predictor, ordered by the accuracy measured then.
+    pub input: String,
+    /// The checkpoint it saw.
+    pub epoch: u32,
+    /// Epochs of a whole run.
+    pub epochs: u32,
+    /// The curve, in the order of ascending shares.
+    pub points: Vec<StoppingPoint>,
+}
+
+/// One point of the curve.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StoppingPoint {
+    /// Share of the test part's runs that is stopped.
+    pub stopped: f64,
+    /// Share of all epochs that is saved.
+    pub saved: f64,
+    /// Of the stopped, the share that would have ended in the worse half.
+    pub hopeless: f64,
+    /// Of the tenth that would have ended best, the share that was stopped.
+    pub best_lost: f64,
+    /// The best final accuracy of all less the best of those that went on.
+    pub regret: f64,
+}
+
+/// A zoo's networks; all lists have one element a network.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Networks {
+    /// The zoo.
+    pub zoo: String,
+    /// Its number.
+    pub run: Vec<u32>,
+    /// Accuracy on its own training images.
+    pub train_accuracy: Vec<f32>,
+    /// Accuracy on the test images.
+    pub test_accuracy: Vec<f32>,
+    /// The first two principal components of the standardised statistics.
+    pub map: Vec<[f32; 2]>,
+    /// Shares of the variance that these two components hold.
+    pub map_share: [f64; 2],
+    /// Predictions for the test part by input, gradient boosting.
+    pub predictions: Vec<Predictions>,
+}
+
+/// Predictions for a zoo's test part.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Predictions {
+    /// What the predictor saw.
+    pub input: String,
+    /// Which networks, as indices into [`Networks::run`].
+    pub network: Vec<usize>,
+    /// What it predicted.
+    pub predicted: Vec<f32>,
+}
+
+/// What matters to gradient boosting on a zoo; all lists have one element a column.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Importance {
+    /// The zoo.
+    pub zoo: String,
+    /// What the predictor saw.
+    pub input: String,
+    /// Names of the columns.
+    pub columns: Vec<String>,
+    /// Share of the reduction of the training error by the column's cuts.
+    pub gain: Vec<f64>,
+    /// Number of its cuts.
+    pub split: Vec<u64>,
+    /// How far R² on the test part falls when the column is shuffled there, mean of several orders.
+    pub permutation: Vec<f64>,
+    /// Mean |SHAP value| on the test part, in units of accuracy.
+    pub shap: Vec<f64>,
+    /// Of the columns with the largest mean |SHAP value|: the values themselves.
+    pub beeswarm: Vec<Beeswarm>,
+}
+
+/// One column's SHAP values on the test part.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Beeswarm {
+    /// Name of the column.
+    pub column: String,
+    /// Where each network's value of the column lies among those of the test part: 0 lowest, 1 highest.
+    pub rank: Vec<f32>,
+    /// SHAP value of each, in units of accuracy.
+    pub shap: Vec<f32>,
+}
+
+/// How often split-conformal intervals hold the truth.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Coverage {
+    /// The zoo.
+    pub zoo: String,
+    /// What the predictor (gradient boosting) saw.
+    pub input: String,
+    /// Share promised.
+    pub level: f64,
+    /// Share of the test part inside.
+    pub coverage: f64,
+    /// Half the width of an interval, in units of accuracy, before it is cut to 0…1.
+    pub reach: f64,
+    /// Networks of the test part.
+    pub n: usize,
+}
+
+/// Everything that a study has found.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Study {
+    /// The command that made it.
+    pub command: String,
+    /// Program and version.
+    pub program: String,
+    /// The zoos, in the order given.
+    pub zoos: Vec<ZooEntry>,
+    /// Scores.
+    pub cells: Vec<Cell>,
+    /// Early stopping.
+    pub stopping: Vec<Stopping>,
+    /// Networks.
+    pub networks: Vec<Networks>,
+    /// Importance.
+    pub importance: Vec<Importance>,
+    /// Prediction intervals.
+    pub coverage: Vec<Coverage>,
+}
