@@ -10,7 +10,6 @@ use std::time::Instant;
 use zoometry::eval::{Score, Split};
 use zoometry::features::Input;
 use zoometry::kernels::Isa;
-use zoometry::predictor::boost::Params;
 use zoometry::predictor::{Options, Predictor};
 use zoometry::table::Table;
 use zoometry::zoo::Zoo;
@@ -80,10 +79,10 @@ impl Fit {
             let inputs = [&self.zoo, &self.x, &self.y, &self.x_test, &self.y_test, &self.split];
             output::check(out, inputs.into_iter().flatten())?;
         }
-        let mut options = Options::new(&self.predictor)?;
-        if let (Options::Boost(params), Some(_)) = (&mut options, &self.zoo) {
-            *params = default_params();
-        }
+        let mut options = match &self.zoo {
+            Some(_) => Options::networks(&self.predictor)?,
+            None => Options::new(&self.predictor)?,
+        };
         for assignment in &self.param {
             options.set(assignment)?;
         }
@@ -128,22 +127,6 @@ impl Fit {
         let fractions = zoometry::eval::Fractions { train: 0.8, validation: 0.2 };
         let split = zoometry::eval::Split::new(&table.group, self.split_seed, fractions)?;
         Ok(Parts { train: table.select(&split.train), validation: table.select(&split.validation), test })
-    }
-}
-
-/// Options that do well on a zoo's statistics, so that nobody must search: chosen by cross-validation on a zoo of glyphs.
-pub fn default_params() -> Params {
-    Params {
-        n_estimators: 2000,
-        learning_rate: 0.03,
-        num_leaves: 8,
-        min_data_in_leaf: 3,
-        reg_lambda: 3.0,
-        subsample: 0.7,
-        subsample_freq: 1,
-        colsample_bytree: 0.3,
-        early_stopping_rounds: 200,
-        ..Params::default()
     }
 }
 

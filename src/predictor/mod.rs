@@ -51,6 +51,18 @@ impl Options {
         }
     }
 
+    /// The options that a kind is fitted to a zoo with: gradient boosting's are [`boost::Params::networks`], the others' their
+    /// defaults.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`] for a name that is none of [`KINDS`].
+    pub fn networks(kind: &str) -> Result<Options> {
+        Ok(match Options::new(kind)? {
+            Options::Boost(_) => Options::Boost(boost::Params::networks()),
+            other => other,
+        })
+    }
+
     /// Sets one option from `name=value`.
     ///
     /// # Errors
