@@ -158,6 +158,8 @@ pub struct Tested {
     pub side: u32,
     /// Where its tests end.
     pub end: u32,
+    /// The number of its first snapshot.
+    pub snapshot: u32,
 }
 
 /// An inner node of [`rule_out`].
@@ -173,25 +175,65 @@ pub struct Ruling {
 }
 
 /// Finds the leaves of one row in many trees as [`find_leaf`] does, but only by the tests that rule something out: those of a key
-/// are sorted by threshold, and the first that the key does not exceed ends them.
+/// are sorted by threshold, and the first that the key does not exceed ends them. What the first `stride`, 2·`stride` … tests
+/// of a key rule out together is a *snapshot* made beforehand: one of them and fewer than `stride` tests are left to do.
 ///
 /// `ruled_out[t] |= left_leaves` for all tests of tree t with `key > threshold`
 ///
-/// Shapes.   `rulings` key by key as in `tested`, ascending thresholds within a key, `row` the columns, `ruled_out` one word a tree.
-/// Panics.   if a column or a tree does not exist.
-/// Cost.     about half of the tests, 12 bytes read each; one misprediction a key.
+/// Shapes.   `rulings` key by key as in `tested`, ascending thresholds within a key, `row` the columns, `ruled_out` one word a
+///           tree and words of no tree up to a multiple of 16, a snapshot the same.
+/// Panics.   if a column, a tree or a snapshot does not exist, `stride` is 0, or `ruled_out` is no multiple of 16.
+/// Cost.     for each key one snapshot, 4 bytes a tree, about `stride`/2 tests, 12 bytes each, and one misprediction.
 /// Numerics. none.
 /// Source.   reference [`walk`](crate::reference::tree::walk); Lucchese et al., «QuickScorer», SIGIR 2015.
-pub fn rule_out(rulings: &[Ruling], tested: &[Tested], row: &[f32], ruled_out: &mut [u32]) {
-    let mut begin = 0;
-    for &Tested { column, side, end } in tested {
-        let key = keys(row[column as usize])[side as usize & 1];
-        for ruling in &rulings[begin..end as usize] {
-            if key <= ruling.threshold {
-                break;
+pub fn rule_out(
+    isa: Isa,
+    rulings: &[Ruling],
+    tested: &[Tested],
+    snapshots: &[u32],
+    stride: usize,
+    row: &[f32],
+    ruled_out: &mut [u32],
+) {
+    isa.run(RuleOut { rulings, tested, snapshots, stride, row, ruled_out })
+}
+
+struct RuleOut<'a> {
+    rulings: &'a [Ruling],
+    tested: &'a [Tested],
+    snapshots: &'a [u32],
+    stride: usize,
+    row: &'a [f32],
+    ruled_out: &'a mut [u32],
+}
+
+impl Kernel for RuleOut<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let (stride, words) = (self.stride, self.ruled_out.len());
+        let mut begin = 0;
+        for &Tested { column, side, end, snapshot } in self.tested {
+            let key = keys(self.row[column as usize])[side as usize & 1];
+            let rulings = &self.rulings[begin..end as usize];
+            begin = end as usize;
+            let passed: usize =
+                rulings.chunks_exact(stride).map(|tests| usize::from(key > tests[stride - 1].threshold)).sum();
+            if passed > 0 {
+                let from = (snapshot as usize + passed - 1) * words;
+                let (out, rest) = self.ruled_out.as_chunks_mut::<LANES>();
+                assert!(rest.is_empty(), "a multiple of 16 words");
+                let (snapshot, _) = self.snapshots[from..from + words].as_chunks::<LANES>();
+                for (out, snapshot) in out.iter_mut().zip(snapshot) {
+                    s.store_u(s.or_u(s.load_u(out), s.load_u(snapshot)), out);
+                }
             }
-            ruled_out[ruling.tree as usize] |= ruling.left_leaves;
+            for ruling in &rulings[passed * stride..] {
+                if key <= ruling.threshold {
+                    break;
+                }
+                self.ruled_out[ruling.tree as usize] |= ruling.left_leaves;
+            }
         }
-        begin = end as usize;
     }
 }

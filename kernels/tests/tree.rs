@@ -88,12 +88,28 @@ proptest! {
         };
         let rulings: Vec<Ruling> = order.iter().map(ruling).collect();
         let end = |key: u32| order.partition_point(|&i| all_tests[i].key <= key) as u32;
-        let tested: Vec<Tested> = (0..KEYS as u32).map(|key| Tested { column: key, side: 0, end: end(key) }).collect();
-        for (row, expected) in rows.iter().zip(expected).filter(|(row, _)| row.iter().all(|x| x.is_finite())) {
-            let mut ruled_out = vec![0; trees.len()];
-            rule_out(&rulings, &tested, row, &mut ruled_out);
-            let leaves = values.iter().zip(&ruled_out).map(|(values, word)| values[word.trailing_ones() as usize]);
-            prop_assert_eq!(leaves.fold(0.25, |sum, value| sum + f64::from(value)), expected);
+        for stride in [1, 3, 1000] {
+            let (mut snapshots, mut begin) = (Vec::new(), 0);
+            let tested: Vec<Tested> = (0..KEYS as u32)
+                .map(|column| {
+                    let (snapshot, end) = ((snapshots.len() / LANES) as u32, end(column));
+                    let mut out = [0; LANES];
+                    for tests in rulings[begin..end as usize].chunks_exact(stride) {
+                        tests.iter().for_each(|test| out[test.tree as usize] |= test.left_leaves);
+                        snapshots.extend(out);
+                    }
+                    begin = end as usize;
+                    Tested { column, side: 0, end, snapshot }
+                })
+                .collect();
+            let finite = rows.iter().zip(expected).filter(|(row, _)| row.iter().all(|x| x.is_finite()));
+            for ((row, expected), isa) in finite.flat_map(|pair| Isa::available().map(move |isa| (pair, isa))) {
+                let mut ruled_out = [0; LANES];
+                rule_out(isa, &rulings, &tested, &snapshots, stride, row, &mut ruled_out);
+                let leaves = values.iter().zip(&ruled_out).map(|(values, word)| values[word.trailing_ones() as usize]);
+                let sum = leaves.fold(0.25, |sum, value| sum + f64::from(value));
+                prop_assert_eq!(sum, expected, "{}, stride {}", isa.leg(), stride);
+            }
         }
     }
 

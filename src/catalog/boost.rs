@@ -253,7 +253,7 @@ impl Prediction {
 impl Work for Prediction {
     fn run(&mut self) {
         self.found = match self.rows.rows() {
-            1 => vec![self.model.predict_row(self.rows.row(0))],
+            1 => vec![self.model.predict_row(self.isa, self.rows.row(0))],
             _ => self.model.predict(self.isa, &self.rows.x),
         };
     }

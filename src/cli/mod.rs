@@ -15,6 +15,7 @@ mod info;
 mod output;
 mod predict;
 mod progress;
+mod reproduce;
 mod select;
 mod signals;
 mod train;
@@ -54,6 +55,22 @@ enum Verb {
     Evaluate(evaluate::Evaluate),
     /// Predict the accuracy of each network in a file
     Predict(predict::Predict),
+    /// Run every experiment of the reference on your zoos, and ours
+    Reproduce(reproduce::Reproduce),
+    /// Experiment: each input with each predictor on the zoo it is fitted to
+    Table(reproduce::Experiment),
+    /// Experiment: fitted to one data set, scored on the others
+    Transfer(reproduce::Experiment),
+    /// Experiment: fitted to the reference's networks, scored on others of another width or depth
+    Architectures(reproduce::Experiment),
+    /// Experiment: how many networks are enough
+    LearningCurve(reproduce::Experiment),
+    /// Experiment: the final accuracy from checkpoints of early epochs, and what stopping hopeless runs would cost
+    Early(reproduce::Experiment),
+    /// Experiment: single layers, all but one, hyperparameters alone
+    Ablation(reproduce::Experiment),
+    /// Experiment: does one seed for all networks flatter predictors on raw weights
+    Seeds(reproduce::Experiment),
     /// Measure this machine, then every kernel on it, as a fraction of what the machine can do
     Bench(bench::Bench),
     /// Make a zoo of a folder of the released Small CNN Zoo
@@ -144,6 +161,14 @@ pub fn main() -> ExitCode {
         Verb::Fit(verb) => (verb.machine.json, verb.run()),
         Verb::Evaluate(verb) => (verb.machine.json, verb.run()),
         Verb::Predict(verb) => (verb.machine.json, verb.run()),
+        Verb::Reproduce(verb) => (verb.study.machine.json, verb.run()),
+        Verb::Table(verb) => (verb.study.machine.json, verb.run("table")),
+        Verb::Transfer(verb) => (verb.study.machine.json, verb.run("transfer")),
+        Verb::Architectures(verb) => (verb.study.machine.json, verb.run("architectures")),
+        Verb::LearningCurve(verb) => (verb.study.machine.json, verb.run("learning-curve")),
+        Verb::Early(verb) => (verb.study.machine.json, verb.run("early")),
+        Verb::Ablation(verb) => (verb.study.machine.json, verb.run("ablation")),
+        Verb::Seeds(verb) => (verb.study.machine.json, verb.run("seeds")),
         Verb::Bench(verb) => (verb.json, verb.run()),
         Verb::Import(verb) => (verb.json, verb.run()),
         Verb::Export(verb) => (verb.json, verb.run()),

@@ -74,3 +74,16 @@ pub fn tell(bar: &ProgressBar, done: usize, all: usize) {
     bar.set_length(all as u64);
     bar.set_position(done as u64);
 }
+
+/// A bar for the steps of a study.
+pub fn steps() -> ProgressBar {
+    let style = ProgressStyle::with_template("{pos}/{len} {bar:20} {elapsed}  {wide_msg}");
+    ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
+
+/// Moves a bar of [`steps`]; `next` is what is done now.
+pub fn step(bar: &ProgressBar, done: usize, all: usize, next: &str) {
+    bar.set_length(all as u64);
+    bar.set_position(done as u64);
+    bar.set_message(next.to_owned());
+}

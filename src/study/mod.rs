@@ -10,9 +10,20 @@
 //! | `ablation` | what do single layers, the hyperparameters, the learning rate tell? |
 //! | `seeds` | does one seed for all networks, as in the released zoo, flatter predictors on raw weights? |
 
+pub mod curve;
+mod extra;
+mod journal;
+mod plan;
+pub mod published;
 mod result;
+mod run;
+mod stopping;
+mod subject;
 
+pub use journal::{FILE, Journal};
 pub use result::*;
+pub use run::Run;
+pub use subject::{MEASURED, Subject};
 
 /// Names of the experiments.
 pub const EXPERIMENTS: [&str; 7] =

@@ -1,12 +1,15 @@
 //! What a study finds: plain entries, one a line of its journal, that a report is made of.
 
-use crate::eval::Score;
+use crate::eval::{Score, metrics};
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// One finding.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Entry {
+    /// How the study was made: the first line.
+    Study(Header),
     /// A zoo that the study looked at.
     Zoo(ZooEntry),
     /// A predictor's score.
@@ -19,6 +22,39 @@ pub enum Entry {
     Importance(Importance),
     /// How often prediction intervals hold the truth.
     Coverage(Coverage),
+}
+
+/// How a study was made.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Header {
+    /// The command that began it.
+    pub command: String,
+    /// Program and version.
+    pub program: String,
+    /// On which part choices were made.
+    pub protocol: Protocol,
+    /// Seed of the division into parts.
+    pub split_seed: u64,
+}
+
+/// On which part the number of trees and epochs is chosen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Protocol {
+    /// On a validation part; the test part is looked at once.
+    #[default]
+    Clean,
+    /// On the test part itself, as the reference's notebook does: too good, for comparison with published figures.
+    Optimistic,
+}
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Protocol::Clean => "clean",
+            Protocol::Optimistic => "optimistic",
+        })
+    }
 }
 
 /// A zoo: what it was made of.
@@ -55,7 +91,7 @@ pub struct ZooEntry {
 }
 
 /// The score of a predictor fitted to one zoo on the test part of one.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Cell {
     /// Which experiment: one of [`super::EXPERIMENTS`].
     pub experiment: String,
@@ -76,8 +112,10 @@ pub struct Cell {
     /// R², τ, MSE, MAE, number of test networks.
     pub score: Score,
     /// Bounds that hold 95 % of the bootstrap replicates of R².
+    #[serde(deserialize_with = "metrics::pair")]
     pub r2_interval: [f64; 2],
     /// The same of τ.
+    #[serde(deserialize_with = "metrics::pair")]
     pub tau_interval: [f64; 2],
     /// R² published for the released zoo of this data set, input and predictor: 15,000 networks for fitting, 86 epochs.
     pub published_r2: Option<f64>,
@@ -197,10 +235,8 @@ pub struct Coverage {
 /// Everything that a study has found.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Study {
-    /// The command that made it.
-    pub command: String,
-    /// Program and version.
-    pub program: String,
+    /// How it was made.
+    pub header: Header,
     /// The zoos, in the order given.
     pub zoos: Vec<ZooEntry>,
     /// Scores.

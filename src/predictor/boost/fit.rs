@@ -225,17 +225,17 @@ impl<'a> Fit<'a> {
 
     /// Adds a tree to the predictions of rows that it did not see.
     fn add_elsewhere(&mut self, tree: &Tree) {
-        let forest = || Forest::new(std::slice::from_ref(tree), self.train.width());
         if self.samples_rows() {
             let mut seen = vec![false; self.train.rows()];
             self.rows.iter().for_each(|&row| seen[row as usize] = true);
-            let forest = forest();
-            for row in (0..self.train.rows()).filter(|&row| !seen[row]) {
-                forest.add_row(self.train.row(row), &mut self.scores[row]);
-            }
+            let scores = self.scores.par_iter_mut().zip(&seen).enumerate().with_min_len(CHUNK);
+            scores.filter(|(_, (_, seen))| !**seen).for_each(|(row, (score, _))| {
+                *score += f64::from(tree.predict(self.train.row(row)));
+            });
         }
         if let Some(val) = self.val {
-            forest().add(self.isa, &val.x, &mut self.val_scores);
+            let forest = Forest::new(std::slice::from_ref(tree), self.train.width());
+            forest.add(self.isa, &val.x, &mut self.val_scores);
         }
     }
 }

@@ -28,6 +28,8 @@ pub struct Forest {
     /// The tests sorted by key and threshold, for single rows.
     rulings: Vec<Ruling>,
     tested: Vec<Tested>,
+    /// What the first tests of a key rule out together, every [`Forest::stride`] tests.
+    snapshots: Vec<u32>,
 }
 
 impl Forest {
@@ -66,11 +68,28 @@ impl Forest {
             begin = end as usize;
         }
         sorted.sort_by(|(a, x), (b, y)| a.cmp(b).then(x.threshold.total_cmp(&y.threshold)));
+        let words = self.words();
         for tests in sorted.chunk_by(|a, b| a.0 == b.0) {
+            let snapshot = (self.snapshots.len() / words) as u32;
+            let mut ruled_out = vec![0; words];
+            for tests in tests.chunks_exact(self.stride()) {
+                tests.iter().for_each(|(_, test)| ruled_out[test.tree as usize] |= test.left_leaves);
+                self.snapshots.extend(&ruled_out);
+            }
             self.rulings.extend(tests.iter().map(|(_, ruling)| ruling));
             let (key, width, end) = (tests[0].0, self.width as u32, self.rulings.len() as u32);
-            self.tested.push(Tested { column: key % width, side: key / width, end });
+            self.tested.push(Tested { column: key % width, side: key / width, end, snapshot });
         }
+    }
+
+    /// Words of what is ruled out: one a tree, rounded up to whole vectors.
+    fn words(&self) -> usize {
+        self.leaf_values.len().next_multiple_of(LANES)
+    }
+
+    /// Tests between two snapshots: so many that all snapshots together take 64 bytes a test at most.
+    fn stride(&self) -> usize {
+        (self.words() / 16).max(32)
     }
 
     /// The key that a node looks at: that where `NaN` is −∞, or that where it is +∞.
@@ -98,7 +117,8 @@ impl Forest {
         let one_by_one = self.leaf_values.len() < self.roots.len() || sums.len() < MANY_ROWS;
         let work = x.par_chunks(LANES * width).zip(sums.par_chunks_mut(LANES));
         if one_by_one {
-            work.for_each(|(x, sums)| x.chunks_exact(width).zip(sums).for_each(|(row, sum)| self.add_row(row, sum)));
+            let one = |(row, sum): (&[f32], &mut f64)| self.add_row(isa, row, sum);
+            work.for_each(|(x, sums)| x.chunks_exact(width).zip(sums).for_each(one));
         } else {
             let keys = || vec![Lanes::ZERO; 2 * width];
             work.with_min_len(4).for_each_init(keys, |keys, (x, sums)| self.add_block(isa, x, keys, sums));
@@ -120,12 +140,12 @@ impl Forest {
     }
 
     /// Adds what the trees predict for one row to `sum`, on this thread.
-    pub fn add_row(&self, row: &[f32], sum: &mut f64) {
+    pub fn add_row(&self, isa: Isa, row: &[f32], sum: &mut f64) {
         if self.leaf_values.len() < self.roots.len() {
             return self.walk_row(row, sum);
         }
-        let mut ruled_out = vec![0; self.leaf_values.len()];
-        rule_out(&self.rulings, &self.tested, row, &mut ruled_out);
+        let mut ruled_out = vec![0; self.words()];
+        rule_out(isa, &self.rulings, &self.tested, &self.snapshots, self.stride(), row, &mut ruled_out);
         for (values, word) in self.leaf_values.iter().zip(ruled_out) {
             *sum += f64::from(values[word.trailing_ones() as usize & (MAX_LEAVES - 1)]);
         }

@@ -81,10 +81,10 @@ impl Boost {
     /// The prediction for one row, on this thread.
     ///
     /// Panics if the row has not [`Boost::width`] columns.
-    pub fn predict_row(&self, row: &[f32]) -> f32 {
+    pub fn predict_row(&self, isa: Isa, row: &[f32]) -> f32 {
         assert_eq!(row.len(), self.width, "a row of {} columns", self.width);
         let mut sum = self.base;
-        self.forest.add_row(row, &mut sum);
+        self.forest.add_row(isa, row, &mut sum);
         sum as f32
     }
 

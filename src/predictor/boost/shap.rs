@@ -217,7 +217,7 @@ mod tests {
         let shap = model.shap(&table.x);
         for (row, phi) in table.x.chunks(WIDTH).zip(shap.values.chunks(WIDTH)) {
             let sum = shap.expected + phi.iter().sum::<f64>();
-            assert!((sum - f64::from(model.predict_row(row))).abs() < 1e-5);
+            assert!((sum - f64::from(model.predict_row(Isa::detect(), row))).abs() < 1e-5);
         }
         let mean = model.predict(Isa::detect(), &table.x).iter().map(|&p| f64::from(p)).sum::<f64>() / 300.0;
         assert!((mean - shap.expected).abs() < 1e-5, "{mean} {}", shap.expected);

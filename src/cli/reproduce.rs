@@ -1,0 +1,240 @@
+//! `zoometry reproduce` and the verb of each of its experiments.
+
+use super::output::{Output, count, duration};
+use super::{Machine, STOP, progress};
+use clap::Args;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+use zoometry::study::{Cell, EXPERIMENTS, Header, Protocol, Run, Study, Subject, curve};
+use zoometry::{Error, Result};
+
+/// Networks of the released zoos that predictors were fitted to.
+const RELEASED: usize = 15_000;
+
+/// Run every experiment of the reference on your zoos, and ours: tables, transfer, learning curves, early prediction …
+///
+/// Half of each zoo's networks are for testing and looked at once; 40 % fit the predictors, 10 % choose the number of trees or
+/// epochs. A network's number is in the same part in every zoo. What is found is kept in --out at once; the same command
+/// continues, also with more zoos. `zoometry report DIR` makes a page of it.
+#[derive(Args)]
+pub struct Reproduce {
+    /// Only these experiments, joined by commas: table, transfer, architectures, learning-curve, early, ablation, seeds
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    only: Vec<String>,
+    /// Folder for what is found: results.jsonl, results.csv
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    #[command(flatten)]
+    pub study: Options,
+}
+
+/// One experiment on its own.
+#[derive(Args)]
+pub struct Experiment {
+    /// Folder for what is found; without it it is only printed
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    pub study: Options,
+}
+
+/// What every experiment takes.
+#[derive(Args)]
+pub struct Options {
+    /// The zoo files
+    #[arg(value_name = "ZOO", required = true)]
+    zoos: Vec<PathBuf>,
+    /// On which part the number of trees and epochs is chosen: clean (a validation part) or optimistic (the test part itself,
+    /// as in the reference's notebook: too good, for comparison with published figures)
+    #[arg(long, value_name = "NAME", default_value = "clean")]
+    protocol: String,
+    /// Seed of the division into parts
+    #[arg(long, value_name = "S", default_value_t = 0, allow_negative_numbers = true)]
+    split_seed: u64,
+    #[command(flatten)]
+    pub machine: Machine,
+}
+
+impl Reproduce {
+    pub fn run(&self) -> Result<Output> {
+        let only: Vec<&str> = self.only.iter().map(String::as_str).collect();
+        let names = if only.is_empty() { EXPERIMENTS.to_vec() } else { only };
+        self.study.run(&names, Some(&self.out))
+    }
+}
+
+impl Experiment {
+    pub fn run(&self, name: &str) -> Result<Output> {
+        self.study.run(&[name], self.out.as_deref())
+    }
+}
+
+impl Options {
+    fn run(&self, names: &[&str], folder: Option<&Path>) -> Result<Output> {
+        let isa = self.machine.isa()?;
+        let protocol = match &*self.protocol {
+            "clean" => Protocol::Clean,
+            "optimistic" => Protocol::Optimistic,
+            other => return Err(Error::unknown("protocol", other, ["clean", "optimistic"])),
+        };
+        let mut zoos = Vec::new();
+        for path in &self.zoos {
+            zoos.push(Subject::open(path, &zoos)?);
+        }
+        let header = Header {
+            command: std::env::args().collect::<Vec<_>>().join(" "),
+            program: format!("zoometry {}", env!("CARGO_PKG_VERSION")),
+            protocol,
+            split_seed: self.split_seed,
+        };
+        let start = Instant::now();
+        let mut run = Run::new(isa, &zoos, header, folder, &STOP)?;
+        let bar = progress::steps();
+        let outcome = self.machine.run(|| {
+            run.experiments(names, &mut |done, all, next| progress::step(&bar, done, all, next))
+        });
+        bar.finish_and_clear();
+        outcome?;
+        let mut output = Output::default();
+        show(run.study(), names, &mut output);
+        if let Some(folder) = folder {
+            let csv = folder.join("results.csv");
+            write_csv(&csv, &run.study().cells)?;
+            output.line(format!("kept in {}; a page of it: zoometry report {0}", folder.display()));
+        }
+        output.line(format!("{} scores in {}", count(run.study().cells.len() as u64), duration(start.elapsed().as_secs_f64())));
+        output.set("cells", &run.study().cells);
+        output.set("stopping", &run.study().stopping);
+        output.set("coverage", &run.study().coverage);
+        Ok(output)
+    }
+}
+
+/// Every score as a line of CSV.
+fn write_csv(path: &Path, cells: &[Cell]) -> Result<()> {
+    zoometry::bytes::replace(path, |file| {
+        let mut table = csv::Writer::from_writer(file);
+        table.write_record([
+            "experiment", "fitted", "tested", "input", "predictor", "epoch", "n_train", "draws", "n_test", "r2", "r2_low",
+            "r2_high", "tau", "tau_low", "tau_high", "mse", "mae", "published_r2", "seconds",
+        ])?;
+        for cell in cells {
+            let numbers = [
+                cell.score.r2, cell.r2_interval[0], cell.r2_interval[1], cell.score.tau, cell.tau_interval[0],
+                cell.tau_interval[1], cell.score.mse, cell.score.mae,
+            ];
+            let optional = |number: Option<String>| number.unwrap_or_default();
+            let mut line = vec![
+                cell.experiment.clone(), cell.fitted.clone(), cell.tested.clone(), cell.input.clone(),
+                cell.predictor.clone(), optional(cell.epoch.map(|epoch| epoch.to_string())), cell.n_train.to_string(),
+                cell.draws.to_string(), cell.score.n.to_string(),
+            ];
+            line.extend(numbers.map(|number| number.to_string()));
+            line.extend([optional(cell.published_r2.map(|r2| r2.to_string())), cell.seconds.to_string()]);
+            table.write_record(line)?;
+        }
+        table.flush()
+    })
+}
+
+/// Adds the scores of some experiments.
+fn show(study: &Study, names: &[&str], output: &mut Output) {
+    for name in names {
+        let cells: Vec<&Cell> = study.cells.iter().filter(|cell| cell.experiment == *name).collect();
+        if cells.is_empty() {
+            output.line(format!("{name}: nothing to compare in these zoos ({})", needs(name)));
+            continue;
+        }
+        output.line(format!("{name}:"));
+        match *name {
+            "transfer" => matrices(&cells, output),
+            _ => lines(&cells, output),
+        }
+        if *name == "learning-curve" {
+            promise(&cells, output);
+        }
+        output.line("");
+    }
+}
+
+/// What an experiment needs to have something to do.
+fn needs(name: &str) -> &'static str {
+    match name {
+        "transfer" => "two data sets, networks of one shape",
+        "architectures" => "the reference's shape and another one on the same data",
+        "early" => "checkpoints between the first and the last epoch: train --checkpoints 1,2,3",
+        "seeds" => "two zoos of one data set and shape, one of them trained with --shared-seed",
+        _ => "networks of the reference's shape",
+    }
+}
+
+/// One score a line; what is the same as in the line before is left out.
+fn lines(cells: &[&Cell], output: &mut Output) {
+    let mut before = String::new();
+    for cell in cells {
+        let zoo = match cell.fitted == cell.tested {
+            true => cell.fitted.clone(),
+            false => format!("{} → {}", cell.fitted, cell.tested),
+        };
+        let head = format!("{zoo}, {}", cell.input);
+        if head != before {
+            output.line(format!("  {head}"));
+            before = head;
+        }
+        let epoch = cell.epoch.map_or(String::new(), |epoch| format!(" epoch {epoch:<3}"));
+        let published = cell.published_r2.map_or(String::new(), |r2| format!("  published {r2:.4}"));
+        output.line(format!(
+            "    {:<6}{epoch} {:>6} networks  R² {:>7.4} [{:.3}, {:.3}]  τ {:>6.4} [{:.3}, {:.3}]{published}",
+            cell.predictor,
+            count(cell.n_train as u64),
+            cell.score.r2,
+            cell.r2_interval[0],
+            cell.r2_interval[1],
+            cell.score.tau,
+            cell.tau_interval[0],
+            cell.tau_interval[1],
+        ));
+    }
+}
+
+/// τ and R² of each zoo's predictor on each other's networks.
+fn matrices(cells: &[&Cell], output: &mut Output) {
+    let mut kinds: Vec<(&str, &str)> = Vec::new();
+    let mut zoos: Vec<&str> = Vec::new();
+    for cell in cells {
+        let kind = (&*cell.input, &*cell.predictor);
+        if !kinds.contains(&kind) {
+            kinds.push(kind);
+        }
+        if !zoos.contains(&&*cell.fitted) {
+            zoos.push(&cell.fitted);
+        }
+    }
+    let width = zoos.iter().map(|zoo| zoo.chars().count()).max().unwrap_or(0).max(14);
+    for (input, predictor) in kinds {
+        let scored: String = zoos.iter().map(|zoo| format!(" {zoo:>width$}")).collect();
+        output.line(format!("  {input}, {predictor}: τ, R²; fitted to (down), scored on (right)"));
+        output.line(format!("    {:width$}{scored}", ""));
+        for fitted in &zoos {
+            let value = |tested: &&str| {
+                let mut found = cells.iter().filter(|cell| (&*cell.input, &*cell.predictor) == (input, predictor));
+                let found = found.find(|cell| (&*cell.fitted, &*cell.tested) == (*fitted, *tested));
+                let text = found.map_or(String::new(), |cell| format!("{:.3}, {:.3}", cell.score.tau, cell.score.r2));
+                format!(" {text:>width$}")
+            };
+            output.line(format!("    {fitted:width$}{}", zoos.iter().map(value).collect::<String>()));
+        }
+    }
+}
+
+/// What the curves say of as many networks as the released zoos have.
+fn promise(cells: &[&Cell], output: &mut Output) {
+    let mut curves: Vec<(&str, &str)> = cells.iter().map(|cell| (&*cell.fitted, &*cell.input)).collect();
+    curves.dedup();
+    for (zoo, input) in curves {
+        let own = cells.iter().copied().filter(|cell| (&*cell.fitted, &*cell.input) == (zoo, input));
+        if let Some(r2) = curve::extrapolate(own, RELEASED) {
+            output.line(format!("  {zoo}, {input}: a power law through these points gives R² {r2:.4} for 15,000 networks"));
+        }
+    }
+}

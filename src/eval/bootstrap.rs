@@ -1,0 +1,90 @@
+//! How sure a score is: percentile intervals of the bootstrap.
+//!
+//! Source: Efron and Tibshirani, *An Introduction to the Bootstrap* (1993), section 13.3.
+
+use super::metrics::{kendall_tau_b, r2};
+use crate::rng::Stream;
+use rayon::prelude::*;
+
+/// Replicates of an interval.
+const REPLICATES: u32 = 1000;
+
+/// Share of the replicates that an interval holds.
+const LEVEL: f64 = 0.95;
+
+/// What the random numbers are for.
+const PURPOSE: u32 = u32::from_be_bytes(*b"boot");
+
+/// Intervals of R² and Kendall's τ.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Intervals {
+    /// Of R².
+    pub r2: [f64; 2],
+    /// Of τ.
+    pub tau: [f64; 2],
+}
+
+/// Intervals that hold 95 % of 1,000 replicates; each replicate takes one of several sets of predictions for the same targets
+/// (those of fits to different networks) and draws as many rows as there are, with repetition.
+///
+/// NaN where no replicate has a score.
+///
+/// # Panics
+/// If there are no predictions, or a set has not one prediction a target.
+pub fn intervals(predicted: &[Vec<f32>], target: &[f32], seed: u64) -> Intervals {
+    assert!(predicted.iter().all(|set| set.len() == target.len()), "one prediction a target");
+    let scores: Vec<[f64; 2]> = (0..REPLICATES)
+        .into_par_iter()
+        .map_init(
+            || (vec![0.0; target.len()], vec![0.0; target.len()]),
+            |(x, y), replicate| {
+                let mut stream = Stream::new(seed, PURPOSE, replicate);
+                let set = &predicted[stream.below(predicted.len() as u32) as usize];
+                for (x, y) in x.iter_mut().zip(y.iter_mut()) {
+                    let row = stream.below(target.len() as u32) as usize;
+                    (*x, *y) = (set[row], target[row]);
+                }
+                [r2(x, y), kendall_tau_b(x, y)]
+            },
+        )
+        .collect();
+    let of = |which: usize| percentiles(scores.iter().map(|score| score[which]).filter(|x| !x.is_nan()).collect());
+    Intervals { r2: of(0), tau: of(1) }
+}
+
+/// The bounds of the middle share [`LEVEL`] of some numbers.
+fn percentiles(mut values: Vec<f64>) -> [f64; 2] {
+    values.sort_unstable_by(f64::total_cmp);
+    let at = |share: f64| {
+        let last = values.len().checked_sub(1)?;
+        values.get((share * last as f64).round() as usize).copied()
+    };
+    [0.5 - LEVEL / 2.0, 0.5 + LEVEL / 2.0].map(|share| at(share).unwrap_or(f64::NAN))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interval_is_as_wide_as_the_theory_says() {
+        // r2 = 1 − mse/variance with normal errors: its deviation over samples of n rows is about (1 − r2)·√(4/n)
+        let mut stream = Stream::new(1, 0, 0);
+        let target: Vec<f32> = (0..2000).map(|_| stream.normal() as f32).collect();
+        let predicted = target.iter().map(|&y| y + 0.3 * stream.normal() as f32).collect();
+        let Intervals { r2: [low, high], tau } = intervals(&[predicted], &target, 0);
+        let expected = 2.0 * 1.96 * 0.09 * (4.0f64 / 2000.0).sqrt();
+        assert!((0.7..1.3).contains(&((high - low) / expected)), "{low} {high} {expected}");
+        assert!(low < 0.91 && 0.91 < high && tau[0] < tau[1] && tau[1] < 1.0);
+    }
+
+    #[test]
+    fn several_fits_widen_it() {
+        let target: Vec<f32> = (0..200).map(|i| i as f32).collect();
+        let off = |by: f32| target.iter().map(|y| y + by).collect::<Vec<f32>>();
+        let one = intervals(&[off(10.0)], &target, 0).r2;
+        let two = intervals(&[off(10.0), off(30.0)], &target, 0).r2;
+        assert!(two[0] < one[0] - 0.1 && two[1] <= one[1] + 0.01, "{one:?} {two:?}");
+        assert!(intervals(&[vec![1.0]], &[1.0], 0).r2[0].is_nan());
+    }
+}

@@ -1,0 +1,128 @@
+//! Of each zoo besides its scores: its networks on a map, its predictions, what matters to a predictor, how often intervals hold.
+
+use super::run::{Parts, fit, parts};
+use super::subject::Subject;
+use super::{Beeswarm, Coverage, Entry, Importance, Journal, Networks, Predictions};
+use crate::eval::{conformal, importance, pca};
+use crate::kernels::Isa;
+use crate::par::Stop;
+use crate::predictor::{Model, Predictor};
+use crate::{Error, Result};
+
+/// What the predictors that are looked into see.
+const INPUTS: [&str; 2] = ["wstats", "wstats+probes"];
+
+/// Promised shares of the intervals.
+const LEVELS: [f64; 4] = [0.5, 0.8, 0.9, 0.95];
+
+/// Orders of a shuffled column.
+const ROUNDS: usize = 5;
+
+/// Columns whose single SHAP values are kept.
+const SWARMS: usize = 12;
+
+/// Adds what is missing of a zoo.
+pub(super) fn add(isa: Isa, zoo: &Subject, journal: &mut Journal, stop: &Stop) -> Result<()> {
+    let name = &zoo.entry.name;
+    if journal.study().networks.iter().any(|networks| networks.zoo == *name) {
+        return Ok(());
+    }
+    let header = journal.study().header.clone();
+    let mut predictions = Vec::new();
+    let mut entries = Vec::new();
+    for input in INPUTS {
+        let parts = parts(isa, zoo, input, None, &header)?;
+        let predictor = fit(isa, &parts, "gbm", stop)?;
+        let predicted = predictor.predict(isa, &parts.test)?;
+        entries.extend(coverage(isa, zoo, input, &predictor, &parts, &predicted)?);
+        entries.push(Entry::Importance(matters(isa, zoo, input, &predictor, &parts)?));
+        let place = |run: u64| zoo.finals().iter().position(|&row| u64::from(zoo.zoo().run()[row]) == run);
+        let network = parts.test.group.iter().filter_map(|&run| place(run)).collect();
+        predictions.push(Predictions { input: input.into(), network, predicted });
+    }
+    entries.into_iter().try_for_each(|entry| journal.add(entry))?;
+    // last: where it is there, all of this is
+    journal.add(Entry::Networks(networks(isa, zoo, predictions)?))
+}
+
+/// The networks of a zoo, on the plane of their statistics.
+fn networks(isa: Isa, zoo: &Subject, predictions: Vec<Predictions>) -> Result<Networks> {
+    let plane = pca::plane(&zoo.table(isa, "wstats", None)?);
+    let of = |get: &dyn Fn(usize) -> f32| zoo.finals().iter().map(|&row| get(row)).collect();
+    Ok(Networks {
+        zoo: zoo.entry.name.clone(),
+        run: zoo.finals().iter().map(|&row| zoo.zoo().run()[row]).collect(),
+        train_accuracy: of(&|row| zoo.zoo().metrics(row).train_accuracy),
+        test_accuracy: of(&|row| zoo.zoo().metrics(row).test_accuracy),
+        map: plane.points,
+        map_share: plane.share,
+        predictions,
+    })
+}
+
+/// How often intervals from the validation part hold the truth of the test part.
+fn coverage(
+    isa: Isa,
+    zoo: &Subject,
+    input: &str,
+    predictor: &Predictor,
+    parts: &Parts,
+    predicted: &[f32],
+) -> Result<Vec<Entry>> {
+    let chosen = predictor.predict(isa, &parts.validation)?;
+    let errors: Vec<f32> = chosen.iter().zip(&parts.validation.y).map(|(p, y)| (p - y).abs()).collect();
+    let entry = |&level: &f64| {
+        let reach = conformal::reach(&errors, level);
+        Entry::Coverage(Coverage {
+            zoo: zoo.entry.name.clone(),
+            input: input.into(),
+            level,
+            coverage: conformal::coverage(predicted, &parts.test.y, reach),
+            reach: f64::from(reach),
+            n: predicted.len(),
+        })
+    };
+    // too few networks for choosing promise nothing
+    Ok(LEVELS.iter().filter(|&&level| conformal::reach(&errors, level).is_finite()).map(entry).collect())
+}
+
+/// What matters to a predictor on the test part.
+fn matters(isa: Isa, zoo: &Subject, input: &str, predictor: &Predictor, parts: &Parts) -> Result<Importance> {
+    let Model::Boost(boost) = &predictor.model else {
+        return Err(Error::invalid("importance", "gradient boosting", predictor.kind()));
+    };
+    let test = &parts.test;
+    let (width, rows) = (test.width(), test.rows().max(1) as f64);
+    let values = boost.shap(&test.x).values;
+    let column = |c: usize| values.iter().skip(c).step_by(width).copied();
+    let shap: Vec<f64> = (0..width).map(|c| column(c).map(f64::abs).sum::<f64>() / rows).collect();
+    let gain = boost.importance_gain();
+    let total = gain.iter().sum::<f64>().max(f64::MIN_POSITIVE);
+    let mut order: Vec<usize> = (0..width).collect();
+    order.sort_by(|&a, &b| shap[b].total_cmp(&shap[a]));
+    let swarm = |&c: &usize| Beeswarm {
+        column: test.columns[c].clone(),
+        rank: ranks(test.x.iter().skip(c).step_by(width).copied().collect()),
+        shap: column(c).map(|value| value as f32).collect(),
+    };
+    Ok(Importance {
+        zoo: zoo.entry.name.clone(),
+        input: input.into(),
+        columns: test.columns.clone(),
+        gain: gain.iter().map(|gain| gain / total).collect(),
+        split: boost.importance_split(),
+        permutation: importance::permutation(isa, predictor, test, ROUNDS, 0)?,
+        beeswarm: order.iter().take(SWARMS).map(swarm).collect(),
+        shap,
+    })
+}
+
+/// Where each value lies among all: 0 lowest, 1 highest; equal ones in the order of their rows.
+fn ranks(values: Vec<f32>) -> Vec<f32> {
+    let mut order: Vec<usize> = (0..values.len()).collect();
+    order.sort_by(|&a, &b| values[a].total_cmp(&values[b]));
+    let last = values.len().saturating_sub(1).max(1) as f32;
+    let mut ranks = vec![0.0; values.len()];
+    order.into_iter().enumerate().for_each(|(place, row)| ranks[row] = place as f32 / last);
+    ranks
+}

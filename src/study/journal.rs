@@ -1,0 +1,135 @@
+//! `Journal`: a study's findings on disk, one JSON object a line, so that it can be stopped and continued.
+
+use super::{Entry, Header, Study, ZooEntry};
+use crate::{Error, Result};
+use std::fs::{File, OpenOptions};
+use std::io::{Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+/// Name of the file in a study's folder.
+pub const FILE: &str = "results.jsonl";
+
+/// What has been found so far, and the file that new findings are added to, if there is one.
+pub struct Journal {
+    study: Study,
+    file: Option<(File, PathBuf)>,
+}
+
+impl Study {
+    /// Reads what a study has found.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; [`Error::Malformed`] with the number of the line.
+    pub fn load(folder: &Path) -> Result<Study> {
+        read(&folder.join(FILE)).map(|found| found.0)
+    }
+
+    fn add(&mut self, entry: Entry) {
+        match entry {
+            Entry::Study(header) => self.header = header,
+            Entry::Zoo(zoo) => self.zoos.push(zoo),
+            Entry::Cell(cell) => self.cells.push(cell),
+            Entry::Stopping(stopping) => self.stopping.push(stopping),
+            Entry::Networks(networks) => self.networks.push(networks),
+            Entry::Importance(importance) => self.importance.push(importance),
+            Entry::Coverage(coverage) => self.coverage.push(coverage),
+        }
+    }
+}
+
+/// The findings of a file, and how many of its bytes are whole lines: what was cut off while it was written does not count.
+fn read(path: &Path) -> Result<(Study, u64)> {
+    let bytes = crate::bytes::read(path)?;
+    let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |last| last + 1);
+    let mut study = Study::default();
+    for (number, line) in bytes[..whole].split(|&byte| byte == b'\n').enumerate().filter(|(_, line)| !line.is_empty()) {
+        let entry = serde_json::from_slice(line).map_err(|error| {
+            Error::malformed(path, "a study's findings, one JSON object a line", format!("line {}: {error}", number + 1))
+        })?;
+        study.add(entry);
+    }
+    Ok((study, whole as u64))
+}
+
+impl Journal {
+    /// A journal that is not kept.
+    pub fn in_memory(header: Header, zoos: impl IntoIterator<Item = ZooEntry>) -> Journal {
+        let study = Study { header, zoos: zoos.into_iter().collect(), ..Study::default() };
+        Journal { study, file: None }
+    }
+
+    /// Continues the journal in a folder, or begins one.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; [`Error::Malformed`] for another file of that name; [`Error::Mismatch`] where it is of another protocol,
+    /// another division, or of other networks under a zoo's name.
+    pub fn open(folder: &Path, header: Header, zoos: &[ZooEntry]) -> Result<Journal> {
+        std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
+        let path = folder.join(FILE);
+        let (study, whole) = if path.exists() { read(&path)? } else { (Study::default(), 0) };
+        let mut file = OpenOptions::new().create(true).write(true).truncate(false).open(&path);
+        let file = file.as_mut().map_err(|error| Error::io("open", &path)(std::io::Error::from(error.kind())));
+        let mut file = file?.try_clone().map_err(Error::io("open", &path))?;
+        file.set_len(whole).and_then(|()| file.seek(SeekFrom::End(0))).map_err(Error::io("write", &path))?;
+        let fresh = whole == 0;
+        if !fresh {
+            same(&path, &study, &header, zoos)?;
+        }
+        let known: Vec<String> = study.zoos.iter().map(|zoo| zoo.name.clone()).collect();
+        let mut journal = Journal { study, file: Some((file, path)) };
+        if fresh {
+            journal.add(Entry::Study(header))?;
+        }
+        for zoo in zoos.iter().filter(|zoo| !known.contains(&zoo.name)) {
+            journal.add(Entry::Zoo(zoo.clone()))?;
+        }
+        Ok(journal)
+    }
+
+    /// What has been found so far.
+    pub fn study(&self) -> &Study {
+        &self.study
+    }
+
+    /// Keeps a finding.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn add(&mut self, entry: Entry) -> Result<()> {
+        if let Some((file, path)) = &mut self.file {
+            let mut line = serde_json::to_vec(&entry).map_err(|error| Error::io("write", &path)(error.into()))?;
+            line.push(b'\n');
+            file.write_all(&line).map_err(Error::io("write", path))?;
+        }
+        self.study.add(entry);
+        Ok(())
+    }
+}
+
+/// Refuses to mix what must not stand in one table.
+fn same(path: &Path, study: &Study, header: &Header, zoos: &[ZooEntry]) -> Result<()> {
+    let mismatch = |field: &str, expected: String, got: String| {
+        Err(Error::Mismatch { path: path.to_owned(), field: field.into(), expected, got })
+    };
+    let old = &study.header;
+    if old.protocol != header.protocol {
+        return mismatch("protocol", header.protocol.to_string(), old.protocol.to_string());
+    }
+    if old.split_seed != header.split_seed {
+        return mismatch("--split-seed", header.split_seed.to_string(), old.split_seed.to_string());
+    }
+    for zoo in zoos {
+        // the same networks may lie in another folder
+        let strip = |zoo: &ZooEntry| ZooEntry { path: String::new(), program: String::new(), ..zoo.clone() };
+        match study.zoos.iter().find(|old| old.name == zoo.name) {
+            Some(old) if strip(old) != strip(zoo) => {
+                let tell = |zoo: &ZooEntry| {
+                    format!("{} networks of {} on {}, seed {}", zoo.networks, zoo.arch, zoo.dataset, zoo.seed)
+                };
+                return mismatch(&format!("zoo {}", zoo.name), tell(zoo), tell(old));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,168 @@
+//! Which fits an experiment consists of.
+
+use super::subject::{MEASURED, Subject};
+use crate::features::hyper;
+use crate::predictor::KINDS;
+use std::collections::BTreeSet;
+
+/// The percentiles of the reference's keys.
+const QUARTILES: &str = "qts:0,25,50,75,100";
+
+/// The inputs that are compared where the reference's fourteen are too many.
+pub const INPUTS: [&str; 3] = ["wstats", "probes", "wstats+probes"];
+
+/// The same for networks of different shapes.
+const POOLED: [&str; 3] = ["wstats-pooled", "probes", "wstats-pooled+probes"];
+
+/// One fit, or several to subsets of one size, and the zoos it is scored on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Job {
+    /// The experiment.
+    pub experiment: &'static str,
+    /// The zoo it is fitted to.
+    pub fitted: usize,
+    /// The zoos on whose test parts it is scored.
+    pub tested: Vec<usize>,
+    /// What it sees.
+    pub input: String,
+    /// The kind of predictor.
+    pub predictor: &'static str,
+    /// The checkpoint it sees; none: the last.
+    pub epoch: Option<u32>,
+    /// Networks it is fitted to; none: all of the part.
+    pub size: Option<usize>,
+}
+
+impl Job {
+    fn own(experiment: &'static str, zoo: usize, input: impl Into<String>, predictor: &'static str) -> Job {
+        Job { experiment, fitted: zoo, tested: vec![zoo], input: input.into(), predictor, epoch: None, size: None }
+    }
+}
+
+/// The jobs of an experiment on some zoos; `train` is the number of networks for fitting in each.
+pub fn jobs(experiment: &str, zoos: &[Subject], train: &[usize]) -> Vec<Job> {
+    let all = 0..zoos.len();
+    match experiment {
+        "table" => all.flat_map(|zoo| table(zoo, &zoos[zoo])).collect(),
+        "transfer" => all.flat_map(|zoo| transfer(zoo, zoos)).collect(),
+        "architectures" => all.flat_map(|zoo| architectures(zoo, zoos)).collect(),
+        "learning-curve" => all.filter(|&z| zoos[z].entry.reference).flat_map(|z| curve(z, train[z])).collect(),
+        "early" => all.flat_map(|zoo| early(zoo, &zoos[zoo])).collect(),
+        "ablation" => all.filter(|&z| zoos[z].entry.reference).flat_map(|z| ablation(z, &zoos[z])).collect(),
+        "seeds" => all.flat_map(|zoo| seeds(zoo, zoos, train)).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// `a,b,c` of numbers.
+fn list(numbers: impl IntoIterator<Item = usize>) -> String {
+    numbers.into_iter().map(|number| number.to_string()).collect::<Vec<_>>().join(",")
+}
+
+/// The reference's inputs for a zoo of as many layers, and ours.
+fn inputs(layers: usize) -> Vec<String> {
+    let (all, last) = (list(0..layers), layers - 1);
+    let mut inputs = vec!["weights".to_owned()];
+    inputs.extend((0..layers).map(|layer| format!("weights.{layer}")));
+    inputs.extend([
+        format!("wstats-layers:{all}-{QUARTILES}"),
+        format!("wstats-layers:0,{last}-{QUARTILES}"),
+        format!("wstats-layers:{last}-{QUARTILES}"),
+        "wstats-glob".into(),
+        format!("wnorm-layers:{all}-l1"),
+        format!("wnorm-layers:{all}-l2"),
+        "hyper".into(),
+        "hyper+weights".into(),
+        "hyper.learning_rate".into(),
+        "probes".into(),
+        "wstats+probes".into(),
+    ]);
+    inputs
+}
+
+fn table(zoo: usize, subject: &Subject) -> Vec<Job> {
+    let pairs = inputs(subject.layers()).into_iter().flat_map(|input| KINDS.map(|kind| (input.clone(), kind)));
+    pairs.map(|(input, kind)| Job::own("table", zoo, input, kind)).collect()
+}
+
+/// Whether a zoo of one seed stands beside one of own seeds on the same data: then the latter speaks for the data.
+fn doubled(zoo: usize, zoos: &[Subject]) -> bool {
+    let same = |other: &Subject| other.entry.digest == zoos[zoo].entry.digest && other.same_shape(&zoos[zoo]);
+    zoos[zoo].entry.shared_seed && zoos.iter().any(|other| !other.entry.shared_seed && same(other))
+}
+
+/// To every data set with networks of the same shape.
+fn transfer(zoo: usize, zoos: &[Subject]) -> Vec<Job> {
+    let comparable = |other: usize| zoos[other].same_shape(&zoos[zoo]) && !doubled(other, zoos);
+    let tested: Vec<usize> = (0..zoos.len()).filter(|&other| comparable(other)).collect();
+    let data: BTreeSet<&str> = tested.iter().map(|&other| &*zoos[other].entry.digest).collect();
+    if data.len() < 2 || doubled(zoo, zoos) {
+        return Vec::new();
+    }
+    let pairs = INPUTS.iter().flat_map(|&input| ["gbm", "mlp"].map(|kind| (input, kind)));
+    pairs.map(|(input, kind)| Job { tested: tested.clone(), ..Job::own("transfer", zoo, input, kind) }).collect()
+}
+
+/// From the reference's shape to others on the same data, and each other one on itself.
+fn architectures(zoo: usize, zoos: &[Subject]) -> Vec<Job> {
+    let same_data = |other: usize| zoos[other].entry.digest == zoos[zoo].entry.digest;
+    let others: Vec<usize> = (0..zoos.len()).filter(|&o| same_data(o) && !zoos[o].entry.reference).collect();
+    let has_reference = (0..zoos.len()).any(|other| same_data(other) && zoos[other].entry.reference);
+    if others.is_empty() || !has_reference || doubled(zoo, zoos) {
+        return Vec::new();
+    }
+    let tested = if zoos[zoo].entry.reference { [vec![zoo], others].concat() } else { vec![zoo] };
+    let pairs = POOLED.iter().flat_map(|&input| ["gbm", "mlp"].map(|kind| (input, kind)));
+    pairs.map(|(input, kind)| Job { tested: tested.clone(), ..Job::own("architectures", zoo, input, kind) }).collect()
+}
+
+/// 50, 100, 200 … networks, and all.
+fn curve(zoo: usize, train: usize) -> Vec<Job> {
+    let doubling = std::iter::successors(Some(50), |&size| Some(size * 2)).take_while(|&size| size < train);
+    let sizes: Vec<usize> = doubling.chain([train]).collect();
+    let pairs = INPUTS.iter().flat_map(|&input| sizes.iter().map(move |&size| (input, size)));
+    pairs.map(|(input, size)| Job { size: Some(size), ..Job::own("learning-curve", zoo, input, "gbm") }).collect()
+}
+
+/// Every checkpoint.
+fn early(zoo: usize, subject: &Subject) -> Vec<Job> {
+    let Some((&last, before)) = subject.entry.checkpoints.split_last() else { return Vec::new() };
+    if before.iter().all(|&epoch| epoch == 0) {
+        return Vec::new();
+    }
+    let epochs = before.iter().chain([&last]);
+    let inputs = ["wstats", "wstats+probes", MEASURED];
+    let pairs = inputs.iter().flat_map(|&input| epochs.clone().map(move |&epoch| (input, epoch)));
+    let wanted = pairs.filter(|&(input, epoch)| input != MEASURED || epoch != last);
+    wanted.map(|(input, epoch)| Job { epoch: Some(epoch), ..Job::own("early", zoo, input, "gbm") }).collect()
+}
+
+/// Single layers, all but one layer, single hyperparameters.
+fn ablation(zoo: usize, subject: &Subject) -> Vec<Job> {
+    let layers = subject.layers();
+    let stats = |layers: String| format!("wstats-layers:{layers}-{QUARTILES}");
+    let mut inputs = vec![stats(list(0..layers))];
+    inputs.extend((0..layers).map(|layer| stats(layer.to_string())));
+    inputs.extend((0..layers).map(|left_out| stats(list((0..layers).filter(|&layer| layer != left_out)))));
+    inputs.extend((0..layers).map(|layer| format!("weights.{layer}")));
+    inputs.extend(["hyper".into(), "hyper+hyper.optimizer".into()]);
+    inputs.extend(hyper::REFERENCE.iter().chain([&hyper::OPTIMIZER]).map(|name| format!("hyper.{name}")));
+    inputs.push("wstats+hyper+hyper.optimizer".into());
+    inputs.into_iter().map(|input| Job::own("ablation", zoo, input, "gbm")).collect()
+}
+
+/// A zoo of one seed and its like of own seeds, fitted to as many networks of either, each scored on both.
+fn seeds(zoo: usize, zoos: &[Subject], train: &[usize]) -> Vec<Job> {
+    let like = |other: usize| {
+        let (a, b) = (&zoos[zoo].entry, &zoos[other].entry);
+        a.digest == b.digest && a.shared_seed != b.shared_seed && a.checkpoints.last() == b.checkpoints.last()
+            && zoos[zoo].same_shape(&zoos[other])
+    };
+    let Some(other) = (0..zoos.len()).find(|&other| like(other)) else { return Vec::new() };
+    let size = train[zoo].min(train[other]);
+    let last = zoos[zoo].layers() - 1;
+    let inputs = ["weights".into(), "weights.0".into(), format!("weights.{last}"), "wstats".into(), "probes".into()];
+    let pairs = inputs.into_iter().flat_map(|input: String| KINDS.map(|kind| (input.clone(), kind)));
+    let job = |(input, kind)| Job { tested: vec![zoo, other], size: Some(size), ..Job::own("seeds", zoo, input, kind) };
+    pairs.map(job).collect()
+}

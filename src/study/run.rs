@@ -1,0 +1,237 @@
+//! Running a study: what is missing in its journal is computed.
+
+use super::plan::{self, Job};
+use super::subject::{MEASURED, Subject};
+use super::{Cell, EXPERIMENTS, Entry, Header, Journal, Protocol, Study, extra, published, stopping};
+use crate::eval::bootstrap::intervals;
+use crate::eval::{Score, Split};
+use crate::kernels::Isa;
+use crate::par::Stop;
+use crate::predictor::{Options, Predictor};
+use crate::rng::Stream;
+use crate::table::Table;
+use crate::{Error, Result};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Instant;
+
+/// What the order of networks in learning curves is for.
+const PURPOSE: u32 = u32::from_be_bytes(*b"draw");
+
+/// Subsets that a point of a learning curve is the mean of.
+const DRAWS: usize = 5;
+
+/// A study under way.
+pub struct Run<'a> {
+    isa: Isa,
+    zoos: &'a [Subject],
+    journal: Journal,
+    stop: &'a Stop,
+}
+
+/// What a fit is given and judged by.
+pub(super) struct Parts {
+    pub train: Table,
+    pub validation: Table,
+    pub test: Table,
+}
+
+impl<'a> Run<'a> {
+    /// Begins or continues the study in `folder`; without one nothing is kept.
+    ///
+    /// # Errors
+    /// Those of [`Journal::open`].
+    pub fn new(isa: Isa, zoos: &'a [Subject], header: Header, folder: Option<&Path>, stop: &'a Stop) -> Result<Run<'a>> {
+        let entries: Vec<_> = zoos.iter().map(|zoo| zoo.entry.clone()).collect();
+        let journal = match folder {
+            Some(folder) => Journal::open(folder, header, &entries)?,
+            None => Journal::in_memory(header, entries),
+        };
+        Ok(Run { isa, zoos, journal, stop })
+    }
+
+    /// What has been found so far.
+    pub fn study(&self) -> &Study {
+        self.journal.study()
+    }
+
+    /// Runs some of [`EXPERIMENTS`]; `tell` hears of every step: how many are done, of how many, and what comes next.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`] for a name that is none of them; [`Error::Interrupted`]; those of features and fits.
+    pub fn experiments(&mut self, names: &[&str], tell: &mut dyn FnMut(usize, usize, &str)) -> Result<()> {
+        if let Some(unknown) = names.iter().find(|name| !EXPERIMENTS.contains(name)) {
+            return Err(Error::unknown("experiment", *unknown, EXPERIMENTS));
+        }
+        let train: Result<Vec<usize>> = self.zoos.iter().map(|zoo| self.train_size(zoo)).collect();
+        let train = train?;
+        let jobs: Vec<Job> = names.iter().flat_map(|name| plan::jobs(name, self.zoos, &train)).collect();
+        let extras = if names.contains(&"table") { self.zoos.len() } else { 0 };
+        let all = jobs.len() + extras;
+        for (done, job) in jobs.iter().enumerate() {
+            tell(done, all, &format!("{} {} {} {}", job.experiment, self.name(job.fitted), job.input, job.predictor));
+            self.job(job, train[job.fitted])?;
+        }
+        for zoo in 0..extras {
+            tell(jobs.len() + zoo, all, &format!("importance {}", self.name(zoo)));
+            self.go_on()?;
+            extra::add(self.isa, &self.zoos[zoo], &mut self.journal, self.stop)?;
+        }
+        tell(all, all, "done");
+        Ok(())
+    }
+
+    fn name(&self, zoo: usize) -> &str {
+        &self.zoos[zoo].entry.name
+    }
+
+    fn go_on(&self) -> Result<()> {
+        if self.stop.requested() { Err(Error::Interrupted) } else { Ok(()) }
+    }
+
+    /// Networks for fitting.
+    fn train_size(&self, zoo: &Subject) -> Result<usize> {
+        let group: Vec<u64> = zoo.finals().iter().map(|&row| u64::from(zoo.zoo().run()[row])).collect();
+        let header = &self.study().header;
+        let split = zoo.split(&Table { group, ..Table::default() }, header.split_seed)?;
+        Ok(shares(split, header.protocol).train.len())
+    }
+
+    /// Whether a score is there already.
+    fn has(&self, job: &Job, tested: usize, n_train: usize) -> bool {
+        let (fitted, tested) = (self.name(job.fitted), self.name(tested));
+        self.study().cells.iter().any(|cell| {
+            (&*cell.experiment, &*cell.fitted, &*cell.tested) == (job.experiment, fitted, tested)
+                && (&*cell.input, &*cell.predictor, cell.epoch) == (&*job.input, job.predictor, job.epoch)
+                && cell.n_train == n_train
+        })
+    }
+
+    /// Fits and scores what is missing of a job.
+    fn job(&mut self, job: &Job, whole: usize) -> Result<()> {
+        let n_train = job.size.unwrap_or(whole);
+        let missing: Vec<usize> = job.tested.iter().copied().filter(|&zoo| !self.has(job, zoo, n_train)).collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        self.go_on()?;
+        let parts = self.parts(job.fitted, job)?;
+        let start = Instant::now();
+        let draws = if n_train < parts.train.rows() { DRAWS } else { 1 };
+        let mut fits = Vec::new();
+        for draw in 0..draws {
+            fits.push(fit(self.isa, &draw_parts(&parts, n_train, draw), job.predictor, self.stop)?);
+        }
+        let seconds = start.elapsed().as_secs_f64() / draws as f64;
+        for zoo in missing {
+            let own = zoo == job.fitted;
+            let other = if own { None } else { Some(self.parts(zoo, job)?) };
+            let test = other.as_ref().map_or(&parts.test, |parts| &parts.test);
+            let predicted: Result<Vec<Vec<f32>>> = fits.iter().map(|fit| fit.predict(self.isa, test)).collect();
+            let predicted = predicted?;
+            let cell = self.cell(job, zoo, n_train, &predicted, &test.y, seconds);
+            self.journal.add(Entry::Cell(cell))?;
+            if let Some(entry) = stopping::curve(&self.zoos[zoo].entry, job, &predicted[0], &test.y) {
+                self.journal.add(Entry::Stopping(entry))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The parts of a zoo as a job sees them.
+    fn parts(&self, zoo: usize, job: &Job) -> Result<Parts> {
+        // the last checkpoint is that of the finished networks
+        let last = self.zoos[zoo].entry.checkpoints.last().copied();
+        let epoch = job.epoch.filter(|_| job.epoch != last);
+        parts(self.isa, &self.zoos[zoo], &job.input, epoch, &self.study().header)
+    }
+
+    fn cell(&self, job: &Job, zoo: usize, n_train: usize, predicted: &[Vec<f32>], y: &[f32], seconds: f64) -> Cell {
+        let interval = intervals(predicted, y, 0);
+        let entry = &self.zoos[zoo].entry;
+        let comparable = job.experiment == "table" && entry.reference;
+        Cell {
+            experiment: job.experiment.into(),
+            fitted: self.name(job.fitted).into(),
+            tested: entry.name.clone(),
+            input: job.input.clone(),
+            predictor: job.predictor.into(),
+            epoch: job.epoch,
+            n_train,
+            draws: predicted.len(),
+            score: mean(predicted.iter().map(|predicted| Score::new(predicted, y)).collect()),
+            r2_interval: interval.r2,
+            tau_interval: interval.tau,
+            published_r2: published::r2(&entry.dataset, &job.input, job.predictor).filter(|_| comparable),
+            seconds,
+        }
+    }
+}
+
+/// The division as the protocol uses it.
+fn shares(split: Split, protocol: Protocol) -> Split {
+    match protocol {
+        Protocol::Clean => split,
+        Protocol::Optimistic => {
+            let mut train = [split.train, split.validation].concat();
+            train.sort_unstable();
+            Split { train, validation: split.test.clone(), test: split.test }
+        }
+    }
+}
+
+/// The parts of a zoo's networks, seen by an input at a checkpoint.
+pub(super) fn parts(isa: Isa, zoo: &Subject, input: &str, epoch: Option<u32>, header: &Header) -> Result<Parts> {
+    let table = zoo.table(isa, input, epoch)?;
+    let split = shares(zoo.split(&table, header.split_seed)?, header.protocol);
+    Ok(Parts {
+        train: table.select(&split.train),
+        validation: table.select(&split.validation),
+        test: table.select(&split.test),
+    })
+}
+
+/// A subset of the networks for fitting, and as large a part of those for choosing.
+fn draw_parts(parts: &Parts, size: usize, draw: usize) -> Parts {
+    let share = size as f64 / parts.train.rows().max(1) as f64;
+    let subset = |table: &Table, part: u32, size: usize| {
+        let mut rows: Vec<usize> = (0..table.rows()).collect();
+        if size < rows.len() {
+            Stream::new(draw as u64, PURPOSE, part).shuffle(&mut rows);
+            rows.truncate(size);
+            rows.sort_unstable();
+        }
+        table.select(&rows)
+    };
+    let choosing = ((parts.validation.rows() as f64 * share).ceil() as usize).max(10);
+    Parts { train: subset(&parts.train, 0, size), validation: subset(&parts.validation, 1, choosing), test: Table::default() }
+}
+
+/// Fits a kind of predictor with its defaults.
+pub(super) fn fit(isa: Isa, parts: &Parts, kind: &str, stop: &Stop) -> Result<Predictor> {
+    let mut options = Options::networks(kind)?;
+    if parts.train.columns == [MEASURED] {
+        // one column: all that a tree could leave out
+        options.set("colsample_bytree=1")?;
+    }
+    let validation = (parts.validation.rows() > 0).then_some(&parts.validation);
+    let model = options.fit(isa, &parts.train, validation, stop).map_err(|error| match error {
+        // what was found before is in the journal
+        Error::Cancelled => Error::Interrupted,
+        error => error,
+    })?;
+    Ok(Predictor { columns: parts.train.columns.clone(), info: BTreeMap::new(), model })
+}
+
+/// The mean of several scores.
+fn mean(scores: Vec<Score>) -> Score {
+    let n = scores.len() as f64;
+    let of = |get: fn(&Score) -> f64| scores.iter().map(get).sum::<f64>() / n;
+    Score {
+        r2: of(|score| score.r2),
+        tau: of(|score| score.tau),
+        mse: of(|score| score.mse),
+        mae: of(|score| score.mae),
+        n: scores.first().map_or(0, |score| score.n),
+    }
+}

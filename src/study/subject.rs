@@ -1,0 +1,133 @@
+//! `Subject`: a zoo under study.
+
+use super::ZooEntry;
+use crate::cnn::reference_stack;
+use crate::eval::{Fractions, Split};
+use crate::features::{Input, Networks};
+use crate::kernels::Isa;
+use crate::table::Table;
+use crate::zoo::{Status, Zoo};
+use crate::{Error, Result};
+use std::collections::HashMap;
+use std::path::Path;
+
+/// The input that is the accuracy measured at an early checkpoint: what a predictor there has to beat.
+pub const MEASURED: &str = "test_accuracy";
+
+/// A zoo and what a study says of it.
+pub struct Subject {
+    /// What is kept of it.
+    pub entry: ZooEntry,
+    zoo: Zoo,
+    finals: Vec<usize>,
+}
+
+impl Subject {
+    /// Opens a zoo; its name is the file's, unlike those in `taken`.
+    ///
+    /// # Errors
+    /// Those of [`Zoo::open`]; [`Error::Malformed`] for a zoo with fewer than ten finished networks.
+    pub fn open(path: &Path, taken: &[Subject]) -> Result<Subject> {
+        let zoo = Zoo::open(path)?;
+        let finals = zoo.final_rows();
+        if finals.len() < 10 {
+            let got = format!("{} of {}", finals.len(), zoo.schema().runs);
+            return Err(Error::malformed(path, "a zoo with at least 10 finished networks that have not diverged", got));
+        }
+        let stem = path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy();
+        let name = |n: usize| if n == 1 { stem.to_string() } else { format!("{stem}-{n}") };
+        let free = |name: &String| taken.iter().all(|other| other.entry.name != *name);
+        let name = (1..).map(name).find(free).unwrap_or_default();
+        let entry = describe(name, path, &zoo, finals.len());
+        Ok(Subject { entry, zoo, finals })
+    }
+
+    /// The zoo itself.
+    pub fn zoo(&self) -> &Zoo {
+        &self.zoo
+    }
+
+    /// Its finished rows of the last epoch.
+    pub fn finals(&self) -> &[usize] {
+        &self.finals
+    }
+
+    /// Layers with weights; the dense one is the last.
+    pub fn layers(&self) -> usize {
+        self.zoo.schema().arch.convs.len() + 1
+    }
+
+    /// Whether the networks of both have the same weights, whatever the size of their images.
+    pub fn same_shape(&self, other: &Subject) -> bool {
+        let (a, b) = (&self.zoo.schema().arch, &other.zoo.schema().arch);
+        (&a.convs, a.classes) == (&b.convs, b.classes)
+    }
+
+    /// The three parts of some of its networks, by the hash of their numbers: a number is in the same part in every zoo.
+    ///
+    /// # Errors
+    /// Those of [`Split::new`].
+    pub fn split(&self, table: &Table, seed: u64) -> Result<Split> {
+        Split::new(&table.group, seed, Fractions::default())
+    }
+
+    /// What is seen of the networks that came to the end, at a checkpoint or at the last; the target is the *final* test accuracy.
+    ///
+    /// # Errors
+    /// Those of [`Input::table`] and of a checkpoint that is not there.
+    pub fn table(&self, isa: Isa, input: &str, epoch: Option<u32>) -> Result<Table> {
+        let rows = match epoch {
+            None => self.finals.clone(),
+            Some(epoch) => self.zoo.rows_at_epoch(epoch)?,
+        };
+        let accuracy = self.zoo.test_accuracy();
+        let last: HashMap<u32, f32> = self.finals.iter().map(|&row| (self.zoo.run()[row], accuracy[row])).collect();
+        let rows: Vec<usize> = rows.into_iter().filter(|&row| last.contains_key(&self.zoo.run()[row])).collect();
+        let mut table = match input {
+            MEASURED => self.measured(&rows),
+            input => input.parse::<Input>()?.table(isa, &Networks::Zoo { zoo: &self.zoo, rows: &rows })?,
+        };
+        table.y = rows.iter().map(|row| last[&self.zoo.run()[*row]]).collect();
+        Ok(table)
+    }
+
+    /// The test accuracies at some rows as a column.
+    fn measured(&self, rows: &[usize]) -> Table {
+        Table {
+            columns: vec![MEASURED.into()],
+            x: rows.iter().map(|&row| self.zoo.test_accuracy()[row]).collect(),
+            y: Vec::new(),
+            group: rows.iter().map(|&row| u64::from(self.zoo.run()[row])).collect(),
+        }
+    }
+}
+
+fn describe(name: String, path: &Path, zoo: &Zoo, networks: usize) -> ZooEntry {
+    let schema = zoo.schema();
+    let recipe = |key: &str| schema.recipe.get(key);
+    let last = schema.checkpoints.len() - 1;
+    let ends = zoo.status().iter().skip(last).step_by(last + 1);
+    ZooEntry {
+        name,
+        path: path.display().to_string(),
+        dataset: schema.dataset.clone(),
+        digest: schema.digest.clone(),
+        arch: schema.arch.to_string(),
+        reference: schema.arch.convs == reference_stack(),
+        weights: schema.arch.parameters(),
+        networks,
+        diverged: ends.filter(|&&status| status == Status::Diverged).count(),
+        checkpoints: schema.checkpoints.clone(),
+        recipe: recipe("name").and_then(|name| name.as_str()).unwrap_or("unknown").into(),
+        seed: schema.seed,
+        shared_seed: shared_seed(zoo),
+        program: schema.program.clone(),
+    }
+}
+
+/// Whether all networks have one seed: by what they say themselves, so imported zoos are told apart too.
+fn shared_seed(zoo: &Zoo) -> bool {
+    let mut seeds = zoo.final_rows().into_iter().map(|row| zoo.config(zoo.run()[row] as usize).seed);
+    let first = seeds.next();
+    seeds.all(|seed| Some(seed) == first)
+}
