@@ -197,6 +197,36 @@ impl Kernel for Subtract<'_> {
     }
 }
 
+/// Adds the histogram of some rows to that of others.
+///
+/// `sum[b] += part[b]`
+///
+/// Shapes.   `sum`, `part` B.
+/// Panics.   if the lengths differ.
+/// Cost.     8·B additions; reads both, writes one.
+/// Numerics. exact.
+/// Source.   none.
+pub fn add(isa: Isa, sum: &mut [Bin], part: &[Bin]) {
+    assert_eq!(sum.len(), part.len(), "one bin for each");
+    isa.run(Add { sum, part })
+}
+
+struct Add<'a> {
+    sum: &'a mut [Bin],
+    part: &'a [Bin],
+}
+
+impl Kernel for Add<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        for (sum, part) in self.sum.iter_mut().zip(self.part) {
+            let both = s.add_q(s.load_q(&sum.0), s.load_q(&part.0));
+            s.store_q(both, &mut sum.0);
+        }
+    }
+}
+
 /// The whole of a leaf: what every feature's bins add up to.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Leaf {

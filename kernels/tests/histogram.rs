@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use zoometry_kernels::Isa;
-use zoometry_kernels::histogram::{Bin, Codes, GROUP, Leaf, Packing, Rule, build, gather, scan, storage, subtract};
+use zoometry_kernels::histogram::{Bin, Codes, GROUP, Leaf, Packing, Rule, add, build, gather, scan, storage, subtract};
 use zoometry_kernels::reference::histogram as reference;
 
 #[derive(Clone, Debug)]
@@ -79,7 +79,9 @@ proptest! {
         for isa in Isa::available() {
             let mut rest = case.build(isa);
             subtract(isa, &mut rest, &of(0..middle).build(isa));
-            prop_assert_eq!(rest, of(middle..case.rows.len()).build(isa));
+            prop_assert_eq!(&rest, &of(middle..case.rows.len()).build(isa));
+            add(isa, &mut rest, &of(0..middle).build(isa));
+            prop_assert_eq!(rest, case.build(isa));
         }
     }
 

@@ -83,7 +83,9 @@ struct Fit<'a> {
     val_scores: Vec<f64>,
     /// Residuals in integers.
     gradients: Vec<i32>,
-    /// The rows that trees see, in any order, and as much space.
+    /// The rows that trees see, ascending.
+    seen: Vec<u32>,
+    /// The same leaf by leaf, and as much space.
     rows: Vec<u32>,
     scratch: Vec<u32>,
 }
@@ -107,7 +109,8 @@ impl<'a> Fit<'a> {
             scores: vec![base; rows],
             val_scores: vec![base; val.map_or(0, Table::rows)],
             gradients: vec![0; rows],
-            rows: (0..rows as u32).collect(),
+            seen: (0..rows as u32).collect(),
+            rows: Vec::with_capacity(rows),
             scratch: vec![0; rows],
             isa,
             params,
@@ -161,8 +164,10 @@ impl<'a> Fit<'a> {
     fn round(&mut self, round: usize) -> (Tree, f64) {
         let params = self.params;
         if self.samples_rows() && round.is_multiple_of(params.subsample_freq) {
-            self.rows = choose(params.seed, Draw::Rows, round, self.train.rows(), params.subsample);
+            self.seen = choose(params.seed, Draw::Rows, round, self.train.rows(), params.subsample);
         }
+        // every tree begins in the order of the table: its leaves then go through memory in one direction
+        self.rows.clone_from(&self.seen);
         let drawn = (params.colsample_bytree < 1.0).then(|| {
             let chosen = choose(params.seed, Draw::Columns, round, self.columns.len(), params.colsample_bytree);
             Groups::new(self.columns, &chosen, self.train.rows())
@@ -227,7 +232,7 @@ impl<'a> Fit<'a> {
     fn add_elsewhere(&mut self, tree: &Tree) {
         if self.samples_rows() {
             let mut seen = vec![false; self.train.rows()];
-            self.rows.iter().for_each(|&row| seen[row as usize] = true);
+            self.seen.iter().for_each(|&row| seen[row as usize] = true);
             let scores = self.scores.par_iter_mut().zip(&seen).enumerate().with_min_len(CHUNK);
             scores.filter(|(_, (_, seen))| !**seen).for_each(|(row, (score, _))| {
                 *score += f64::from(tree.predict(self.train.row(row)));

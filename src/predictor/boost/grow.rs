@@ -6,7 +6,7 @@
 
 use super::bin::Column;
 use super::histogram::{Group, Pool};
-use super::split::{Search, Split, Target};
+use super::split::{MANY_ROWS, Search, Split, Target};
 use super::tree;
 use crate::kernels::histogram::{Bin, Leaf};
 use crate::kernels::tree::partition;
@@ -98,7 +98,8 @@ impl Grower<'_> {
     }
 
     fn root<'t>(&self, rows: &'t mut [u32], scratch: &'t mut [u32]) -> Knot<'t> {
-        let gradient = rows.iter().map(|&row| i64::from(self.search.gradients[row as usize])).sum();
+        let gradient = |&row: &u32| i64::from(self.search.gradients[row as usize]);
+        let gradient = rows.par_iter().with_min_len(MANY_ROWS).map(gradient).sum();
         let leaf = Leaf { gradient, count: rows.len() as u32 };
         let mut knot = Knot::new(leaf, 0, 0, rows, scratch);
         if let Some(rows) = knot.rows.as_mut().filter(|_| self.num_leaves > 1 && self.can_be_cut(leaf, 0)) {
@@ -120,7 +121,7 @@ impl Grower<'_> {
         let offset: usize = groups[..split.group].iter().map(Group::storage).sum();
         let sums = split.sides(self.search.packing, group, &large[offset..offset + group.bins], leaf);
         let codes = &self.columns[split.column].codes;
-        let middle = partition(codes, &split.goes_left(group), rows.rows, rows.scratch);
+        let middle = divide(codes, &split.goes_left(group), rows.rows, rows.scratch);
         debug_assert_eq!(middle, sums[0].count as usize);
         let (a, b) = rows.rows.split_at_mut(middle);
         let (c, d) = rows.scratch.split_at_mut(middle);
@@ -226,6 +227,28 @@ impl Grower<'_> {
     }
 }
 
+/// [`partition`], of many rows by all threads: each divides a part of them, then the left sides are joined and the right sides.
+fn divide(codes: &[u8], goes_left: &[bool; 256], rows: &mut [u32], scratch: &mut [u32]) -> usize {
+    let threads = rayon::current_num_threads();
+    if threads == 1 || rows.len() < MANY_ROWS {
+        return partition(codes, goes_left, rows, scratch);
+    }
+    let size = rows.len().div_ceil(threads);
+    let parts = rows.par_chunks_mut(size).zip(scratch.par_chunks_mut(size));
+    let middles: Vec<usize> = parts.map(|(rows, scratch)| partition(codes, goes_left, rows, scratch)).collect();
+    let middle = middles.iter().sum();
+    let (mut left, mut right) = scratch.split_at_mut(middle);
+    let mut copies: Vec<(&[u32], &mut [u32])> = Vec::new();
+    for (rows, &middle) in rows.chunks(size).zip(&middles) {
+        let sides = rows.split_at(middle);
+        copies.push((sides.0, left.split_off_mut(..sides.0.len()).unwrap_or_default()));
+        copies.push((sides.1, right.split_off_mut(..sides.1.len()).unwrap_or_default()));
+    }
+    copies.into_par_iter().for_each(|(from, to)| to.copy_from_slice(from));
+    rows.par_chunks_mut(size).zip(scratch.par_chunks(size)).for_each(|(rows, divided)| rows.copy_from_slice(divided));
+    middle
+}
+
 /// The nearest `f32` that is finite.
 fn finite(x: f64) -> f32 {
     (x as f32).clamp(f32::MIN, f32::MAX)
@@ -260,5 +283,26 @@ fn cut_all<'t>(grower: &Grower, knots: &mut Vec<Knot<'t>>, leaves: &[usize], las
     for (k, children) in done {
         knots[k].children = Some([knots.len(), knots.len() + 1]);
         knots.extend(children);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_rows_are_divided_as_few_are() {
+        let n = 3 * MANY_ROWS + 17;
+        let codes: Vec<u8> = (0..n).map(|row| (row * row % 251) as u8).collect();
+        let goes_left = std::array::from_fn(|code| code % 3 == 0);
+        let rows: Vec<u32> = (0..n as u32).filter(|row| row % 5 != 2).collect();
+        let (mut expected, mut scratch) = (rows.clone(), vec![0; rows.len()]);
+        let middle = partition(&codes, &goes_left, &mut expected, &mut scratch);
+        for threads in [1, 2, 3] {
+            let mut got = rows.clone();
+            let mut job = || divide(&codes, &goes_left, &mut got, &mut scratch);
+            assert_eq!(crate::par::with_threads(threads, &mut job), middle);
+            assert_eq!(got, expected, "{threads} threads");
+        }
     }
 }

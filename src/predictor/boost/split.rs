@@ -8,6 +8,9 @@ use rayon::prelude::*;
 /// Sums of row and bin counts of all groups below which a leaf is not worth a second thread.
 const WORTH_A_THREAD: usize = 20_000;
 
+/// Rows that are worth a histogram of each thread's own, which are then added up: each row is read once, and by one thread.
+pub const MANY_ROWS: usize = 32_768;
+
 /// Rows whose codes are gathered together: with eight groups they fill 64 KB.
 const BLOCK: usize = 1024;
 
@@ -104,23 +107,64 @@ impl Search<'_> {
     ///
     /// `scratch` is as long as `rows` and loses its content.
     pub fn run(&self, rows: &[u32], scratch: &mut [u32], small: Target, large: Target) -> [Option<Split>; 2] {
-        for (out, &row) in scratch.iter_mut().zip(rows) {
-            *out = self.gradients[row as usize] as u32;
-        }
-        let gradients: &[i32] = bytemuck::cast_slice(scratch);
         let leaves = [small.leaf, large.leaf];
         let better = |a: [_; 2], b: [_; 2]| [Split::better(a[0], b[0]), Split::better(a[1], b[1])];
-        let job = |pieces: &mut [Piece]| {
-            self.build(rows, gradients, pieces);
+        let find = |pieces: &mut [Piece]| {
             pieces.iter_mut().map(|piece| self.piece(piece, leaves)).fold(Default::default(), better)
         };
         let mut pieces = self.pieces(small.bins, large.bins);
         let threads = rayon::current_num_threads();
+        let by_groups = pieces.len().div_ceil(threads).min(GROUP);
+        if threads > 1 && rows.len() >= MANY_ROWS {
+            self.build_by_rows(rows, scratch, &mut pieces, threads);
+            return pieces.par_chunks_mut(by_groups).map(find).reduce(Default::default, better);
+        }
+        let gradients = self.gather(rows, scratch);
+        let job = |pieces: &mut [Piece]| {
+            let first = pieces[0].group;
+            let mut bins: Vec<&mut [Bin]> = pieces.iter_mut().map(|piece| &mut *piece.small).collect();
+            self.build(rows, gradients, first, &mut bins);
+            find(pieces)
+        };
         if threads > 1 && (rows.len() + 256) * pieces.len() >= WORTH_A_THREAD {
-            let size = pieces.len().div_ceil(threads).min(GROUP);
-            pieces.par_chunks_mut(size).map(job).reduce(Default::default, better)
+            pieces.par_chunks_mut(by_groups).map(job).reduce(Default::default, better)
         } else {
             pieces.chunks_mut(GROUP).map(job).fold(Default::default(), better)
+        }
+    }
+
+    /// The gradients of some rows, one after another.
+    fn gather<'s>(&self, rows: &[u32], scratch: &'s mut [u32]) -> &'s [i32] {
+        for (out, &row) in scratch.iter_mut().zip(rows) {
+            *out = self.gradients[row as usize] as u32;
+        }
+        bytemuck::cast_slice(scratch)
+    }
+
+    /// The histograms of all groups, each thread taking a part of the rows; sums of integers, so the parts may be any.
+    fn build_by_rows(&self, rows: &[u32], scratch: &mut [u32], pieces: &mut [Piece], threads: usize) {
+        let sizes: Vec<usize> = pieces.iter().map(|piece| piece.small.len()).collect();
+        let size = rows.len().div_ceil(threads);
+        let parts: Vec<Vec<Bin>> = (rows.par_chunks(size).zip(scratch.par_chunks_mut(size)))
+            .map(|(rows, scratch)| {
+                let gradients = self.gather(rows, scratch);
+                let mut part = vec![Bin::default(); sizes.iter().sum()];
+                let mut rest = &mut part[..];
+                let bins = sizes.iter().map(|&size| rest.split_off_mut(..size).unwrap_or_default());
+                for (chunk, bins) in bins.collect::<Vec<_>>().chunks_mut(GROUP).enumerate() {
+                    self.build(rows, gradients, chunk * GROUP, bins);
+                }
+                part
+            })
+            .collect();
+        let mut begin = 0;
+        for piece in pieces {
+            let place = begin..begin + piece.small.len();
+            begin = place.end;
+            piece.small.fill(Bin::default());
+            for part in &parts {
+                histogram::add(self.isa, piece.small, &part[place.clone()]);
+            }
         }
     }
 
@@ -138,18 +182,18 @@ impl Search<'_> {
         groups.map(piece).collect()
     }
 
-    /// The histograms of up to eight groups next to each other: the codes of a block of rows are gathered for all of them at
-    /// once, since they lie in one cache line.
-    fn build(&self, rows: &[u32], gradients: &[i32], pieces: &mut [Piece]) {
-        for piece in pieces.iter_mut() {
-            piece.small[..self.groups.groups[piece.group].bins].fill(Bin::default());
+    /// The histograms of up to eight groups next to each other, from the group `first` on: the codes of a block of rows are
+    /// gathered for all of them at once, since they lie in one cache line.
+    fn build(&self, rows: &[u32], gradients: &[i32], first: usize, bins: &mut [&mut [Bin]]) {
+        for (group, bins) in self.groups.groups[first..].iter().zip(bins.iter_mut()) {
+            bins[..group.bins].fill(Bin::default());
         }
-        let mut words = self.words.take(BLOCK * pieces.len());
+        let mut words = self.words.take(BLOCK * bins.len());
         for (rows, gradients) in rows.chunks(BLOCK).zip(gradients.chunks(BLOCK)) {
-            let words = &mut words[..rows.len() * pieces.len()];
-            histogram::gather(self.isa, self.groups.codes(), pieces[0].group, rows, words);
-            for (words, piece) in words.chunks(rows.len()).zip(pieces.iter_mut()) {
-                histogram::build(self.isa, self.packing, gradients, words, piece.small);
+            let words = &mut words[..rows.len() * bins.len()];
+            histogram::gather(self.isa, self.groups.codes(), first, rows, words);
+            for (words, bins) in words.chunks(rows.len()).zip(bins.iter_mut()) {
+                histogram::build(self.isa, self.packing, gradients, words, bins);
             }
         }
         self.words.give(words);
