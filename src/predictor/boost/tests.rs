@@ -177,6 +177,16 @@ fn bits_do_not_depend_on_threads_or_instructions() {
 }
 
 #[test]
+fn bits_do_not_depend_on_threads_where_rows_are_shared() {
+    // more rows than a thread builds a histogram of alone
+    let train = table(8, 70_000, 9, 0.05);
+    let fitted = |threads| {
+        with_threads(threads, || fit_quietly(Isa::detect(), &train, None, &params("n_estimators=3"))).unwrap()
+    };
+    assert!(fitted(1) == fitted(3));
+}
+
+#[test]
 fn the_curve_is_that_of_the_predictions() {
     let (train, val) = (table(5, 900, 5, 0.1), table(6, 300, 5, 0.1));
     for sampling in ["", "subsample=0.5 subsample_freq=1 colsample_bytree=0.6"] {
