@@ -170,12 +170,12 @@ pub fn fit(
 ) -> Result<Predictor> {
     let validation = (parts.validation.rows() > 0).then_some(&parts.validation);
     let start = Instant::now();
-    let model = options.fit(isa, &parts.train, validation, &STOP)?;
+    let mut predictor = Predictor::fit(isa, options, &parts.train, validation, &STOP)?;
     let seconds = start.elapsed().as_secs_f64();
     let (train, val, test) = (parts.train.rows(), parts.validation.rows(), parts.test.rows());
     info.insert(select::N_TRAIN.to_owned(), train.to_string());
     info.insert(select::N_VAL.to_owned(), val.to_string());
-    let predictor = Predictor { columns: parts.train.columns.clone(), info, model };
+    predictor.info = info;
     let score = Score::new(&predictor.predict(isa, &parts.test)?, &parts.test.y);
     output.line(format!(
         "{} on {} columns, fitted in {}",

@@ -6,12 +6,16 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Score {
     /// [`r2`]
+    #[serde(deserialize_with = "number_or_null")]
     pub r2: f64,
     /// [`kendall_tau_b`]
+    #[serde(deserialize_with = "number_or_null")]
     pub tau: f64,
     /// [`mse`]
+    #[serde(deserialize_with = "number_or_null")]
     pub mse: f64,
     /// [`mae`]
+    #[serde(deserialize_with = "number_or_null")]
     pub mae: f64,
     /// Number of rows.
     pub n: usize,
@@ -30,6 +34,11 @@ impl Score {
             n: target.len(),
         }
     }
+}
+
+/// A number; JSON has `null` where a measure is NaN.
+fn number_or_null<'de, D: serde::Deserializer<'de>>(from: D) -> Result<f64, D::Error> {
+    Ok(Option::deserialize(from)?.unwrap_or(f64::NAN))
 }
 
 /// Mean of `f(predicted, target)`; NaN for no rows.
@@ -206,6 +215,8 @@ mod tests {
     fn what_is_undefined_is_nan() {
         let empty = Score::new(&[], &[]);
         assert!(empty.r2.is_nan() && empty.tau.is_nan() && empty.mse.is_nan() && empty.mae.is_nan());
+        let again: Score = serde_json::from_str(&serde_json::to_string(&empty).unwrap()).unwrap();
+        assert!(again.r2.is_nan() && again.tau.is_nan() && again.mse.is_nan() && again.mae.is_nan() && again.n == 0);
         assert!(r2(&[1.0, 2.0], &[3.0, 3.0]).is_nan());
         assert!(kendall_tau_b(&[1.0, 1.0], &[1.0, 2.0]).is_nan());
         assert!(kendall_tau_b(&[1.0, f32::NAN], &[1.0, 2.0]).is_nan());
