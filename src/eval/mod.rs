@@ -1,11 +1,14 @@
-//! How good a prediction is, and on which rows that is asked.
+//! How good a prediction is, on which rows that is asked, and what is chosen by it.
 
 pub mod conformal;
+pub mod importance;
 mod mersenne;
 pub mod metrics;
 pub mod published;
+pub mod search;
 pub mod split;
 
 pub use metrics::Score;
 pub use published::Published;
+pub use search::Search;
 pub use split::{Fractions, Split};
