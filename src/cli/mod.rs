@@ -11,10 +11,13 @@ mod export;
 mod features;
 mod fit;
 mod import;
+mod importance;
 mod info;
 mod output;
+mod parts;
 mod predict;
 mod progress;
+mod search;
 mod select;
 mod signals;
 mod train;
@@ -50,10 +53,14 @@ enum Verb {
     Features(features::Features),
     /// Fit a predictor of accuracy to a zoo or a table
     Fit(fit::Fit),
+    /// Search for the options of a fit by chance
+    Search(search::Search),
     /// Score a fitted predictor on a zoo
     Evaluate(evaluate::Evaluate),
     /// Predict the accuracy of each network in a file
     Predict(predict::Predict),
+    /// Say which columns matter to a fitted predictor
+    Importance(importance::Importance),
     /// Measure this machine, then every kernel on it, as a fraction of what the machine can do
     Bench(bench::Bench),
     /// Make a zoo of a folder of the released Small CNN Zoo
@@ -142,8 +149,10 @@ pub fn main() -> ExitCode {
         Verb::Info(verb) => (verb.json, verb.run()),
         Verb::Features(verb) => (verb.machine.json, verb.run()),
         Verb::Fit(verb) => (verb.machine.json, verb.run()),
+        Verb::Search(verb) => (verb.machine.json, verb.run()),
         Verb::Evaluate(verb) => (verb.machine.json, verb.run()),
         Verb::Predict(verb) => (verb.machine.json, verb.run()),
+        Verb::Importance(verb) => (verb.machine.json, verb.run()),
         Verb::Bench(verb) => (verb.json, verb.run()),
         Verb::Import(verb) => (verb.json, verb.run()),
         Verb::Export(verb) => (verb.json, verb.run()),
