@@ -159,7 +159,7 @@ fn wrong_command_lines_end_with_2() {
         !zoo.exists() && std::fs::read_dir(folder.path()).unwrap().next().is_none(),
         "a refused command left files"
     );
-    for verb in ["", "demo", "train", "info", "features", "fit", "evaluate", "predict"] {
+    for verb in ["", "demo", "train", "info", "features", "fit", "search", "evaluate", "predict", "importance"] {
         assert!(succeed(&format!("{verb} --help")).contains("Usage"), "{verb}");
     }
 }

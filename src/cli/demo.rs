@@ -2,7 +2,7 @@
 
 use super::output::{self, Output, duration};
 use super::select::Division;
-use super::{Machine, fit, train};
+use super::{Machine, fit, parts, train};
 use clap::Args;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -53,7 +53,7 @@ impl Demo {
         let mut output = Output::default();
         let zoo = train::session(&job, &Cpu, &zoo_path, &mut output)?;
         let fitted = |input: &Input, output: &mut Output| -> Result<_> {
-            let (parts, info) = fit::from_zoo(isa, &zoo, &zoo_path, None, &Division::Seed(0), input)?;
+            let (parts, info) = parts::from_zoo(isa, &zoo, &zoo_path, None, &Division::Seed(0), input)?;
             let predictor = fit::fit(isa, &parts, &Options::networks("gbm")?, info, output)?;
             let predicted = predictor.predict(isa, &parts.test)?;
             Ok((predictor, predicted, parts.test.y))

@@ -39,17 +39,19 @@ impl Evaluate {
         let input = select::input(&predictor, &self.model)?;
         let zoo = Zoo::open(&self.zoo)?;
         let start = Instant::now();
-        let (score, part, rows) = self.machine.run(|| -> Result<_> {
+        let (predicted, part, target) = self.machine.run(|| -> Result<_> {
             let table = select::table(isa, &zoo, &self.zoo, self.epoch, &input)?;
             select::same_columns(&predictor, &table, &self.zoo)?;
             let (rows, part) = select::unseen(&predictor.info, &zoo, &table, self.split.as_deref())?;
             let table = table.select(&rows);
             let predicted = predictor.predict(isa, &table)?;
-            Ok((Score::new(&predicted, &table.y), part, rows.len()))
+            Ok((predicted, part, table.y))
         })?;
+        let rows = target.len();
         let mut output = Output::default();
         output.line(format!("{} on {}: {rows} networks, {part}", self.model.display(), self.zoo.display()));
-        fit::show(&score, &mut output);
+        fit::show(&Score::new(&predicted, &target), &mut output);
+        fit::show_intervals(&predictor, &predicted, &target, &mut output);
         let fitted = |key: &str| predictor.info.get(key).and_then(|count| count.parse::<u64>().ok());
         output.set("n", rows);
         output.set("n_train", fitted(select::N_TRAIN));

@@ -1,18 +1,15 @@
 //! `zoometry fit`
 
 use super::output::{self, Output, duration};
-use super::select::{self, Division};
-use super::{Machine, STOP};
+use super::parts::{Parts, Source};
+use super::{Machine, STOP, select};
 use clap::Args;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
-use zoometry::eval::{Score, Split};
-use zoometry::features::Input;
+use zoometry::eval::{Score, conformal};
 use zoometry::kernels::Isa;
-use zoometry::predictor::{Options, Predictor};
-use zoometry::table::Table;
-use zoometry::zoo::Zoo;
+use zoometry::predictor::{Config, Options, Predictor};
 use zoometry::{Error, Result};
 
 /// Fit a predictor of accuracy to a zoo or a table
@@ -23,40 +20,18 @@ use zoometry::{Error, Result};
 /// early_stopping_rounds is set.
 #[derive(Args)]
 pub struct Fit {
-    /// The zoo file
-    #[arg(value_name = "ZOO", required_unless_present = "x", conflicts_with = "x")]
-    zoo: Option<PathBuf>,
-    /// A table instead: rows × columns, .npy
-    #[arg(long, value_name = "X.npy", requires = "y")]
-    x: Option<PathBuf>,
-    /// The table's targets, .npy
-    #[arg(long, value_name = "Y.npy", requires = "x")]
-    y: Option<PathBuf>,
-    /// Rows to be tested on
-    #[arg(long, value_name = "X.npy", requires = "y_test", requires = "x")]
-    x_test: Option<PathBuf>,
-    /// Their targets
-    #[arg(long, value_name = "Y.npy", requires = "x_test")]
-    y_test: Option<PathBuf>,
-    /// The kind of predictor: gbm (gradient boosting), linear (logit-linear) or mlp
-    #[arg(long, value_name = "KIND", default_value = "gbm")]
-    predictor: String,
+    #[command(flatten)]
+    source: Source,
+    /// The kind of predictor: gbm (gradient boosting), linear (logit-linear) or mlp [default: gbm]
+    #[arg(long, value_name = "KIND")]
+    predictor: Option<String>,
+    /// A configuration that `search` found: kind, input and options; --input and --param change it
+    #[arg(long, value_name = "FILE.json")]
+    config: Option<PathBuf>,
     /// An option of the fit: of gbm by LightGBM's name (num_leaves=31 …), of linear and mlp learning_rate=1e-3,
     /// optimizer=adam|sgd, l2, batch_size, epochs, early_stopping_rounds, seed and, of mlp, layers, units, dropout
     #[arg(long, value_name = "NAME=VALUE")]
     param: Vec<String>,
-    /// What the predictor sees of a zoo's networks: wstats, probes, hyper, weights …, joined by + [default: wstats]
-    #[arg(long, value_name = "KEY", conflicts_with = "x", long_help = super::INPUT_HELP)]
-    input: Option<String>,
-    /// The checkpoint's epoch [default: the last]
-    #[arg(long, value_name = "E", requires = "zoo")]
-    epoch: Option<u32>,
-    /// Seed of the division into parts
-    #[arg(long, value_name = "S", default_value_t = 0, allow_negative_numbers = true)]
-    split_seed: u64,
-    /// A published division instead: a permutation of the released row numbers, one a line
-    #[arg(long, value_name = "FILE.csv", requires = "zoo", conflicts_with = "split_seed")]
-    split: Option<PathBuf>,
     /// Where the fitted predictor goes, .safetensors; without it only the score is printed
     #[arg(long, value_name = "MODEL")]
     out: Option<PathBuf>,
@@ -64,38 +39,18 @@ pub struct Fit {
     pub machine: Machine,
 }
 
-/// The parts of a table.
-pub struct Parts {
-    pub train: Table,
-    pub validation: Table,
-    pub test: Table,
-}
-
 impl Fit {
     pub fn run(&self) -> Result<Output> {
         let isa = self.machine.isa()?;
-        let input = super::input(self.input.as_deref())?;
+        let config = self.config.as_deref().map(Config::load).transpose()?;
+        let seen = config.as_ref().and_then(|config| config.input.as_deref());
+        let input = super::input(self.source.input.as_deref().or(seen))?;
         if let Some(out) = &self.out {
-            let inputs = [&self.zoo, &self.x, &self.y, &self.x_test, &self.y_test, &self.split];
-            output::check(out, inputs.into_iter().flatten())?;
+            output::check(out, self.source.files().chain(&self.config))?;
         }
-        let mut options = match &self.zoo {
-            Some(_) => Options::networks(&self.predictor)?,
-            None => Options::new(&self.predictor)?,
-        };
-        for assignment in &self.param {
-            options.set(assignment)?;
-        }
+        let options = self.options(config)?;
         self.machine.run(|| {
-            let (parts, info) = match (&self.zoo, &self.x) {
-                (Some(path), _) => {
-                    let zoo = Zoo::open(path)?;
-                    let division = Division::new(self.split.as_deref(), self.split_seed, &zoo)?;
-                    from_zoo(isa, &zoo, path, self.epoch, &division, &input)?
-                }
-                (None, Some(x)) => (self.from_tables(x, &options)?, BTreeMap::new()),
-                (None, None) => return Err(Error::invalid("fit", "a zoo or --x and --y", "neither")),
-            };
+            let (parts, info) = self.source.parts(isa, &input, options.stops_early())?;
             let mut output = Output::default();
             let predictor = fit(isa, &parts, &options, info, &mut output)?;
             if let Some(path) = &self.out {
@@ -109,58 +64,28 @@ impl Fit {
         })
     }
 
-    /// The parts of tables on disk.
-    fn from_tables(&self, x: &Path, options: &Options) -> Result<Parts> {
-        let y = self.y.as_deref().unwrap_or(x);
-        let table = zoometry::table::npy::load(x, y)?;
-        let (Some(x_test), Some(y_test)) = (&self.x_test, &self.y_test) else {
-            return Ok(parts(&table, &select::split(&table, self.split_seed)?));
+    /// The options: of the command line, else of the configuration, else the defaults. Options of one kind mean nothing to
+    /// another, so another kind than the configuration's is refused.
+    fn options(&self, config: Option<Config>) -> Result<Options> {
+        let kind = match (self.predictor.as_deref(), &config) {
+            (Some(kind), Some(config)) if kind != config.predictor => {
+                let expected = format!("{}, as the configuration", config.predictor);
+                return Err(Error::invalid("--predictor", expected, kind));
+            }
+            (_, Some(config)) => config.predictor.as_str(),
+            (kind, None) => kind.unwrap_or("gbm"),
         };
-        let test = zoometry::table::npy::load(x_test, y_test)?;
-        if test.width() != table.width() {
-            let expected = format!("{} columns, as {}", table.width(), x.display());
-            return Err(Error::malformed(x_test, expected, format!("{}", test.width())));
-        }
-        if !options.stops_early() {
-            return Ok(Parts { train: table, validation: Table::default(), test });
-        }
-        let fractions = zoometry::eval::Fractions { train: 0.8, validation: 0.2 };
-        let split = zoometry::eval::Split::new(&table.group, self.split_seed, fractions)?;
-        Ok(Parts { train: table.select(&split.train), validation: table.select(&split.validation), test })
+        let mut options = match &self.source.zoo {
+            Some(_) => Options::networks(kind)?,
+            None => Options::new(kind)?,
+        };
+        config.iter().try_for_each(|config| config.apply(&mut options))?;
+        self.param.iter().try_for_each(|assignment| options.set(assignment))?;
+        Ok(options)
     }
 }
 
-/// The three parts of a table.
-fn parts(table: &Table, split: &Split) -> Parts {
-    Parts {
-        train: table.select(&split.train),
-        validation: table.select(&split.validation),
-        test: table.select(&split.test),
-    }
-}
-
-/// The parts of a zoo's table, and what the predictor's file is to say of the zoo.
-pub fn from_zoo(
-    isa: Isa,
-    zoo: &Zoo,
-    path: &Path,
-    epoch: Option<u32>,
-    division: &Division,
-    input: &Input,
-) -> Result<(Parts, BTreeMap<String, String>)> {
-    let table = select::table(isa, zoo, path, epoch, input)?;
-    let last = zoo.schema().checkpoints.last().copied().unwrap_or(0);
-    let mut info = BTreeMap::from([
-        (select::ZOO.to_owned(), select::identity(zoo)),
-        (select::INPUT.to_owned(), input.to_string()),
-        (select::EPOCH.to_owned(), epoch.unwrap_or(last).to_string()),
-        (select::ARCHITECTURE.to_owned(), serde_json::to_string(&zoo.schema().arch).unwrap_or_default()),
-    ]);
-    division.note(&mut info);
-    Ok((parts(&table, &division.split(&table)?), info))
-}
-
-/// Fits and scores on the test part; used by `demo` too.
+/// Fits and scores on the test part; used by `demo` and `search` too.
 pub fn fit(
     isa: Isa,
     parts: &Parts,
@@ -170,13 +95,13 @@ pub fn fit(
 ) -> Result<Predictor> {
     let validation = (parts.validation.rows() > 0).then_some(&parts.validation);
     let start = Instant::now();
-    let model = options.fit(isa, &parts.train, validation, &STOP)?;
+    let mut predictor = Predictor::fit(isa, options, &parts.train, validation, &STOP)?;
     let seconds = start.elapsed().as_secs_f64();
     let (train, val, test) = (parts.train.rows(), parts.validation.rows(), parts.test.rows());
     info.insert(select::N_TRAIN.to_owned(), train.to_string());
     info.insert(select::N_VAL.to_owned(), val.to_string());
-    let predictor = Predictor { columns: parts.train.columns.clone(), info, model };
-    let score = Score::new(&predictor.predict(isa, &parts.test)?, &parts.test.y);
+    predictor.info = info;
+    let predicted = predictor.predict(isa, &parts.test)?;
     output.line(format!(
         "{} on {} columns, fitted in {}",
         name(predictor.kind()),
@@ -184,7 +109,8 @@ pub fn fit(
         duration(seconds)
     ));
     output.line(format!("  {train} networks for fitting, {val} for choosing, {test} for testing"));
-    show(&score, output);
+    show(&Score::new(&predicted, &parts.test.y), output);
+    show_intervals(&predictor, &predicted, &parts.test.y, output);
     output.set("n_train", train);
     output.set("n_val", val);
     output.set("n_test", test);
@@ -214,4 +140,23 @@ pub fn show(score: &Score, output: &mut Output) {
     output.set("tau", score.tau);
     output.set("mse", score.mse);
     output.set("mae", score.mae);
+}
+
+/// The level of the intervals that are counted.
+const LEVEL: f64 = 0.9;
+
+/// Adds how far prediction intervals reach and how often they hold the truth, where the predictor has validation errors enough.
+///
+/// Early stopping looked at the same validation part, so its errors are a little too small, and so are the intervals: that is
+/// why it is counted how much they hold.
+pub fn show_intervals(predictor: &Predictor, predicted: &[f32], target: &[f32], output: &mut Output) {
+    let reach = Some(conformal::reach(&predictor.residuals, LEVEL)).filter(|reach| reach.is_finite());
+    let coverage = reach.map(|reach| conformal::coverage(predicted, target, reach));
+    if let (Some(reach), Some(coverage)) = (reach, coverage) {
+        let (level, held, n) = (100.0 * LEVEL, 100.0 * coverage, target.len());
+        output.line(format!("  {level:.0} % intervals: ± {reach:.3}, hold {held:.1} % of the {n} tested"));
+    }
+    output.set("interval_level", LEVEL);
+    output.set("interval_reach", reach);
+    output.set("interval_coverage", coverage);
 }

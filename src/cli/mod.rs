@@ -11,11 +11,14 @@ mod export;
 mod features;
 mod fit;
 mod import;
+mod importance;
 mod info;
 mod output;
+mod parts;
 mod predict;
 mod progress;
 mod reproduce;
+mod search;
 mod select;
 mod signals;
 mod train;
@@ -41,21 +44,14 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Verb {
-    /// Run the whole pipeline on the built-in images: train a zoo, fit a predictor, test it on networks never seen
     Demo(demo::Demo),
-    /// Train a zoo of networks, or continue one
     Train(train::Train),
-    /// Show what is in a zoo file and how far it is
     Info(info::Info),
-    /// Compute what a predictor sees of every network
     Features(features::Features),
-    /// Fit a predictor of accuracy to a zoo or a table
     Fit(fit::Fit),
-    /// Score a fitted predictor on a zoo
+    Search(search::Search),
     Evaluate(evaluate::Evaluate),
-    /// Predict the accuracy of each network in a file
     Predict(predict::Predict),
-    /// Run every experiment of the reference on your zoos, and ours
     Reproduce(reproduce::Reproduce),
     /// Experiment: each input with each predictor on the zoo it is fitted to
     Table(reproduce::Experiment),
@@ -71,11 +67,9 @@ enum Verb {
     Ablation(reproduce::Experiment),
     /// Experiment: does one seed for all networks flatter predictors on raw weights
     Seeds(reproduce::Experiment),
-    /// Measure this machine, then every kernel on it, as a fraction of what the machine can do
+    Importance(importance::Importance),
     Bench(bench::Bench),
-    /// Make a zoo of a folder of the released Small CNN Zoo
     Import(import::Import),
-    /// Write a zoo as a folder of the released format, or one of its networks for PyTorch
     Export(export::Export),
 }
 
@@ -159,6 +153,7 @@ pub fn main() -> ExitCode {
         Verb::Info(verb) => (verb.json, verb.run()),
         Verb::Features(verb) => (verb.machine.json, verb.run()),
         Verb::Fit(verb) => (verb.machine.json, verb.run()),
+        Verb::Search(verb) => (verb.machine.json, verb.run()),
         Verb::Evaluate(verb) => (verb.machine.json, verb.run()),
         Verb::Predict(verb) => (verb.machine.json, verb.run()),
         Verb::Reproduce(verb) => (verb.study.machine.json, verb.run()),
@@ -169,6 +164,7 @@ pub fn main() -> ExitCode {
         Verb::Early(verb) => (verb.study.machine.json, verb.run("early")),
         Verb::Ablation(verb) => (verb.study.machine.json, verb.run("ablation")),
         Verb::Seeds(verb) => (verb.study.machine.json, verb.run("seeds")),
+        Verb::Importance(verb) => (verb.machine.json, verb.run()),
         Verb::Bench(verb) => (verb.json, verb.run()),
         Verb::Import(verb) => (verb.json, verb.run()),
         Verb::Export(verb) => (verb.json, verb.run()),

@@ -47,6 +47,18 @@ impl Output {
         self.text.push('\n');
     }
 
+    /// Adds a table with titles in its first row; the first column begins flush, the others end flush.
+    pub fn table(&mut self, rows: &[Vec<String>]) {
+        let width = |column: usize| rows.iter().filter_map(|row| Some(row.get(column)?.chars().count())).max();
+        for row in rows {
+            let cells = row.iter().enumerate().map(|(column, cell)| match (column, width(column).unwrap_or(0)) {
+                (0, width) => format!("  {cell:<width$}"),
+                (_, width) => format!("  {cell:>width$}"),
+            });
+            self.line(cells.collect::<String>().trim_end());
+        }
+    }
+
     /// Prints one of the forms on stdout; a reader that has gone away is no failure.
     pub fn print(&self, json: bool) -> Result<()> {
         let text = if json { format!("{}\n", Value::Object(self.json.clone())) } else { self.text.clone() };
@@ -155,5 +167,12 @@ mod tests {
         );
         assert_eq!(quantiles(&[3.0, 1.0, f32::NAN, 2.0]), [1.0, 1.2, 1.5, 2.0, 2.5, 2.8, 3.0]);
         assert_eq!(quantile_line(&[]), "none yet");
+        let mut output = Output::default();
+        output.table(&[
+            vec!["".into(), "R²".into()],
+            vec!["conv1".into(), "0.5".into()],
+            vec!["τ".into(), "12".into()],
+        ]);
+        assert_eq!(output.text, "          R²\n  conv1  0.5\n  τ       12\n");
     }
 }

@@ -6,6 +6,7 @@ use clap::Args;
 use serde_json::json;
 use std::path::PathBuf;
 use zoometry::cnn::Arch;
+use zoometry::eval::conformal;
 use zoometry::features::{Input, Networks as Features, networks};
 use zoometry::kernels::Isa;
 use zoometry::predictor::Predictor;
@@ -17,8 +18,8 @@ use zoometry::{Error, Result};
 ///
 /// The file is a zoo, or any .safetensors file with a tensor `weights` (f32, networks × weights or one network) in the order of
 /// the released Small CNN Zoo, or with one network of PyTorch's (conv1.weight OIHW, conv1.bias … dense.weight, dense.bias; any
-/// layer names in this order). Prints CSV: the network's run and epoch (or its row), the predicted accuracy, and the measured
-/// one where the file has it.
+/// layer names in this order). Prints CSV: the network's run and epoch (or its row), the predicted accuracy, the measured one
+/// where the file has it and, with --interval, the ends of an interval around the prediction.
 #[derive(Args)]
 pub struct Predict {
     /// The fitted predictor
@@ -34,6 +35,11 @@ pub struct Predict {
     /// gelu
     #[arg(long, value_name = "NAME")]
     activation: Option<String>,
+    /// Add intervals that hold the accuracy with this probability, 0.9 for instance (split-conformal prediction, from the
+    /// predictor's errors on its validation part; early stopping used the same part, so they are a little too small; `evaluate`
+    /// counts how much they hold). For networks of other zoos nothing is promised
+    #[arg(long, value_name = "LEVEL", allow_negative_numbers = true)]
+    interval: Option<f64>,
     #[command(flatten)]
     pub machine: Machine,
 }
@@ -50,25 +56,48 @@ impl Predict {
         let isa = self.machine.isa()?;
         let predictor = Predictor::load(&self.model)?;
         let input = select::input(&predictor, &self.model)?;
+        let reach = self.interval.map(|level| self.reach(&predictor, level)).transpose()?;
         let (networks, predicted) = self.machine.run(|| -> Result<_> {
             let networks = self.networks(isa, &predictor, &input)?;
             select::same_columns(&predictor, &networks.table, &self.file)?;
             let predicted = predictor.predict(isa, &networks.table)?;
             Ok((networks, predicted))
         })?;
-        let Networks { table, names } = networks;
         let mut output = Output::default();
-        let measured = |row: usize| table.y.get(row).copied();
-        output.line("run,epoch,predicted,measured");
-        let mut list = Vec::with_capacity(names.len());
-        for (row, (&(run, epoch), &value)) in names.iter().zip(&predicted).enumerate() {
-            let epoch_text = epoch.map_or(String::new(), |epoch| epoch.to_string());
-            let measured_text = measured(row).map_or(String::new(), |value| value.to_string());
-            output.line(format!("{run},{epoch_text},{value},{measured_text}"));
-            list.push(json!({ "run": run, "epoch": epoch, "predicted": value, "measured": measured(row) }));
+        print(&networks, &predicted, reach, &mut output);
+        if let (Some(level), Some(reach)) = (self.interval, reach) {
+            output.set("interval_level", level);
+            output.set("interval_reach", reach);
         }
-        output.set("networks", list);
         Ok(output)
+    }
+
+    /// How far an interval of a level reaches to both sides.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a level that is none, or for which there are too few validation errors; [`Error::Malformed`] for
+    /// a predictor without any.
+    fn reach(&self, predictor: &Predictor, level: f64) -> Result<f32> {
+        if !(level > 0.0 && level < 1.0) {
+            return Err(Error::invalid("--interval", "a number above 0 and below 1", level));
+        }
+        let count = predictor.residuals.len();
+        if count == 0 {
+            let expected = "a predictor with the errors of its validation part, for intervals";
+            return Err(Error::malformed(
+                &self.model,
+                expected,
+                "one that was fitted without such a part, or long ago",
+            ));
+        }
+        let reach = conformal::reach(&predictor.residuals, level);
+        if reach.is_infinite() {
+            let most = count as f64 / (count + 1) as f64;
+            let (model, fewest) = (self.model.display(), conformal::fewest(level));
+            let expected = format!("at most {most:.4}: {model} has {count} validation errors, {level} needs {fewest}");
+            return Err(Error::invalid("--interval", expected, level));
+        }
+        Ok(reach)
     }
 
     /// The networks of a zoo, or of any file with a tensor `weights`.
@@ -94,4 +123,26 @@ impl Predict {
         let names = (0..table.rows() as u64).map(|row| (row, None)).collect();
         Ok(Networks { table, names })
     }
+}
+
+/// Adds a line and an object for each network.
+fn print(networks: &Networks, predicted: &[f32], reach: Option<f32>, output: &mut Output) {
+    let Networks { table, names } = networks;
+    output.line(if reach.is_some() { "run,epoch,predicted,measured,low,high" } else { "run,epoch,predicted,measured" });
+    let mut list = Vec::with_capacity(names.len());
+    for (row, (&(run, epoch), &value)) in names.iter().zip(predicted).enumerate() {
+        let measured = table.y.get(row).copied();
+        let epoch_text = epoch.map_or(String::new(), |epoch| epoch.to_string());
+        let measured_text = measured.map_or(String::new(), |value| value.to_string());
+        let mut line = format!("{run},{epoch_text},{value},{measured_text}");
+        let mut network = json!({ "run": run, "epoch": epoch, "predicted": value, "measured": measured });
+        if let Some(reach) = reach {
+            let [low, high] = conformal::interval(value, reach);
+            line += &format!(",{low},{high}");
+            (network["low"], network["high"]) = (low.into(), high.into());
+        }
+        output.line(line);
+        list.push(network);
+    }
+    output.set("networks", list);
 }

@@ -1,8 +1,10 @@
 //! Progress on stderr.
 
 use indicatif::{ProgressBar, ProgressStyle};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
+use zoometry::eval::search::Trial;
 use zoometry::train::Event;
 
 /// A training session's progress: networks finished, images a second.
@@ -45,6 +47,37 @@ impl Training {
     pub fn finish(self) -> (u64, u64, f64) {
         self.bar.finish_and_clear();
         (self.images.into_inner(), self.diverged.into_inner(), self.start.elapsed().as_secs_f64())
+    }
+}
+
+/// A search's progress: trials finished, the best R² on the part for choosing.
+pub struct Searching {
+    bar: ProgressBar,
+    best: Mutex<f64>,
+}
+
+impl Searching {
+    /// Progress towards `trials`, of which those in `done` are there already.
+    pub fn new(trials: u32, done: &[Trial]) -> Searching {
+        let style = ProgressStyle::with_template("{prefix} {wide_bar} {pos}/{len} trials  {msg}  {eta} left");
+        let bar = ProgressBar::new(trials.into()).with_prefix("searching").with_position(done.len() as u64);
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        bar.reset_eta();
+        let best = done.iter().map(|trial| trial.score.r2).fold(f64::NEG_INFINITY, f64::max);
+        Searching { bar, best: Mutex::new(best) }
+    }
+
+    /// Takes a finished trial from any worker.
+    pub fn tell(&self, trial: &Trial) {
+        let mut best = self.best.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        *best = best.max(trial.score.r2);
+        self.bar.set_message(format!("best R² {best:.4}"));
+        self.bar.inc(1);
+    }
+
+    /// Clears the bar.
+    pub fn finish(&self) {
+        self.bar.finish_and_clear();
     }
 }
 

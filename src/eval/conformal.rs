@@ -8,11 +8,22 @@
 pub fn reach(errors: &[f32], level: f64) -> f32 {
     let mut sorted = errors.to_vec();
     sorted.sort_unstable_by(f32::total_cmp);
-    let place = ((sorted.len() + 1) as f64 * level).ceil() as usize;
-    match place {
+    match place(sorted.len(), level) {
         0 => 0.0,
         place => sorted.get(place - 1).copied().unwrap_or(f32::INFINITY),
     }
+}
+
+/// Which of `n` errors in ascending order it is, from 1; beyond `n` where they are too few.
+fn place(n: usize, level: f64) -> usize {
+    ((n + 1) as f64 * level).ceil() as usize
+}
+
+/// The fewest errors that give intervals of a level below 1 a finite reach: of .9 nine, of .95 nineteen.
+pub fn fewest(level: f64) -> usize {
+    // n ≥ level / (1 − level), but for rounding
+    let about = (level / (1.0 - level)) as usize;
+    (about.saturating_sub(1)..=about).find(|&n| place(n, level) <= n).unwrap_or(about + 1)
 }
 
 /// The interval of an accuracy.
@@ -20,11 +31,11 @@ pub fn interval(predicted: f32, reach: f32) -> [f32; 2] {
     [(predicted - reach).clamp(0.0, 1.0), (predicted + reach).clamp(0.0, 1.0)]
 }
 
-/// The share of targets inside of their intervals.
+/// The share of targets inside of their intervals; intervals of targets beyond 0…1, which a table may have, are not cut.
 pub fn coverage(predicted: &[f32], target: &[f32], reach: f32) -> f64 {
     let inside = predicted.iter().zip(target).filter(|(p, y)| {
         let [low, high] = interval(**p, reach);
-        (low..=high).contains(*y)
+        (low..=high).contains(*y) || (*p - reach..=*p + reach).contains(*y)
     });
     inside.count() as f64 / target.len() as f64
 }
@@ -41,6 +52,14 @@ mod tests {
         assert_eq!((reach(&errors, 0.8), reach(&errors, 0.5), reach(&errors, 0.9)), (0.4, 0.3, f32::INFINITY));
         assert_eq!(reach(&[], 0.5), f32::INFINITY);
         assert_eq!(interval(0.9, 0.3)[1], 1.0);
+        assert_eq!(coverage(&[0.9, 5.0, 5.0], &[1.0, 5.5, 0.4], 0.5), 2.0 / 3.0);
+        for (level, n) in [(0.5, 1), (0.8, 4), (0.9, 9), (0.95, 19), (0.99, 99), (0.01, 1)] {
+            assert_eq!(fewest(level), n, "{level}");
+        }
+        for level in (1..1000).map(|k| f64::from(k) / 1000.0) {
+            let n = fewest(level);
+            assert!(reach(&vec![1.0; n], level) == 1.0 && (n == 1 || reach(&vec![1.0; n - 1], level) > 1.0), "{level}");
+        }
     }
 
     #[test]

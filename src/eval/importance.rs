@@ -14,7 +14,7 @@ use crate::{Error, Result};
 const PURPOSE: u32 = u32::from_be_bytes(*b"perm");
 
 /// For each column how far R² falls on a table with targets when that column is shuffled, mean of `rounds` orders; the rows
-/// should be ones that the predictor was not fitted to. NaN where R² is.
+/// should be ones that the predictor was not fitted to. NaN where R² is, but 0 for a column that it does not look at.
 ///
 /// A column's orders are a pure function of seed, column and round. Of columns that are copies of each other none seems to
 /// matter much: the others stand in for it.
@@ -32,24 +32,26 @@ pub fn permutation(isa: Isa, predictor: &Predictor, table: &Table, rounds: usize
     let (width, mut shuffled) = (table.width(), table.clone());
     let fall = |column: usize| {
         if !looks_at(&predictor.model, column) {
-            return Ok(before - before);
+            return Ok(0.0);
         }
         let values: Vec<f32> = table.x.iter().skip(column).step_by(width).copied().collect();
-        let set = |shuffled: &mut Table, values: &[f32]| {
-            let cells = shuffled.x.iter_mut().skip(column).step_by(width);
-            cells.zip(values).for_each(|(cell, value)| *cell = *value);
-        };
         let mut sum = 0.0;
         for round in 0..rounds {
             let mut values = values.clone();
             Stream::at_step(seed, PURPOSE, column as u32, round as u32).shuffle(&mut values);
-            set(&mut shuffled, &values);
+            set(&mut shuffled, column, &values);
             sum += before - r2(&predictor.predict(isa, &shuffled)?, &table.y);
         }
-        set(&mut shuffled, &values);
+        set(&mut shuffled, column, &values);
         Ok(sum / rounds as f64)
     };
     (0..width).map(fall).collect()
+}
+
+/// Gives a column other values.
+fn set(table: &mut Table, column: usize, values: &[f32]) {
+    let width = table.width();
+    table.x.iter_mut().skip(column).step_by(width).zip(values).for_each(|(cell, value)| *cell = *value);
 }
 
 /// Whether a column can change a prediction: trees look at few of many.
@@ -62,3 +64,39 @@ fn looks_at(model: &Model, column: usize) -> bool {
     }
 }
 
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::par::Stop;
+    use crate::predictor::{KINDS, Options};
+
+    fn table(rows: usize, seed: u64) -> Table {
+        let mut stream = Stream::new(seed, 0, 0);
+        let x: Vec<f32> = (0..rows).flat_map(|_| [stream.uniform() as f32, stream.uniform() as f32, 7.0]).collect();
+        let columns = vec!["useful".into(), "noise".into(), "constant".into()];
+        Table { columns, y: x.chunks(3).map(|row| row[0]).collect(), group: (0..rows as u64).collect(), x }
+    }
+
+    #[test]
+    fn what_is_needed_is_missed() {
+        let (train, test) = (table(300, 1), table(200, 2));
+        let isa = Isa::detect();
+        for kind in KINDS {
+            let mut options = Options::new(kind).unwrap();
+            if kind == "mlp" {
+                options.set("epochs=60").unwrap();
+            }
+            let predictor = Predictor::fit(isa, &options, &train, None, &Stop::new()).unwrap();
+            let fall = permutation(isa, &predictor, &test, 8, 3).unwrap();
+            // shuffled, the useful column is another network's: R² falls from about 1 to about −1
+            assert!((1.7..2.3).contains(&fall[0]) && fall[1].abs() < 0.05 && fall[2] == 0.0, "{kind}: {fall:?}");
+            assert_eq!(fall, permutation(isa, &predictor, &test, 8, 3).unwrap());
+            assert_ne!(fall[0], permutation(isa, &predictor, &test, 8, 4).unwrap()[0]);
+            assert!(permutation(isa, &predictor, &test, 0, 3).is_err());
+            assert!(permutation(isa, &predictor, &Table { y: Vec::new(), ..test.clone() }, 1, 3).is_err());
+            assert!(
+                permutation(isa, &predictor, &Table { columns: vec!["x".into(); 3], ..test.clone() }, 1, 3).is_err()
+            );
+        }
+    }
+}

@@ -220,6 +220,8 @@ mod tests {
     fn what_is_undefined_is_nan() {
         let empty = Score::new(&[], &[]);
         assert!(empty.r2.is_nan() && empty.tau.is_nan() && empty.mse.is_nan() && empty.mae.is_nan());
+        let again: Score = serde_json::from_str(&serde_json::to_string(&empty).unwrap()).unwrap();
+        assert!(again.r2.is_nan() && again.tau.is_nan() && again.mse.is_nan() && again.mae.is_nan() && again.n == 0);
         assert!(r2(&[1.0, 2.0], &[3.0, 3.0]).is_nan());
         assert!(kendall_tau_b(&[1.0, 1.0], &[1.0, 2.0]).is_nan());
         assert!(kendall_tau_b(&[1.0, f32::NAN], &[1.0, 2.0]).is_nan());

@@ -1,4 +1,4 @@
-//! How good a prediction is, and on which rows that is asked.
+//! How good a prediction is, on which rows that is asked, and what is chosen by it.
 
 pub mod bootstrap;
 pub mod conformal;
@@ -7,8 +7,10 @@ mod mersenne;
 pub mod metrics;
 pub mod pca;
 pub mod published;
+pub mod search;
 pub mod split;
 
 pub use metrics::Score;
 pub use published::Published;
+pub use search::Search;
 pub use split::{Fractions, Split};

@@ -34,7 +34,7 @@ pub(super) fn add(isa: Isa, zoo: &Subject, journal: &mut Journal, stop: &Stop) -
         let parts = parts(isa, zoo, input, None, &header)?;
         let predictor = fit(isa, &parts, "gbm", stop)?;
         let predicted = predictor.predict(isa, &parts.test)?;
-        entries.extend(coverage(isa, zoo, input, &predictor, &parts, &predicted)?);
+        entries.extend(coverage(zoo, input, &predictor.residuals, &predicted, &parts.test.y));
         entries.push(Entry::Importance(matters(isa, zoo, input, &predictor, &parts)?));
         let place = |run: u64| zoo.finals().iter().position(|&row| u64::from(zoo.zoo().run()[row]) == run);
         let network = parts.test.group.iter().filter_map(|&run| place(run)).collect();
@@ -60,30 +60,20 @@ fn networks(isa: Isa, zoo: &Subject, predictions: Vec<Predictions>) -> Result<Ne
     })
 }
 
-/// How often intervals from the validation part hold the truth of the test part.
-fn coverage(
-    isa: Isa,
-    zoo: &Subject,
-    input: &str,
-    predictor: &Predictor,
-    parts: &Parts,
-    predicted: &[f32],
-) -> Result<Vec<Entry>> {
-    let chosen = predictor.predict(isa, &parts.validation)?;
-    let errors: Vec<f32> = chosen.iter().zip(&parts.validation.y).map(|(p, y)| (p - y).abs()).collect();
-    let entry = |&level: &f64| {
-        let reach = conformal::reach(&errors, level);
+/// How often intervals from the validation part's errors hold the truth of the test part; too few errors promise nothing.
+fn coverage(zoo: &Subject, input: &str, residuals: &[f32], predicted: &[f32], truth: &[f32]) -> Vec<Entry> {
+    let reaches = LEVELS.map(|level| (level, conformal::reach(residuals, level)));
+    let entry = |(level, reach): (f64, f32)| {
         Entry::Coverage(Coverage {
             zoo: zoo.entry.name.clone(),
             input: input.into(),
             level,
-            coverage: conformal::coverage(predicted, &parts.test.y, reach),
+            coverage: conformal::coverage(predicted, truth, reach),
             reach: f64::from(reach),
             n: predicted.len(),
         })
     };
-    // too few networks for choosing promise nothing
-    Ok(LEVELS.iter().filter(|&&level| conformal::reach(&errors, level).is_finite()).map(entry).collect())
+    reaches.into_iter().filter(|(_, reach)| reach.is_finite()).map(entry).collect()
 }
 
 /// What matters to a predictor on the test part.

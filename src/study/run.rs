@@ -11,7 +11,6 @@ use crate::predictor::{Options, Predictor};
 use crate::rng::Stream;
 use crate::table::Table;
 use crate::{Error, Result};
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Instant;
 
@@ -215,12 +214,11 @@ pub(super) fn fit(isa: Isa, parts: &Parts, kind: &str, stop: &Stop) -> Result<Pr
         options.set("colsample_bytree=1")?;
     }
     let validation = (parts.validation.rows() > 0).then_some(&parts.validation);
-    let model = options.fit(isa, &parts.train, validation, stop).map_err(|error| match error {
+    Predictor::fit(isa, &options, &parts.train, validation, stop).map_err(|error| match error {
         // what was found before is in the journal
         Error::Cancelled => Error::Interrupted,
         error => error,
-    })?;
-    Ok(Predictor { columns: parts.train.columns.clone(), info: BTreeMap::new(), model })
+    })
 }
 
 /// The mean of several scores.

@@ -2,7 +2,7 @@
 
 use super::Table;
 use crate::{Error, Result};
-use npyz::{DType, NpyHeader, Order};
+use npyz::{DType, NpyHeader, Order, WriterBuilder};
 use std::path::Path;
 
 /// Reads features and targets: `x` rows × columns and `y` with one value a row, both f32 or f64 (kept as f32). Columns are
@@ -25,6 +25,19 @@ pub fn load(x: &Path, y: &Path) -> Result<Table> {
     }
     let columns = (0..width).map(|column| format!("x{column}")).collect();
     Ok(Table { columns, x: values, y: targets, group: (0..rows as u64).collect() })
+}
+
+/// Writes numbers as rows of `width` columns, f64 in C order; the file has its name only when it is complete.
+///
+/// # Errors
+/// [`Error::Io`], [`Error::Malformed`] for a folder or a device.
+pub fn save(path: &Path, width: usize, values: &[f64]) -> Result<()> {
+    let shape = [(values.len() / width.max(1)) as u64, width as u64];
+    crate::bytes::replace(path, |file| {
+        let mut npy = npyz::WriteOptions::new().default_dtype().shape(&shape).writer(file).begin_nd()?;
+        npy.extend(values.iter().copied())?;
+        npy.finish()
+    })
 }
 
 /// An array's shape and its values in C order.
@@ -150,7 +163,6 @@ fn elements(header: &[u8]) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use npyz::WriterBuilder;
 
     fn write(path: &Path, shape: &[u64], values: &[f64]) {
         let file = std::fs::File::create(path).unwrap();
@@ -168,6 +180,8 @@ mod tests {
         let table = load(&x, &y).unwrap();
         assert_eq!((table.rows(), table.width(), table.row(1), table.y[2]), (3, 2, &[3.0, 4.0][..], 0.3));
         assert!(table.row(2)[0].is_nan());
+        save(&x, 3, &[0.25, 2.0, 3.0, 4.0, 5.0, 6.0]).unwrap();
+        assert_eq!(array(&x).unwrap(), (vec![2, 3], vec![0.25, 2.0, 3.0, 4.0, 5.0, 6.0]));
     }
 
     #[test]

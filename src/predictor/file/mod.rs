@@ -19,6 +19,9 @@ use std::path::Path;
 /// Name of the metadata entry. There is but one, so that the same predictor always gives the same bytes.
 const KEY: &str = "zoometry.predictor";
 
+/// Name of the tensor of validation errors; a file without it is one of a fit without validation rows, or an old one.
+const RESIDUALS: &str = "validation_residuals";
+
 /// The format written and read.
 const VERSION: u32 = 1;
 
@@ -40,10 +43,13 @@ fn bytes<T, const N: usize>(numbers: impl Iterator<Item = T>, of: impl Fn(T) -> 
 }
 
 pub(super) fn save(predictor: &Predictor, path: &Path) -> Result<()> {
-    let (params, columns) = match &predictor.model {
+    let (params, mut columns) = match &predictor.model {
         Model::Boost(model) => (serde_json::to_value(&model.params), boost::columns(model)),
         Model::Perceptron(model) => (serde_json::to_value(&model.params), perceptron::columns(model)),
     };
+    if !predictor.residuals.is_empty() {
+        columns.push((RESIDUALS, Dtype::F32, bytes(predictor.residuals.iter().copied(), f32::to_le_bytes)));
+    }
     let not_json = |e: serde_json::Error| Error::malformed(path, "metadata that JSON can hold", e.to_string());
     let head = Head {
         version: VERSION,
@@ -87,7 +93,8 @@ pub(super) fn load(path: &Path) -> Result<Predictor> {
         "linear" | "mlp" => Model::Perceptron(tensors.perceptron(params(path, head.params)?, head.columns.len())?),
         other => return Err(Error::malformed(path, "a predictor of kind gbm, linear or mlp", other)),
     };
-    Ok(Predictor { columns: head.columns, info: head.info, model })
+    let residuals = tensors.residuals()?;
+    Ok(Predictor { columns: head.columns, info: head.info, model, residuals })
 }
 
 /// The options of a fit.
@@ -110,6 +117,18 @@ impl Tensors<'_> {
         }
         let (numbers, _) = tensor.data().as_chunks::<N>();
         Ok(numbers.iter().map(|&bytes| of(bytes)).collect())
+    }
+
+    /// The errors on the validation rows, if the file has them.
+    fn residuals(&self) -> Result<Vec<f32>> {
+        if self.tensors.tensor(RESIDUALS).is_err() {
+            return Ok(Vec::new());
+        }
+        let residuals = self.f32s(RESIDUALS)?;
+        match residuals.iter().all(|residual| residual.is_finite() && *residual >= 0.0) && residuals.is_sorted() {
+            true => Ok(residuals),
+            false => Err(Error::malformed(self.path, format!("{RESIDUALS} from 0 on, ascending"), "others")),
+        }
     }
 
     fn u32s(&self, name: &str) -> Result<Vec<u32>> {

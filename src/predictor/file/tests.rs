@@ -21,7 +21,8 @@ fn example() -> (Predictor, Table) {
     let params = Params { n_estimators: 5, num_leaves: 6, ..Params::default() };
     let boost = fit(Isa::detect(), &table, Some(&table), &params, &mut |_| (), &Stop::new()).unwrap();
     let info = BTreeMap::from([("input".to_owned(), "zoo.safetensors".to_owned())]);
-    (Predictor { columns: table.columns.clone(), info, model: Model::Boost(boost) }, table)
+    let residuals = vec![0.0, 0.25, 0.25, 1.5];
+    (Predictor { columns: table.columns.clone(), info, model: Model::Boost(boost), residuals }, table)
 }
 
 #[test]
@@ -99,6 +100,12 @@ fn set(columns: &mut [Column], name: &str, i: usize, bytes: &[u8]) {
 #[test]
 fn no_hostile_tree_gets_in() {
     assert!(load_changed(|_, _| ()).is_ok());
+    let with_residuals = |residuals: &'static [f32]| {
+        load_changed(|columns, _| {
+            columns.push((RESIDUALS, Dtype::F32, bytes(residuals.iter().copied(), f32::to_le_bytes)))
+        })
+    };
+    assert_eq!(with_residuals(&[0.0, 0.5, 0.5]).unwrap().residuals, [0.0, 0.5, 0.5]);
     let u32s = |name: &'static str, i: usize, to: u32| {
         load_changed(move |columns, _| set(columns, name, i, &to.to_le_bytes()))
     };
@@ -118,6 +125,9 @@ fn no_hostile_tree_gets_in() {
         ("a tensor missing", load_changed(|columns, _| drop(columns.remove(3)))),
         ("a tensor of another type", load_changed(|columns, _| columns[2].1 = Dtype::F32)),
         ("a tensor too short", load_changed(|columns, _| columns[5].2.truncate(8))),
+        ("errors that are not in order", with_residuals(&[0.5, 0.25])),
+        ("an error below 0", with_residuals(&[-0.5, 0.25])),
+        ("an error NaN", with_residuals(&[0.5, f32::NAN])),
         ("no columns", load_changed(|_, head| head["columns"] = serde_json::json!([]))),
         ("another version", load_changed(|_, head| head["version"] = 2.into())),
         ("another kind", load_changed(|_, head| head["kind"] = "forest".into())),
@@ -159,7 +169,8 @@ fn perceptron(layers: usize) -> (Predictor, Table) {
     table.y.iter_mut().for_each(|y| *y /= 10.0);
     let params = Params { layers, units: 5, epochs: 2, ..Params::mlp() };
     let model = fit(Isa::detect(), &table, Some(&table), &params, &Stop::new()).unwrap();
-    (Predictor { columns: table.columns.clone(), info: BTreeMap::new(), model: Model::Perceptron(model) }, table)
+    let (columns, info, residuals) = (table.columns.clone(), BTreeMap::new(), Vec::new());
+    (Predictor { columns, info, model: Model::Perceptron(model), residuals }, table)
 }
 
 #[test]

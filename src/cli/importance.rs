@@ -1,0 +1,195 @@
+//! `zoometry importance`
+
+use super::output::{self, Output};
+use super::{Machine, fit, select};
+use clap::Args;
+use serde_json::{Map, Value};
+use std::path::{Path, PathBuf};
+use zoometry::eval::{Score, importance};
+use zoometry::kernels::Isa;
+use zoometry::predictor::boost::Boost;
+use zoometry::predictor::{Model, Predictor};
+use zoometry::table::{Table, npy};
+use zoometry::zoo::Zoo;
+use zoometry::{Error, Result, bytes};
+
+/// What matters to a fitted predictor
+///
+/// For each column of its input: how far R² falls when the column is shuffled among the networks (permutation) and, of gradient
+/// boosting, its share of the reduction of the training error (gain), the number of its cuts (cuts) and its mean |SHAP value|
+/// (shap, in units of accuracy). Shuffled and explained are networks that the predictor has not seen, as in `evaluate`.
+#[derive(Args)]
+pub struct Importance {
+    /// The fitted predictor
+    #[arg(value_name = "MODEL")]
+    model: PathBuf,
+    /// The zoo file
+    #[arg(value_name = "ZOO")]
+    zoo: PathBuf,
+    /// The checkpoint's epoch [default: the last]
+    #[arg(long, value_name = "E")]
+    epoch: Option<u32>,
+    /// A published division of the zoo's networks: a permutation of the released row numbers, one a line
+    #[arg(long, value_name = "FILE.csv")]
+    split: Option<PathBuf>,
+    /// Orders into which each column is shuffled
+    #[arg(long, value_name = "N", default_value_t = 10, allow_negative_numbers = true,
+        value_parser = clap::value_parser!(u16).range(1..))]
+    rounds: u16,
+    /// Seed of these orders
+    #[arg(long, value_name = "S", default_value_t = 0, allow_negative_numbers = true)]
+    seed: u64,
+    /// All columns as CSV, the most important first
+    #[arg(long, value_name = "FILE.csv")]
+    out: Option<PathBuf>,
+    /// The SHAP values themselves: f64 networks × columns, the columns' names beside it in .columns.json, the networks' runs and
+    /// what the values start from in --json
+    #[arg(long, value_name = "FILE.npy")]
+    shap: Option<PathBuf>,
+    #[command(flatten)]
+    pub machine: Machine,
+}
+
+/// Columns that are shown.
+const SHOWN: usize = 20;
+
+/// What is known of every column.
+#[derive(Default)]
+struct Found {
+    /// Names and numbers, one a column of the input; the last decides the order.
+    measures: Vec<(&'static str, Vec<f64>)>,
+    /// For people, after the table.
+    notes: Vec<String>,
+    json: Map<String, Value>,
+}
+
+impl Importance {
+    pub fn run(&self) -> Result<Output> {
+        let isa = self.machine.isa()?;
+        let predictor = Predictor::load(&self.model)?;
+        let input = select::input(&predictor, &self.model)?;
+        for out in self.out.iter().chain(&self.shap).chain(&self.shap.as_deref().map(names)) {
+            output::check(out, [&self.model, &self.zoo])?;
+        }
+        if let (Some(_), Model::Perceptron(_)) = (&self.shap, &predictor.model) {
+            return Err(Error::invalid("--shap", "a predictor of kind gbm", predictor.kind()));
+        }
+        let zoo = Zoo::open(&self.zoo)?;
+        let (table, part) = self.machine.run(|| -> Result<_> {
+            let table = select::table(isa, &zoo, &self.zoo, self.epoch, &input)?;
+            select::same_columns(&predictor, &table, &self.zoo)?;
+            let (rows, part) = select::unseen(&predictor.info, &zoo, &table, self.split.as_deref())?;
+            Ok((table.select(&rows), part))
+        })?;
+        let (predicted, found) = self.machine.run(|| self.find(isa, &predictor, &table))?;
+        let mut output = Output::default();
+        let rows = table.rows();
+        output.line(format!("{} on {}: {rows} networks, {part}", self.model.display(), self.zoo.display()));
+        fit::show(&Score::new(&predicted, &table.y), &mut output);
+        output.set("n", rows);
+        output.set("part", part);
+        self.show(&predictor.columns, found, &mut output)?;
+        Ok(output)
+    }
+
+    /// The predictions, and what is known of every column.
+    fn find(&self, isa: Isa, predictor: &Predictor, table: &Table) -> Result<(Vec<f32>, Found)> {
+        let predicted = predictor.predict(isa, table)?;
+        let mut found = Found::default();
+        let permutation = importance::permutation(isa, predictor, table, self.rounds.into(), self.seed)?;
+        found.measures.push(("permutation", permutation));
+        match &predictor.model {
+            Model::Boost(model) => self.trees(model, table, &predicted, &mut found)?,
+            _ => found.notes.push("gain, cuts and SHAP values are those of trees: gbm only".into()),
+        }
+        Ok((predicted, found))
+    }
+
+    /// What is known of trees alone.
+    fn trees(&self, model: &Boost, table: &Table, predicted: &[f32], found: &mut Found) -> Result<()> {
+        let (width, rows) = (table.width(), table.rows());
+        let gain = model.importance_gain();
+        let all = gain.iter().sum::<f64>();
+        found.measures.push(("gain", gain.iter().map(|gain| if all > 0.0 { gain / all } else { 0.0 }).collect()));
+        found.measures.push(("cuts", model.importance_split().into_iter().map(|cuts| cuts as f64).collect()));
+        let shap = model.shap(&table.x);
+        let mut mean = vec![0.0; width];
+        let mut worst = 0.0f64;
+        for (values, &predicted) in shap.values.chunks(width).zip(predicted) {
+            mean.iter_mut().zip(values).for_each(|(mean, value)| *mean += value.abs() / rows as f64);
+            worst = worst.max((shap.expected + values.iter().sum::<f64>() - f64::from(predicted)).abs());
+        }
+        found.measures.push(("shap", mean));
+        found.notes.push(format!(
+            "SHAP values start from {:.4} and add up to the predictions within {worst:.1e}",
+            shap.expected
+        ));
+        found.json.insert("expected".into(), shap.expected.into());
+        found.json.insert("additivity".into(), worst.into());
+        if let Some(path) = &self.shap {
+            npy::save(path, width, &shap.values)?;
+            bytes::replace(names(path), |file| Ok(serde_json::to_writer(file, &table.columns)?))?;
+            found.notes.push(format!("SHAP values of {rows} networks are in {}", path.display()));
+            found.json.insert("runs".into(), table.group.clone().into());
+        }
+        Ok(())
+    }
+
+    /// Adds the table, and writes the file.
+    fn show(&self, columns: &[String], found: Found, output: &mut Output) -> Result<()> {
+        let mut order: Vec<usize> = (0..columns.len()).collect();
+        if let Some((_, values)) = found.measures.last() {
+            order.sort_by(|&a, &b| values[b].total_cmp(&values[a]));
+        }
+        let titles = std::iter::once("column").chain(found.measures.iter().map(|(name, _)| *name));
+        let mut table: Vec<Vec<String>> = vec![titles.map(String::from).collect()];
+        for &column in order.iter().take(SHOWN) {
+            let cells = found.measures.iter().map(|(name, values)| cell(name, values[column]));
+            table.push(std::iter::once(columns[column].clone()).chain(cells).collect());
+        }
+        output.table(&table);
+        found.notes.iter().for_each(|note| output.line(format!("  {note}")));
+        if let Some(path) = &self.out {
+            write(path, columns, &found, &order)?;
+            output.line(format!("  all {} columns are in {}", columns.len(), path.display()));
+            output.set("out", path);
+        }
+        let object = |&column: &usize| {
+            let mut object = Map::from_iter([("column".to_owned(), Value::from(columns[column].as_str()))]);
+            object.extend(found.measures.iter().map(|(name, values)| ((*name).to_owned(), values[column].into())));
+            object
+        };
+        output.set("columns", order.iter().map(object).collect::<Vec<_>>());
+        output.json.extend(found.json);
+        Ok(())
+    }
+}
+
+/// Where the columns' names of an array go.
+fn names(array: &Path) -> PathBuf {
+    array.with_extension("columns.json")
+}
+
+/// A number as people read it.
+fn cell(name: &str, value: f64) -> String {
+    match name {
+        "cuts" => format!("{value}"),
+        "gain" => format!("{:.1} %", 100.0 * value),
+        // what is no more than rounding has no sign
+        _ if value.abs() < 5e-6 => "0".into(),
+        _ => format!("{value:.5}"),
+    }
+}
+
+/// All columns as CSV.
+fn write(path: &Path, columns: &[String], found: &Found, order: &[usize]) -> Result<()> {
+    bytes::replace(path, |file| {
+        let mut csv = csv::Writer::from_writer(file);
+        csv.write_record(["column"].into_iter().chain(found.measures.iter().map(|(name, _)| *name)))?;
+        for &column in order {
+            let values = found.measures.iter().map(|(_, values)| values[column].to_string());
+            csv.write_record(std::iter::once(columns[column].clone()).chain(values))?;
+        }
+        csv.flush()
+    })
+}

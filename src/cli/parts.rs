@@ -1,0 +1,121 @@
+//! What predictors are fitted to: a zoo's networks or a table, in parts for fitting, choosing and testing.
+
+use super::select::{self, Division};
+use clap::Args;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use zoometry::eval::{Fractions, Split};
+use zoometry::features::Input;
+use zoometry::kernels::Isa;
+use zoometry::table::Table;
+use zoometry::zoo::Zoo;
+use zoometry::{Error, Result};
+
+/// Where networks or rows come from, and how they are divided.
+#[derive(Args)]
+pub struct Source {
+    /// The zoo file
+    #[arg(value_name = "ZOO", required_unless_present = "x", conflicts_with = "x")]
+    pub zoo: Option<PathBuf>,
+    /// A table instead: rows × columns, .npy
+    #[arg(long, value_name = "X.npy", requires = "y")]
+    x: Option<PathBuf>,
+    /// The table's targets, .npy
+    #[arg(long, value_name = "Y.npy", requires = "x")]
+    y: Option<PathBuf>,
+    /// Rows to be tested on
+    #[arg(long, value_name = "X.npy", requires = "y_test", requires = "x")]
+    x_test: Option<PathBuf>,
+    /// Their targets
+    #[arg(long, value_name = "Y.npy", requires = "x_test")]
+    y_test: Option<PathBuf>,
+    /// What the predictor sees of a zoo's networks: wstats, probes, hyper, weights …, joined by + [default: wstats]
+    #[arg(long, value_name = "KEY", conflicts_with = "x", long_help = super::INPUT_HELP)]
+    pub input: Option<String>,
+    /// The checkpoint's epoch [default: the last]
+    #[arg(long, value_name = "E", requires = "zoo")]
+    epoch: Option<u32>,
+    /// Seed of the division into parts
+    #[arg(long, value_name = "S", default_value_t = 0, allow_negative_numbers = true)]
+    split_seed: u64,
+    /// A published division instead: a permutation of the released row numbers, one a line
+    #[arg(long, value_name = "FILE.csv", requires = "zoo", conflicts_with = "split_seed")]
+    split: Option<PathBuf>,
+}
+
+/// The parts of a table.
+pub struct Parts {
+    pub train: Table,
+    pub validation: Table,
+    pub test: Table,
+}
+
+impl Source {
+    /// The files that are read: none of them may be written.
+    pub fn files(&self) -> impl Iterator<Item = &PathBuf> {
+        [&self.zoo, &self.x, &self.y, &self.x_test, &self.y_test, &self.split].into_iter().flatten()
+    }
+
+    /// The parts, and what a predictor's file is to say of them; where `choosing` some rows are for choosing in any case.
+    pub fn parts(&self, isa: Isa, input: &Input, choosing: bool) -> Result<(Parts, BTreeMap<String, String>)> {
+        match (&self.zoo, &self.x) {
+            (Some(path), _) => {
+                let zoo = Zoo::open(path)?;
+                let division = Division::new(self.split.as_deref(), self.split_seed, &zoo)?;
+                from_zoo(isa, &zoo, path, self.epoch, &division, input)
+            }
+            (None, Some(x)) => Ok((self.from_tables(x, choosing)?, BTreeMap::new())),
+            (None, None) => Err(Error::invalid("command line", "a zoo or --x and --y", "neither")),
+        }
+    }
+
+    /// The parts of tables on disk.
+    fn from_tables(&self, x: &Path, choosing: bool) -> Result<Parts> {
+        let y = self.y.as_deref().unwrap_or(x);
+        let table = zoometry::table::npy::load(x, y)?;
+        let (Some(x_test), Some(y_test)) = (&self.x_test, &self.y_test) else {
+            return Ok(parts(&table, &select::split(&table, self.split_seed)?));
+        };
+        let test = zoometry::table::npy::load(x_test, y_test)?;
+        if test.width() != table.width() {
+            let expected = format!("{} columns, as {}", table.width(), x.display());
+            return Err(Error::malformed(x_test, expected, format!("{}", test.width())));
+        }
+        if !choosing {
+            return Ok(Parts { train: table, validation: Table::default(), test });
+        }
+        let fractions = Fractions { train: 0.8, validation: 0.2 };
+        let split = Split::new(&table.group, self.split_seed, fractions)?;
+        Ok(Parts { train: table.select(&split.train), validation: table.select(&split.validation), test })
+    }
+}
+
+/// The three parts of a table.
+fn parts(table: &Table, split: &Split) -> Parts {
+    Parts {
+        train: table.select(&split.train),
+        validation: table.select(&split.validation),
+        test: table.select(&split.test),
+    }
+}
+
+/// The parts of a zoo's table, and what the predictor's file is to say of the zoo.
+pub fn from_zoo(
+    isa: Isa,
+    zoo: &Zoo,
+    path: &Path,
+    epoch: Option<u32>,
+    division: &Division,
+    input: &Input,
+) -> Result<(Parts, BTreeMap<String, String>)> {
+    let table = select::table(isa, zoo, path, epoch, input)?;
+    let last = zoo.schema().checkpoints.last().copied().unwrap_or(0);
+    let mut info = BTreeMap::from([
+        (select::ZOO.to_owned(), select::identity(zoo)),
+        (select::INPUT.to_owned(), input.to_string()),
+        (select::EPOCH.to_owned(), epoch.unwrap_or(last).to_string()),
+        (select::ARCHITECTURE.to_owned(), serde_json::to_string(&zoo.schema().arch).unwrap_or_default()),
+    ]);
+    division.note(&mut info);
+    Ok((parts(&table, &division.split(&table)?), info))
+}

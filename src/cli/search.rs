@@ -1,0 +1,181 @@
+//! `zoometry search`
+
+use super::output::{self, Output, duration};
+use super::parts::Source;
+use super::{Machine, STOP, fit, progress, select};
+use clap::Args;
+use serde_json::{Map, Value};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+use zoometry::Result;
+use zoometry::eval::Search as Trials;
+use zoometry::eval::search::{Journal, Trial};
+use zoometry::features::Input;
+use zoometry::kernels::Isa;
+use zoometry::predictor::Config;
+
+/// Search for the options of a fit by chance
+///
+/// Draws options from the reference's ranges (Unterthiner et al., arXiv 2002.11448), fits each trial to the part for fitting and
+/// takes the one with the smallest error on the part for choosing; the part for testing is looked at once, at the end, by that
+/// one. Trial 0 has the defaults. The reference drew initialisers too, our perceptron has one.
+///
+/// Trials that are finished are in a journal beside --out: Ctrl-C stops, the same command continues, and with more --trials it
+/// goes on.
+#[derive(Args)]
+pub struct Search {
+    #[command(flatten)]
+    source: Source,
+    /// The kind of predictor: gbm (gradient boosting), linear (logit-linear) or mlp
+    #[arg(long, value_name = "KIND", default_value = "gbm")]
+    predictor: String,
+    /// Number of trials, the defaults included
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    trials: u32,
+    /// Seed of the draws
+    #[arg(long, value_name = "S", default_value_t = 0, allow_negative_numbers = true)]
+    seed: u64,
+    /// An option that is the same in every trial, by the name that `fit --param` takes
+    #[arg(long, value_name = "NAME=VALUE")]
+    param: Vec<String>,
+    /// Where the best configuration goes, for `fit --config`; the journal is beside it, in .trials.jsonl
+    #[arg(long, value_name = "FILE.json")]
+    out: PathBuf,
+    #[command(flatten)]
+    pub machine: Machine,
+}
+
+/// Trials that are shown.
+const SHOWN: usize = 10;
+
+impl Search {
+    pub fn run(&self) -> Result<Output> {
+        let isa = self.machine.isa()?;
+        let input = super::input(self.source.input.as_deref())?;
+        let journal = journal(&self.out);
+        output::check(&self.out, self.source.files().chain([&journal]))?;
+        output::check(&journal, self.source.files())?;
+        self.machine.run(|| self.search(isa, &input, &journal))
+    }
+
+    fn search(&self, isa: Isa, input: &Input, journal: &Path) -> Result<Output> {
+        let (parts, info) = self.source.parts(isa, input, true)?;
+        let (train, validation) = (&parts.train, &parts.validation);
+        let (kind, fixed, seed, trials) = (&*self.predictor, &*self.param, self.seed, self.trials);
+        let search = Trials { kind, fixed, seed, trials, train, validation };
+        // a wrong option is refused before there is a journal
+        search.options(0)?;
+        let told = [select::INPUT, select::EPOCH, select::SPLIT_SEED, select::SPLIT];
+        let about = told.into_iter().filter_map(|name| Some((name.to_owned(), info.get(name)?.clone())));
+        let (journal, done) = Journal::open(journal, &about.collect::<Vec<_>>(), &search)?;
+        let mut output = Output::default();
+        let trials = run(&search, isa, &journal, done, &mut output)?;
+        show(&trials, &mut output);
+        let best = &trials[0];
+        let config = Config::new(&best.options, self.source.zoo.as_ref().map(|_| input.to_string()));
+        config.save(&self.out)?;
+        let (number, chosen) = (best.number, best.score.r2);
+        output.line(format!("the best is trial {number}, R² {chosen:.4} on the networks for choosing; fitted again:"));
+        fit::fit(isa, &parts, &best.options, info, &mut output)?;
+        output.line(format!("  its configuration is in {}, for fit --config", self.out.display()));
+        output.set("trial", best.number);
+        output.set("validation", best.score);
+        output.set("best", config);
+        output.set("trials", &trials);
+        output.set("out", &self.out);
+        Ok(output)
+    }
+}
+
+/// The journal's place: `best.trials.jsonl` for `best.json`.
+fn journal(out: &Path) -> PathBuf {
+    let mut name = if out.extension().is_some_and(|kind| kind == "json") { out.with_extension("") } else { out.into() };
+    name.as_mut_os_string().push(".trials.jsonl");
+    name
+}
+
+/// Runs what is missing, with progress.
+fn run(search: &Trials, isa: Isa, journal: &Journal, done: Vec<Trial>, output: &mut Output) -> Result<Vec<Trial>> {
+    let (start, kept) = (Instant::now(), done.len());
+    let bar = progress::Searching::new(search.trials, &done);
+    let finished = |trial: &Trial| -> Result<()> {
+        journal.append(trial)?;
+        bar.tell(trial);
+        Ok(())
+    };
+    let outcome = search.run(isa, done, &finished, &STOP);
+    bar.finish();
+    let (trials, seconds) = (outcome?, start.elapsed().as_secs_f64());
+    let there = if kept > 0 { format!(", {kept} of them were there already") } else { String::new() };
+    output.line(format!("{} trials in {}{there}", trials.len(), duration(seconds)));
+    output.line(format!("  on the {} networks for choosing:", search.validation.rows()));
+    output.set("search_seconds", seconds);
+    Ok(trials)
+}
+
+/// Options that may be drawn, and what they are called in the table.
+const DRAWN: [(&str, &str); 15] = [
+    ("num_leaves", "leaves"),
+    ("max_depth", "depth"),
+    ("max_bin", "bins"),
+    ("min_child_weight", "weight"),
+    ("subsample", "rows"),
+    ("colsample_bytree", "columns"),
+    ("reg_lambda", "lambda"),
+    ("reg_alpha", "alpha"),
+    ("optimizer", "optimizer"),
+    ("learning_rate", "rate"),
+    ("l2", "l2"),
+    ("batch_size", "batch"),
+    ("layers", "layers"),
+    ("units", "units"),
+    ("dropout", "dropout"),
+];
+
+/// Adds a table of the best trials, with the options in which trials differ.
+fn show(trials: &[Trial], output: &mut Output) {
+    let values: Vec<Map<String, Value>> = trials.iter().map(|trial| trial.options.values()).collect();
+    let differ = |name: &str| values.iter().any(|trial| trial.get(name) != values[0].get(name));
+    let drawn: Vec<(&str, &str)> = DRAWN.into_iter().filter(|(name, _)| differ(name)).collect();
+    let rounds = if trials.iter().any(|trial| trial.options.kind() == "gbm") { "trees" } else { "epochs" };
+    let mut table = vec![["", "trial", "R²", "τ", rounds].map(String::from).to_vec()];
+    table[0].extend(drawn.iter().map(|(_, title)| (*title).to_owned()));
+    for (rank, trial) in trials.iter().take(SHOWN).enumerate() {
+        let Trial { number, score, rounds, .. } = trial;
+        let (r2, tau) = (format!("{:.4}", score.r2), format!("{:.4}", score.tau));
+        let mut row = vec![(rank + 1).to_string(), number.to_string(), r2, tau, rounds.to_string()];
+        row.extend(drawn.iter().map(|(name, _)| short(&values[rank][*name])));
+        table.push(row);
+    }
+    output.table(&table);
+}
+
+/// A value in three digits or so.
+fn short(value: &Value) -> String {
+    match (value.as_str(), value.as_f64()) {
+        (Some(text), _) => text.to_owned(),
+        (_, Some(x)) if x == x.round() => format!("{x}"),
+        (_, Some(x)) if (0.01..10.0).contains(&x) => format!("{x:.3}"),
+        (_, Some(x)) if x >= 10.0 => format!("{x:.1}"),
+        (_, Some(x)) => format!("{x:.1e}"),
+        _ => value.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_journal_is_beside_the_configuration() {
+        assert_eq!(journal(Path::new("a/best.json")), Path::new("a/best.trials.jsonl"));
+        assert_eq!(journal(Path::new("wstats-qts:2.5")), Path::new("wstats-qts:2.5.trials.jsonl"));
+    }
+
+    #[test]
+    fn values_are_short() {
+        let texts = [1.0, 0.0, 31.0, 0.7, 0.01234, 61.8234, 1.234e-7].map(|x| short(&Value::from(x)));
+        assert_eq!(texts, ["1", "0", "31", "0.700", "0.012", "61.8", "1.2e-7"]);
+        assert_eq!(short(&Value::from("adam")), "adam");
+    }
+}

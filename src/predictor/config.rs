@@ -1,0 +1,127 @@
+//! A predictor that is to be fitted, as a file: kind, input and options.
+
+use super::Options;
+use crate::{Error, Result, bytes};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::io::Write;
+use std::path::Path;
+
+/// Kind, input and options: `{"predictor": "gbm", "input": "wstats+probes", "params": {"num_leaves": 8, …}}`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// One of [`super::KINDS`].
+    pub predictor: String,
+    /// What is seen of a zoo's networks, as `--input` takes it; none where a table was searched on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input: Option<String>,
+    /// Values by the names that [`Options::set`] takes; what is missing stays at its default.
+    #[serde(default)]
+    pub params: Map<String, Value>,
+}
+
+impl Config {
+    /// Every option of a fit.
+    pub fn new(options: &Options, input: Option<String>) -> Config {
+        Config { predictor: options.kind().into(), input, params: options.values() }
+    }
+
+    /// Sets what the configuration names.
+    ///
+    /// # Errors
+    /// Those of [`Options::set`].
+    pub fn apply(&self, options: &mut Options) -> Result<()> {
+        self.params.iter().try_for_each(|(name, value)| match value {
+            Value::String(text) => options.set(&format!("{name}={text}")),
+            value => options.set(&format!("{name}={value}")),
+        })
+    }
+
+    /// Reads a configuration.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; [`Error::Malformed`] for anything but such an object with a known kind, known options and values in their
+    /// ranges. The input is not looked at.
+    pub fn load(path: &Path) -> Result<Config> {
+        let wrong = |got: String| Error::malformed(path, "a JSON object with predictor, input and params", got);
+        let config: Config = serde_json::from_slice(&bytes::read(path)?).map_err(|error| wrong(error.to_string()))?;
+        Options::try_from(config.clone()).map_err(|error| wrong(error.to_string()))?;
+        Ok(config)
+    }
+
+    /// Writes the configuration as indented JSON; the file has its name only when it is complete.
+    ///
+    /// # Errors
+    /// [`Error::Io`], [`Error::Malformed`] for a folder or a device.
+    pub fn save(&self, path: &Path) -> Result<()> {
+        bytes::replace(path, |file| {
+            serde_json::to_writer_pretty(&mut *file, self)?;
+            file.write_all(b"\n")
+        })
+    }
+}
+
+/// The options alone, whatever the input; what is missing has the default of [`Options::new`].
+impl TryFrom<Config> for Options {
+    type Error = Error;
+    fn try_from(config: Config) -> Result<Options> {
+        let mut options = Options::new(&config.predictor)?;
+        config.apply(&mut options)?;
+        Ok(options)
+    }
+}
+
+impl From<Options> for Config {
+    fn from(options: Options) -> Config {
+        Config::new(&options, None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_saved_is_loaded() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("best.json");
+        for kind in super::super::KINDS {
+            let mut options = Options::networks(kind).unwrap();
+            options.set("learning_rate=0.0123456789012345").unwrap();
+            options.set("seed=18446744073709551615").unwrap();
+            let config = Config::new(&options, Some("wstats+probes".into()));
+            config.save(&path).unwrap();
+            assert_eq!(Config::load(&path).unwrap(), config);
+            assert_eq!(Options::try_from(config).unwrap(), options);
+        }
+    }
+
+    #[test]
+    fn what_is_missing_keeps_its_default_and_what_is_wrong_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("best.json");
+        let load = |text: &str| {
+            std::fs::write(&path, text).unwrap();
+            Config::load(&path)
+        };
+        let mut options = Options::networks("gbm").unwrap();
+        load(r#"{"predictor": "gbm", "params": {"lambda_l2": 7}}"#).unwrap().apply(&mut options).unwrap();
+        let expected = super::super::boost::Params { reg_lambda: 7.0, ..super::super::boost::Params::networks() };
+        assert_eq!(options, Options::Boost(expected));
+        for (text, says) in [
+            (r#"{"predictor": "gmb"}"#, "known: gbm"),
+            (r#"{"predictor": "gbm", "params": {"num_leave": 7}}"#, "did you mean \"num_leaves\"?"),
+            (r#"{"predictor": "gbm", "params": {"num_leaves": 7.5}}"#, "num_leaves"),
+            (r#"{"predictor": "gbm", "params": {"num_leaves": [7]}}"#, "num_leaves"),
+            (r#"{"predictor": "mlp", "params": {"optimizer": "adm"}}"#, "did you mean \"adam\"?"),
+            (r#"{"predictor": "gbm", "parameters": {}}"#, "parameters"),
+            (r#"{"params": {}}"#, "predictor"),
+            (r#"{"predictor""#, "malformed"),
+            ("", "malformed"),
+        ] {
+            let error = load(text).unwrap_err();
+            assert!(matches!(error, Error::Malformed { .. }) && error.to_string().contains(says), "{text}: {error}");
+        }
+    }
+}
