@@ -1,17 +1,22 @@
 //! Measures of agreement between predictions and targets.
 
+use super::nan::or_nan;
 use serde::{Deserialize, Serialize};
 
 /// All measures for one set of rows.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Score {
     /// [`r2`]
+    #[serde(deserialize_with = "or_nan")]
     pub r2: f64,
     /// [`kendall_tau_b`]
+    #[serde(deserialize_with = "or_nan")]
     pub tau: f64,
     /// [`mse`]
+    #[serde(deserialize_with = "or_nan")]
     pub mse: f64,
     /// [`mae`]
+    #[serde(deserialize_with = "or_nan")]
     pub mae: f64,
     /// Number of rows.
     pub n: usize,

@@ -3,6 +3,7 @@
 pub mod conformal;
 mod mersenne;
 pub mod metrics;
+pub mod nan;
 pub mod published;
 pub mod split;
 

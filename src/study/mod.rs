@@ -10,6 +10,7 @@
 //! | `ablation` | what do single layers, the hyperparameters, the learning rate tell? |
 //! | `seeds` | does one seed for all networks, as in the released zoo, flatter predictors on raw weights? |
 
+mod load;
 mod result;
 
 pub use result::*;
