@@ -15,6 +15,7 @@ mod info;
 mod output;
 mod predict;
 mod progress;
+mod report;
 mod select;
 mod signals;
 mod train;
@@ -54,6 +55,8 @@ enum Verb {
     Evaluate(evaluate::Evaluate),
     /// Predict the accuracy of each network in a file
     Predict(predict::Predict),
+    /// Make one page of what a study found, or of a zoo
+    Report(report::Report),
     /// Measure this machine, then every kernel on it, as a fraction of what the machine can do
     Bench(bench::Bench),
     /// Make a zoo of a folder of the released Small CNN Zoo
@@ -144,6 +147,7 @@ pub fn main() -> ExitCode {
         Verb::Fit(verb) => (verb.machine.json, verb.run()),
         Verb::Evaluate(verb) => (verb.machine.json, verb.run()),
         Verb::Predict(verb) => (verb.machine.json, verb.run()),
+        Verb::Report(verb) => (verb.json, verb.run()),
         Verb::Bench(verb) => (verb.json, verb.run()),
         Verb::Import(verb) => (verb.json, verb.run()),
         Verb::Export(verb) => (verb.json, verb.run()),
