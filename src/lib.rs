@@ -16,6 +16,7 @@ pub mod features;
 pub mod gpu;
 pub mod par;
 pub mod predictor;
+pub mod report;
 pub mod rng;
 pub mod study;
 pub mod table;

@@ -2,7 +2,9 @@
 
 use proptest::prelude::*;
 use zoometry_kernels::Isa;
-use zoometry_kernels::histogram::{Bin, Codes, GROUP, Leaf, Packing, Rule, add, build, gather, scan, storage, subtract};
+use zoometry_kernels::histogram::{
+    Bin, Codes, GROUP, Leaf, Packing, Rule, add, build, gather, scan, storage, subtract,
+};
 use zoometry_kernels::reference::histogram as reference;
 
 #[derive(Clone, Debug)]

@@ -2,7 +2,7 @@
 
 use super::output::{self, Output, duration};
 use super::select::Division;
-use super::{Machine, fit, parts, train};
+use super::{Machine, fit, parts, report, train};
 use clap::Args;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -69,13 +69,18 @@ impl Demo {
         })?;
         output.text.push_str(&output::scatter(&predicted, &measured));
         predictor.save(&model_path)?;
+        let page = self.out.join("report.html");
+        let study = self.machine.run(|| report::of_zoo(isa, &zoo_path))?;
+        report::write(&study, "The demo's zoo", &page)?;
         let seconds = start.elapsed().as_secs_f64();
         output.line(format!("the whole pipeline took {}; look further:", duration(seconds)));
+        output.line(format!("  {} in a browser", page.display()));
         output.line(format!("  zoometry info {}", zoo_path.display()));
         output.line(format!("  zoometry features {} --out features.csv", zoo_path.display()));
         output.line(format!("  zoometry predict {} {}", model_path.display(), zoo_path.display()));
         output.set("seconds", seconds);
         output.set("predictor", &model_path);
+        output.set("report", &page);
         Ok(output)
     }
 }

@@ -17,6 +17,7 @@ mod output;
 mod parts;
 mod predict;
 mod progress;
+mod report;
 mod reproduce;
 mod search;
 mod select;
@@ -68,6 +69,9 @@ enum Verb {
     /// Experiment: does one seed for all networks flatter predictors on raw weights
     Seeds(reproduce::Experiment),
     Importance(importance::Importance),
+    /// Make one page of what a study found, or of a zoo
+    Report(report::Report),
+    /// Measure this machine, then every kernel on it, as a fraction of what the machine can do
     Bench(bench::Bench),
     Import(import::Import),
     Export(export::Export),
@@ -165,6 +169,7 @@ pub fn main() -> ExitCode {
         Verb::Ablation(verb) => (verb.study.machine.json, verb.run("ablation")),
         Verb::Seeds(verb) => (verb.study.machine.json, verb.run("seeds")),
         Verb::Importance(verb) => (verb.machine.json, verb.run()),
+        Verb::Report(verb) => (verb.machine.json, verb.run()),
         Verb::Bench(verb) => (verb.json, verb.run()),
         Verb::Import(verb) => (verb.json, verb.run()),
         Verb::Export(verb) => (verb.json, verb.run()),

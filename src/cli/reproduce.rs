@@ -1,11 +1,11 @@
 //! `zoometry reproduce` and the verb of each of its experiments.
 
 use super::output::{Output, count, duration};
-use super::{Machine, STOP, progress};
+use super::{Machine, STOP, progress, report};
 use clap::Args;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
-use zoometry::study::{Cell, EXPERIMENTS, Header, Protocol, Run, Study, Subject, curve};
+use zoometry::study::{Cell, EXPERIMENTS, Protocol, Run, Study, Subject, curve};
 use zoometry::{Error, Result};
 
 /// Networks of the released zoos that predictors were fitted to.
@@ -15,13 +15,13 @@ const RELEASED: usize = 15_000;
 ///
 /// Half of each zoo's networks are for testing and looked at once; 40 % fit the predictors, 10 % choose the number of trees or
 /// epochs. A network's number is in the same part in every zoo. What is found is kept in --out at once; the same command
-/// continues, also with more zoos. `zoometry report DIR` makes a page of it.
+/// continues, also with more zoos.
 #[derive(Args)]
 pub struct Reproduce {
     /// Only these experiments, joined by commas: table, transfer, architectures, learning-curve, early, ablation, seeds
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     only: Vec<String>,
-    /// Folder for what is found: results.jsonl, results.csv
+    /// Folder for what is found: report.html, results.csv, results.jsonl
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     #[command(flatten)]
@@ -81,18 +81,12 @@ impl Options {
         for path in &self.zoos {
             zoos.push(Subject::open(path, &zoos)?);
         }
-        let header = Header {
-            command: std::env::args().collect::<Vec<_>>().join(" "),
-            program: format!("zoometry {}", env!("CARGO_PKG_VERSION")),
-            protocol,
-            split_seed: self.split_seed,
-        };
+        let header = report::header(protocol, self.split_seed);
         let start = Instant::now();
         let mut run = Run::new(isa, &zoos, header, folder, &STOP)?;
         let bar = progress::steps();
-        let outcome = self.machine.run(|| {
-            run.experiments(names, &mut |done, all, next| progress::step(&bar, done, all, next))
-        });
+        let outcome =
+            self.machine.run(|| run.experiments(names, &mut |done, all, next| progress::step(&bar, done, all, next)));
         bar.finish_and_clear();
         outcome?;
         let mut output = Output::default();
@@ -100,9 +94,16 @@ impl Options {
         if let Some(folder) = folder {
             let csv = folder.join("results.csv");
             write_csv(&csv, &run.study().cells)?;
-            output.line(format!("kept in {}; a page of it: zoometry report {0}", folder.display()));
+            let page = folder.join("report.html");
+            report::write(run.study(), report::TITLE, &page)?;
+            output.line(format!("kept in {}; look at {}", folder.display(), page.display()));
+            output.set("report", &page);
         }
-        output.line(format!("{} scores in {}", count(run.study().cells.len() as u64), duration(start.elapsed().as_secs_f64())));
+        output.line(format!(
+            "{} scores in {}",
+            count(run.study().cells.len() as u64),
+            duration(start.elapsed().as_secs_f64())
+        ));
         output.set("cells", &run.study().cells);
         output.set("stopping", &run.study().stopping);
         output.set("coverage", &run.study().coverage);
@@ -115,19 +116,48 @@ fn write_csv(path: &Path, cells: &[Cell]) -> Result<()> {
     zoometry::bytes::replace(path, |file| {
         let mut table = csv::Writer::from_writer(file);
         table.write_record([
-            "experiment", "fitted", "tested", "input", "predictor", "epoch", "n_train", "draws", "n_test", "r2", "r2_low",
-            "r2_high", "tau", "tau_low", "tau_high", "mse", "mae", "published_r2", "seconds",
+            "experiment",
+            "fitted",
+            "tested",
+            "input",
+            "predictor",
+            "epoch",
+            "n_train",
+            "draws",
+            "n_test",
+            "r2",
+            "r2_low",
+            "r2_high",
+            "tau",
+            "tau_low",
+            "tau_high",
+            "mse",
+            "mae",
+            "published_r2",
+            "seconds",
         ])?;
         for cell in cells {
             let numbers = [
-                cell.score.r2, cell.r2_interval[0], cell.r2_interval[1], cell.score.tau, cell.tau_interval[0],
-                cell.tau_interval[1], cell.score.mse, cell.score.mae,
+                cell.score.r2,
+                cell.r2_interval[0],
+                cell.r2_interval[1],
+                cell.score.tau,
+                cell.tau_interval[0],
+                cell.tau_interval[1],
+                cell.score.mse,
+                cell.score.mae,
             ];
             let optional = |number: Option<String>| number.unwrap_or_default();
             let mut line = vec![
-                cell.experiment.clone(), cell.fitted.clone(), cell.tested.clone(), cell.input.clone(),
-                cell.predictor.clone(), optional(cell.epoch.map(|epoch| epoch.to_string())), cell.n_train.to_string(),
-                cell.draws.to_string(), cell.score.n.to_string(),
+                cell.experiment.clone(),
+                cell.fitted.clone(),
+                cell.tested.clone(),
+                cell.input.clone(),
+                cell.predictor.clone(),
+                optional(cell.epoch.map(|epoch| epoch.to_string())),
+                cell.n_train.to_string(),
+                cell.draws.to_string(),
+                cell.score.n.to_string(),
             ];
             line.extend(numbers.map(|number| number.to_string()));
             line.extend([optional(cell.published_r2.map(|r2| r2.to_string())), cell.seconds.to_string()]);
@@ -234,7 +264,9 @@ fn promise(cells: &[&Cell], output: &mut Output) {
     for (zoo, input) in curves {
         let own = cells.iter().copied().filter(|cell| (&*cell.fitted, &*cell.input) == (zoo, input));
         if let Some(r2) = curve::extrapolate(own, RELEASED) {
-            output.line(format!("  {zoo}, {input}: a power law through these points gives R² {r2:.4} for 15,000 networks"));
+            output.line(format!(
+                "  {zoo}, {input}: a power law through these points gives R² {r2:.4} for 15,000 networks"
+            ));
         }
     }
 }

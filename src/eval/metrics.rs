@@ -1,21 +1,22 @@
 //! Measures of agreement between predictions and targets.
 
-use serde::{Deserialize, Deserializer, Serialize};
+use super::nan::or_nan;
+use serde::{Deserialize, Serialize};
 
 /// All measures for one set of rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Score {
     /// [`r2`]
-    #[serde(deserialize_with = "number")]
+    #[serde(deserialize_with = "or_nan")]
     pub r2: f64,
     /// [`kendall_tau_b`]
-    #[serde(deserialize_with = "number")]
+    #[serde(deserialize_with = "or_nan")]
     pub tau: f64,
     /// [`mse`]
-    #[serde(deserialize_with = "number")]
+    #[serde(deserialize_with = "or_nan")]
     pub mse: f64,
     /// [`mae`]
-    #[serde(deserialize_with = "number")]
+    #[serde(deserialize_with = "or_nan")]
     pub mae: f64,
     /// Number of rows.
     pub n: usize,
@@ -34,16 +35,6 @@ impl Score {
             n: target.len(),
         }
     }
-}
-
-/// JSON has no NaN: it is written as null, and null is read as NaN.
-pub(crate) fn number<'de, D: Deserializer<'de>>(from: D) -> Result<f64, D::Error> {
-    Option::deserialize(from).map(|number| number.unwrap_or(f64::NAN))
-}
-
-/// Two such numbers.
-pub(crate) fn pair<'de, D: Deserializer<'de>>(from: D) -> Result<[f64; 2], D::Error> {
-    <[Option<f64>; 2]>::deserialize(from).map(|pair| pair.map(|number| number.unwrap_or(f64::NAN)))
 }
 
 /// Mean of `f(predicted, target)`; NaN for no rows.

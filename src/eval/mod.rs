@@ -5,6 +5,7 @@ pub mod conformal;
 pub mod importance;
 mod mersenne;
 pub mod metrics;
+pub mod nan;
 pub mod pca;
 pub mod published;
 pub mod search;

@@ -11,8 +11,7 @@ const LEAST: usize = 100;
 /// Source of the law: Hestness et al., *Deep Learning Scaling is Predictable, Empirically* (arXiv 1712.00409).
 pub fn extrapolate<'c>(cells: impl IntoIterator<Item = &'c Cell>, n: usize) -> Option<f64> {
     let usable = cells.into_iter().filter(|cell| cell.n_train >= LEAST && cell.score.r2 < 1.0);
-    let points: Vec<(f64, f64)> =
-        usable.map(|cell| ((cell.n_train as f64).ln(), (1.0 - cell.score.r2).ln())).collect();
+    let points: Vec<(f64, f64)> = usable.map(|cell| ((cell.n_train as f64).ln(), (1.0 - cell.score.r2).ln())).collect();
     let count = points.len() as f64;
     let mean = |get: fn(&(f64, f64)) -> f64| points.iter().map(get).sum::<f64>() / count;
     let (x, y) = (mean(|point| point.0), mean(|point| point.1));

@@ -44,7 +44,11 @@ fn read(path: &Path) -> Result<(Study, u64)> {
     let mut study = Study::default();
     for (number, line) in bytes[..whole].split(|&byte| byte == b'\n').enumerate().filter(|(_, line)| !line.is_empty()) {
         let entry = serde_json::from_slice(line).map_err(|error| {
-            Error::malformed(path, "a study's findings, one JSON object a line", format!("line {}: {error}", number + 1))
+            Error::malformed(
+                path,
+                "a study's findings, one JSON object a line",
+                format!("line {}: {error}", number + 1),
+            )
         })?;
         study.add(entry);
     }
@@ -62,14 +66,18 @@ impl Journal {
     ///
     /// # Errors
     /// [`Error::Io`]; [`Error::Malformed`] for another file of that name; [`Error::Mismatch`] where it is of another protocol,
-    /// another division, or of other networks under a zoo's name.
+    /// another division, or of other networks under a zoo's name; [`Error::Locked`] while another process writes it.
     pub fn open(folder: &Path, header: Header, zoos: &[ZooEntry]) -> Result<Journal> {
         std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
         let path = folder.join(FILE);
-        let (study, whole) = if path.exists() { read(&path)? } else { (Study::default(), 0) };
-        let mut file = OpenOptions::new().create(true).write(true).truncate(false).open(&path);
-        let file = file.as_mut().map_err(|error| Error::io("open", &path)(std::io::Error::from(error.kind())));
-        let mut file = file?.try_clone().map_err(Error::io("open", &path))?;
+        let mut file = OpenOptions::new()
+            .create(true)
+            .write(true)
+            .truncate(false)
+            .open(&path)
+            .map_err(Error::io("open", &path))?;
+        file.try_lock().map_err(|_| Error::Locked { path: path.clone() })?;
+        let (study, whole) = read(&path)?;
         file.set_len(whole).and_then(|()| file.seek(SeekFrom::End(0))).map_err(Error::io("write", &path))?;
         let fresh = whole == 0;
         if !fresh {

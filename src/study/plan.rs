@@ -85,6 +85,12 @@ fn table(zoo: usize, subject: &Subject) -> Vec<Job> {
     pairs.map(|(input, kind)| Job::own("table", zoo, input, kind)).collect()
 }
 
+/// The inputs that matter most with every predictor.
+pub fn brief(zoo: usize) -> Vec<Job> {
+    let pairs = INPUTS.iter().flat_map(|&input| KINDS.map(|kind| (input, kind)));
+    pairs.map(|(input, kind)| Job::own("table", zoo, input, kind)).collect()
+}
+
 /// Whether a zoo of one seed stands beside one of own seeds on the same data: then the latter speaks for the data.
 fn doubled(zoo: usize, zoos: &[Subject]) -> bool {
     let same = |other: &Subject| other.entry.digest == zoos[zoo].entry.digest && other.same_shape(&zoos[zoo]);
@@ -155,7 +161,9 @@ fn ablation(zoo: usize, subject: &Subject) -> Vec<Job> {
 fn seeds(zoo: usize, zoos: &[Subject], train: &[usize]) -> Vec<Job> {
     let like = |other: usize| {
         let (a, b) = (&zoos[zoo].entry, &zoos[other].entry);
-        a.digest == b.digest && a.shared_seed != b.shared_seed && a.checkpoints.last() == b.checkpoints.last()
+        a.digest == b.digest
+            && a.shared_seed != b.shared_seed
+            && a.checkpoints.last() == b.checkpoints.last()
             && zoos[zoo].same_shape(&zoos[other])
     };
     let Some(other) = (0..zoos.len()).find(|&other| like(other)) else { return Vec::new() };

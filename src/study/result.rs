@@ -1,6 +1,6 @@
 //! What a study finds: plain entries, one a line of its journal, that a report is made of.
 
-use crate::eval::{Score, metrics};
+use crate::eval::{Score, nan::or_nan};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -112,10 +112,10 @@ pub struct Cell {
     /// R², τ, MSE, MAE, number of test networks.
     pub score: Score,
     /// Bounds that hold 95 % of the bootstrap replicates of R².
-    #[serde(deserialize_with = "metrics::pair")]
+    #[serde(deserialize_with = "or_nan")]
     pub r2_interval: [f64; 2],
     /// The same of τ.
-    #[serde(deserialize_with = "metrics::pair")]
+    #[serde(deserialize_with = "or_nan")]
     pub tau_interval: [f64; 2],
     /// R² published for the released zoo of this data set, input and predictor: 15,000 networks for fitting, 86 epochs.
     pub published_r2: Option<f64>,
@@ -144,12 +144,16 @@ pub struct StoppingPoint {
     /// Share of the test part's runs that is stopped.
     pub stopped: f64,
     /// Share of all epochs that is saved.
+    #[serde(deserialize_with = "or_nan")]
     pub saved: f64,
     /// Of the stopped, the share that would have ended in the worse half.
+    #[serde(deserialize_with = "or_nan")]
     pub hopeless: f64,
     /// Of the tenth that would have ended best, the share that was stopped.
+    #[serde(deserialize_with = "or_nan")]
     pub best_lost: f64,
     /// The best final accuracy of all less the best of those that went on.
+    #[serde(deserialize_with = "or_nan")]
     pub regret: f64,
 }
 
@@ -161,12 +165,16 @@ pub struct Networks {
     /// Its number.
     pub run: Vec<u32>,
     /// Accuracy on its own training images.
+    #[serde(deserialize_with = "or_nan")]
     pub train_accuracy: Vec<f32>,
     /// Accuracy on the test images.
+    #[serde(deserialize_with = "or_nan")]
     pub test_accuracy: Vec<f32>,
     /// The first two principal components of the standardised statistics.
+    #[serde(deserialize_with = "or_nan")]
     pub map: Vec<[f32; 2]>,
     /// Shares of the variance that these two components hold.
+    #[serde(deserialize_with = "or_nan")]
     pub map_share: [f64; 2],
     /// Predictions for the test part by input, gradient boosting.
     pub predictions: Vec<Predictions>,
@@ -180,6 +188,7 @@ pub struct Predictions {
     /// Which networks, as indices into [`Networks::run`].
     pub network: Vec<usize>,
     /// What it predicted.
+    #[serde(deserialize_with = "or_nan")]
     pub predicted: Vec<f32>,
 }
 
@@ -193,12 +202,15 @@ pub struct Importance {
     /// Names of the columns.
     pub columns: Vec<String>,
     /// Share of the reduction of the training error by the column's cuts.
+    #[serde(deserialize_with = "or_nan")]
     pub gain: Vec<f64>,
     /// Number of its cuts.
     pub split: Vec<u64>,
     /// How far R² on the test part falls when the column is shuffled there, mean of several orders.
+    #[serde(deserialize_with = "or_nan")]
     pub permutation: Vec<f64>,
     /// Mean |SHAP value| on the test part, in units of accuracy.
+    #[serde(deserialize_with = "or_nan")]
     pub shap: Vec<f64>,
     /// Of the columns with the largest mean |SHAP value|: the values themselves.
     pub beeswarm: Vec<Beeswarm>,
@@ -225,8 +237,10 @@ pub struct Coverage {
     /// Share promised.
     pub level: f64,
     /// Share of the test part inside.
+    #[serde(deserialize_with = "or_nan")]
     pub coverage: f64,
     /// Half the width of an interval, in units of accuracy, before it is cut to 0…1.
+    #[serde(deserialize_with = "or_nan")]
     pub reach: f64,
     /// Networks of the test part.
     pub n: usize,

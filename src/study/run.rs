@@ -40,7 +40,13 @@ impl<'a> Run<'a> {
     ///
     /// # Errors
     /// Those of [`Journal::open`].
-    pub fn new(isa: Isa, zoos: &'a [Subject], header: Header, folder: Option<&Path>, stop: &'a Stop) -> Result<Run<'a>> {
+    pub fn new(
+        isa: Isa,
+        zoos: &'a [Subject],
+        header: Header,
+        folder: Option<&Path>,
+        stop: &'a Stop,
+    ) -> Result<Run<'a>> {
         let entries: Vec<_> = zoos.iter().map(|zoo| zoo.entry.clone()).collect();
         let journal = match folder {
             Some(folder) => Journal::open(folder, header, &entries)?,
@@ -65,7 +71,27 @@ impl<'a> Run<'a> {
         let train: Result<Vec<usize>> = self.zoos.iter().map(|zoo| self.train_size(zoo)).collect();
         let train = train?;
         let jobs: Vec<Job> = names.iter().flat_map(|name| plan::jobs(name, self.zoos, &train)).collect();
-        let extras = if names.contains(&"table") { self.zoos.len() } else { 0 };
+        self.jobs(&jobs, &train, names.contains(&"table"), tell)
+    }
+
+    /// What is worth knowing of a zoo at a glance: a small part of the experiment `table`.
+    ///
+    /// # Errors
+    /// Those of [`Run::experiments`].
+    pub fn brief(&mut self, tell: &mut dyn FnMut(usize, usize, &str)) -> Result<()> {
+        let train: Result<Vec<usize>> = self.zoos.iter().map(|zoo| self.train_size(zoo)).collect();
+        let jobs: Vec<Job> = (0..self.zoos.len()).flat_map(plan::brief).collect();
+        self.jobs(&jobs, &train?, true, tell)
+    }
+
+    fn jobs(
+        &mut self,
+        jobs: &[Job],
+        train: &[usize],
+        extras: bool,
+        tell: &mut dyn FnMut(usize, usize, &str),
+    ) -> Result<()> {
+        let extras = if extras { self.zoos.len() } else { 0 };
         let all = jobs.len() + extras;
         for (done, job) in jobs.iter().enumerate() {
             tell(done, all, &format!("{} {} {} {}", job.experiment, self.name(job.fitted), job.input, job.predictor));
@@ -203,7 +229,11 @@ fn draw_parts(parts: &Parts, size: usize, draw: usize) -> Parts {
         table.select(&rows)
     };
     let choosing = ((parts.validation.rows() as f64 * share).ceil() as usize).max(10);
-    Parts { train: subset(&parts.train, 0, size), validation: subset(&parts.validation, 1, choosing), test: Table::default() }
+    Parts {
+        train: subset(&parts.train, 0, size),
+        validation: subset(&parts.validation, 1, choosing),
+        test: Table::default(),
+    }
 }
 
 /// Fits a kind of predictor with its defaults.

@@ -27,11 +27,15 @@ fn point(share: f64, predicted: &[f32], last: &[f32], spent: f64) -> Option<Stop
         order.sort_by(|&a, &b| by[a].total_cmp(&by[b]));
         order
     };
-    let (stopped, going) = { let order = order(predicted); (order[..stop].to_vec(), order[stop..].to_vec()) };
+    let (stopped, going) = {
+        let order = order(predicted);
+        (order[..stop].to_vec(), order[stop..].to_vec())
+    };
     let by_end = order(last);
     let mut place = vec![0; n];
     by_end.iter().enumerate().for_each(|(rank, &run)| place[run] = rank);
-    let among = |runs: &[usize], from: usize, to: usize| runs.iter().filter(|&&run| (from..to).contains(&place[run])).count();
+    let among =
+        |runs: &[usize], from: usize, to: usize| runs.iter().filter(|&&run| (from..to).contains(&place[run])).count();
     let best = (n / 10).max(1);
     let top = |runs: &[usize]| runs.iter().map(|&run| last[run]).fold(f32::NEG_INFINITY, f32::max);
     Some(StoppingPoint {

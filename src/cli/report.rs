@@ -1,0 +1,108 @@
+//! `zoometry report`
+
+use super::output::{self, Output, count};
+use super::{Machine, STOP, progress};
+use clap::Args;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use zoometry::kernels::Isa;
+use zoometry::report;
+use zoometry::study::{FILE, Header, Protocol, Run, Study, Subject};
+use zoometry::{Error, Result};
+
+/// Heading of a study's page.
+pub const TITLE: &str = "What weights tell of accuracy";
+
+/// Make one page of what a study found, or of a zoo
+///
+/// The page needs nothing else, neither other files nor a network nor scripts, and is light or dark as its reader has it.
+#[derive(Args)]
+pub struct Report {
+    /// The folder of a study, or a zoo file
+    #[arg(value_name = "DIR|ZOO")]
+    source: PathBuf,
+    /// The page
+    #[arg(long, value_name = "FILE.html", default_value = "report.html")]
+    out: PathBuf,
+    /// Write the pictures as .svg files to this folder too
+    #[arg(long, value_name = "DIR")]
+    pictures: Option<PathBuf>,
+    /// Heading of the page
+    #[arg(long, value_name = "TEXT")]
+    title: Option<String>,
+    #[command(flatten)]
+    pub machine: Machine,
+}
+
+impl Report {
+    pub fn run(&self) -> Result<Output> {
+        let isa = self.machine.isa()?;
+        let results = self.source.join(FILE);
+        let folder = self.source.is_dir();
+        output::check(&self.out, [&self.source, &results])?;
+        let study = match folder {
+            true => Study::load(&self.source)?,
+            false => self.machine.run(|| of_zoo(isa, &self.source))?,
+        };
+        let name = self.source.file_stem().map_or("zoo".into(), |name| name.to_string_lossy());
+        let title = self.title.clone().unwrap_or_else(|| match folder {
+            true => TITLE.into(),
+            false => format!("The zoo {name}"),
+        });
+        let bytes = write(&study, &title, &self.out)?;
+        let mut output = Output::default();
+        let kilobytes = count(bytes.div_ceil(1000) as u64);
+        output.line(format!("{}: {kilobytes} kB, {}", self.out.display(), contents(&study)));
+        output.set("out", &self.out);
+        output.set("bytes", bytes);
+        if let Some(folder) = &self.pictures {
+            let files = write_pictures(&study, folder)?;
+            output.line(format!("{}: {} pictures", folder.display(), files.len()));
+            output.set("pictures", files);
+        }
+        Ok(output)
+    }
+}
+
+fn contents(study: &Study) -> String {
+    let plural = |n: usize, one: &str| format!("{} {one}{}", count(n as u64), if n == 1 { "" } else { "s" });
+    format!("{}, {}", plural(study.zoos.len(), "zoo"), plural(study.cells.len(), "score"))
+}
+
+/// Writes all pictures; gives their paths.
+fn write_pictures(study: &Study, folder: &Path) -> Result<Vec<PathBuf>> {
+    std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
+    let write = |(name, svg): (String, String)| {
+        let path = folder.join(name);
+        zoometry::bytes::replace(&path, |file| file.write_all(svg.as_bytes()))?;
+        Ok(path)
+    };
+    report::pictures(study).into_iter().map(write).collect()
+}
+
+/// What a zoo alone tells: its networks, a few predictors, what matters to them. Nothing of it is kept.
+pub fn of_zoo(isa: Isa, path: &Path) -> Result<Study> {
+    let zoos = [Subject::open(path, &[])?];
+    let mut run = Run::new(isa, &zoos, header(Protocol::Clean, 0), None, &STOP)?;
+    let bar = progress::steps();
+    let outcome = run.brief(&mut |done, all, next| progress::step(&bar, done, all, next));
+    bar.finish_and_clear();
+    outcome.map(|()| run.study().clone())
+}
+
+/// How a study is made by this command.
+pub fn header(protocol: Protocol, split_seed: u64) -> Header {
+    Header {
+        command: std::env::args().collect::<Vec<_>>().join(" "),
+        program: format!("zoometry {}", env!("CARGO_PKG_VERSION")),
+        protocol,
+        split_seed,
+    }
+}
+
+/// Writes the page of a study; gives its size in bytes.
+pub fn write(study: &Study, title: &str, out: &Path) -> Result<usize> {
+    let page = report::html(study, title);
+    zoometry::bytes::replace(out, |file| file.write_all(page.as_bytes()))?;
+    Ok(page.len())
+}

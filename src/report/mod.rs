@@ -1,0 +1,86 @@
+//! A study as something to look at: one HTML page that needs nothing else, and its pictures as files.
+//!
+//! Each part of the page is a file here that makes a [`page::Section`] of what the study has, or nothing. [`svg`], [`axes`],
+//! [`rows`] and [`heat`] draw, [`palette`] names the colours, [`figure`] puts pictures side by side.
+
+mod accuracy;
+mod axes;
+mod curves;
+mod figure;
+mod heat;
+mod importance;
+mod made;
+mod map;
+mod number;
+mod overview;
+mod page;
+mod palette;
+mod results;
+mod rows;
+mod svg;
+mod transfer;
+mod view;
+
+use crate::study::Study;
+use page::Section;
+use view::View;
+
+/// A part of the report, where the study has something for it.
+type Part = fn(&View) -> Option<Section>;
+
+/// The parts, first to last.
+const PARTS: [Part; 14] = [
+    overview::section,
+    accuracy::section,
+    accuracy::predicted,
+    results::section,
+    transfer::section,
+    transfer::architectures,
+    curves::learning,
+    curves::early,
+    results::ablation,
+    results::seeds,
+    importance::section,
+    map::section,
+    made::coverage,
+    made::section,
+];
+
+fn sections(study: &Study) -> Vec<Section> {
+    let view = View::new(study);
+    PARTS.iter().filter_map(|part| part(&view)).collect()
+}
+
+/// The study as one HTML page: no script, nothing from the network, light or dark as the reader has it.
+pub fn html(study: &Study, title: &str) -> String {
+    let mut sections = sections(study);
+    if sections.is_empty() {
+        let lead = "This study holds no zoo, no score and no picture yet.";
+        sections.push(Section::new("nothing", "Nothing here yet", lead));
+    }
+    let zoos = match study.zoos.len() {
+        0 => String::new(),
+        1 => format!(" One zoo, {}.", networks(study)),
+        n => format!(" {n} zoos, {}.", networks(study)),
+    };
+    let what =
+        "How well the accuracy of small convolutional networks can be told from their weights, without a test image.";
+    page::page(title, &format!("{what}{zoos}"), &sections)
+}
+
+fn networks(study: &Study) -> String {
+    let n: usize = study.zoos.iter().map(|zoo| zoo.networks).sum();
+    format!("{} networks", number::count(n))
+}
+
+/// The pictures of [`html`] as files of their own, white and with explicit colours: names, all different, and contents.
+pub fn pictures(study: &Study) -> Vec<(String, String)> {
+    let mut files: Vec<(String, String)> = Vec::new();
+    for figure in sections(study).iter().flat_map(Section::figures) {
+        let names = std::iter::once(String::new()).chain((2..).map(|number| format!("-{number}")));
+        let mut names = names.map(|suffix| format!("{}{suffix}.svg", figure.name));
+        let name = names.find(|name| files.iter().all(|file| file.0 != *name)).unwrap_or_default();
+        files.push((name, figure.svg()));
+    }
+    files
+}

@@ -1,0 +1,80 @@
+//! The head: what the study looked at and the best that it found.
+
+use super::number;
+use super::page::{Block, Section, table};
+use super::svg::escape;
+use super::view::View;
+use crate::study::{Cell, ZooEntry};
+use std::fmt::Write;
+
+/// Zoos and headline figures.
+pub fn section(view: &View) -> Option<Section> {
+    let tiles = tiles(view);
+    if view.study.zoos.is_empty() && tiles.is_empty() {
+        return None;
+    }
+    let lead = "Each zoo is a set of networks that differ in their hyperparameters and seeds. A predictor is fitted to some of \
+                them and scored on others that it has never seen: R² is the share of the variance of the test accuracy \
+                that it explains, Kendall’s τ says how well it orders the networks (1 perfect, 0 by chance).";
+    let mut section = Section::new("zoos", "The zoos", lead);
+    if !tiles.is_empty() {
+        section = section.with(Block::Html(tiles));
+    }
+    if !view.study.zoos.is_empty() {
+        let head =
+            ["Zoo", "Data set", "#Networks", "#Diverged", "Architecture", "#Weights", "Epochs kept", "Recipe", "#Seed"];
+        let rows: Vec<Vec<String>> = view.study.zoos.iter().map(row).collect();
+        section = section.with(Block::Html(table("", &head, &rows)));
+    }
+    Some(section)
+}
+
+fn row(zoo: &ZooEntry) -> Vec<String> {
+    let epochs: Vec<String> = zoo.checkpoints.iter().map(u32::to_string).collect();
+    let epochs = match epochs.as_slice() {
+        [first, second, .., last] if epochs.len() > 9 => format!("{first}, {second} … {last}"),
+        all => all.join(", "),
+    };
+    let seeds =
+        if zoo.shared_seed { "<small>one for all networks</small>" } else { "<small>own for each network</small>" };
+    vec![
+        escape(&zoo.name),
+        escape(&zoo.dataset),
+        number::count(zoo.networks),
+        number::count(zoo.diverged),
+        escape(&zoo.arch),
+        number::count(zoo.weights),
+        epochs,
+        escape(&zoo.recipe),
+        format!("{}{seeds}", zoo.seed),
+    ]
+}
+
+/// The best score of each zoo as a tile.
+fn tiles(view: &View) -> String {
+    let cells = view.cells("table");
+    let mut tiles = String::new();
+    for zoo in view.zoos(cells.iter().map(|cell| cell.tested.as_str())) {
+        let own = cells.iter().filter(|cell| cell.tested == zoo && cell.fitted == zoo && cell.score.r2.is_finite());
+        if let Some(best) = own.max_by(|a, b| a.score.r2.total_cmp(&b.score.r2)) {
+            tile(&mut tiles, zoo, best);
+        }
+    }
+    if tiles.is_empty() { tiles } else { format!("<div class=\"tiles\">\n{tiles}</div>\n") }
+}
+
+fn tile(text: &mut String, zoo: &str, best: &Cell) {
+    let published = best.published_r2.map_or(String::new(), |r2| format!("; published R² {}", number::score(r2)));
+    let _ = writeln!(
+        text,
+        "<div class=\"tile\"><h3>{}</h3><p class=\"big\"><span>{} <small>R²</small></span> <span>{} <small>τ</small></span></p><p>{}, {}</p>\
+         <p>{} networks for fitting, {} for testing{published}</p></div>",
+        escape(zoo),
+        number::score(best.score.r2),
+        number::score(best.score.tau),
+        escape(&best.input),
+        escape(&best.predictor),
+        number::count(best.n_train),
+        number::count(best.score.n),
+    );
+}

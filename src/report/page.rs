@@ -1,0 +1,124 @@
+//! The page: sections of text, tables and figures in one file that needs nothing else.
+
+use super::figure::Figure;
+use super::palette;
+use super::svg::escape;
+use std::fmt::Write;
+
+/// One part of the report.
+pub struct Section {
+    /// Its anchor: lower case and hyphens.
+    pub id: &'static str,
+    /// Its heading.
+    pub title: &'static str,
+    /// How to read it.
+    pub lead: String,
+    /// What it shows.
+    pub blocks: Vec<Block>,
+}
+
+/// A piece of a section.
+pub enum Block {
+    /// A heading within the section.
+    Heading(String),
+    /// Ready HTML, such as a [`table`].
+    Html(String),
+    /// Pictures.
+    Figure(Figure),
+}
+
+impl Section {
+    /// A section without contents.
+    pub fn new(id: &'static str, title: &'static str, lead: impl Into<String>) -> Section {
+        Section { id, title, lead: lead.into(), blocks: Vec::new() }
+    }
+
+    /// Adds a piece.
+    pub fn with(mut self, block: Block) -> Section {
+        self.blocks.push(block);
+        self
+    }
+
+    /// Its figures.
+    pub fn figures(&self) -> impl Iterator<Item = &Figure> {
+        self.blocks.iter().filter_map(|block| match block {
+            Block::Figure(figure) => Some(figure),
+            _ => None,
+        })
+    }
+
+    fn html(&self) -> String {
+        let mut text = format!(
+            "<section id=\"{}\">\n<h2>{}</h2>\n<p class=\"lead\">{}</p>\n",
+            self.id,
+            self.title,
+            escape(&self.lead)
+        );
+        for block in &self.blocks {
+            match block {
+                Block::Heading(heading) => {
+                    let _ = writeln!(text, "<h3>{}</h3>", escape(heading));
+                }
+                Block::Html(html) => text.push_str(html),
+                Block::Figure(figure) => text.push_str(&figure.html()),
+            }
+        }
+        text + "</section>\n"
+    }
+}
+
+/// A table whose cells are HTML already; a heading that begins with `#` is above numbers.
+pub fn table(caption: &str, head: &[&str], rows: &[Vec<String>]) -> String {
+    let mut text = String::from("<div class=\"scroll\"><table>\n");
+    if !caption.is_empty() {
+        let _ = writeln!(text, "<caption>{}</caption>", escape(caption));
+    }
+    let class = |column: usize| match head.get(column).is_some_and(|name| name.starts_with('#')) {
+        true => " class=\"number\"",
+        false => "",
+    };
+    text.push_str("<thead><tr>");
+    for (column, name) in head.iter().enumerate() {
+        let _ = write!(text, "<th scope=\"col\"{}>{}</th>", class(column), escape(name.trim_start_matches('#')));
+    }
+    text.push_str("</tr></thead>\n<tbody>\n");
+    for row in rows {
+        text.push_str("<tr>");
+        for (column, cell) in row.iter().enumerate() {
+            let _ = match column {
+                0 => write!(text, "<th scope=\"row\">{cell}</th>"),
+                _ => write!(text, "<td{}>{cell}</td>", class(column)),
+            };
+        }
+        text.push_str("</tr>\n");
+    }
+    text + "</tbody>\n</table></div>\n"
+}
+
+/// The whole page.
+pub fn page(title: &str, subtitle: &str, sections: &[Section]) -> String {
+    let title = escape(title);
+    let mut text = format!(
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\" />\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\" />\n\
+         <meta name=\"color-scheme\" content=\"light dark\" />\n<title>{title}</title>\n<style>\n\
+         :root{{{}}}\n@media screen and (prefers-color-scheme:dark){{:root{{{}}}}}\n{}</style>\n</head>\n<body>\n\
+         <header>\n<h1>{title}</h1>\n<p class=\"lead\">{}</p>\n",
+        palette::variables(0),
+        palette::variables(1),
+        include_str!("style.css"),
+        escape(subtitle)
+    );
+    if sections.len() > 1 {
+        text.push_str("<nav aria-label=\"Contents\"><ul>");
+        for section in sections {
+            let _ = write!(text, "<li><a href=\"#{}\">{}</a></li>", section.id, section.title);
+        }
+        text.push_str("</ul></nav>\n");
+    }
+    text.push_str("</header>\n<main>\n");
+    for section in sections {
+        text.push_str(&section.html());
+    }
+    text + "</main>\n</body>\n</html>\n"
+}
