@@ -26,6 +26,7 @@ pub enum Entry {
 
 /// How a study was made.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Header {
     /// The command that began it.
     pub command: String,
