@@ -79,31 +79,11 @@ fn write_pictures(study: &Study, folder: &Path) -> Result<Vec<PathBuf>> {
 
 /// A zoo as a study of what is in it, without any predictor.
 fn from_zoo(zoo: &Zoo) -> Result<Study> {
-    let schema = zoo.schema();
     let finals = zoo.final_rows();
-    let name = zoo.path().file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    let recipe = |key: &str| schema.recipe.get(key);
-    // the last checkpoint of a run tells whether it diverged
-    let ends = zoo.status().iter().skip(schema.checkpoints.len() - 1).step_by(schema.checkpoints.len());
-    let entry = ZooEntry {
-        name: name.clone(),
-        path: zoo.path().display().to_string(),
-        dataset: schema.dataset.clone(),
-        digest: schema.digest.clone(),
-        arch: schema.arch.to_string(),
-        reference: schema.arch.convs == zoometry::cnn::reference_stack(),
-        weights: schema.arch.parameters(),
-        networks: finals.len(),
-        diverged: ends.filter(|&&status| status == Status::Diverged).count(),
-        checkpoints: schema.checkpoints.clone(),
-        recipe: recipe("name").and_then(|name| name.as_str()).unwrap_or("unnamed").into(),
-        seed: schema.seed,
-        shared_seed: recipe("shared_seed").and_then(|shared| shared.as_bool()).unwrap_or(false),
-        program: schema.program.clone(),
-    };
+    let entry = entry(zoo, finals.len());
     let of = |column: &[f32]| finals.iter().map(|&row| column[row]).collect();
     let networks = Networks {
-        zoo: name,
+        zoo: entry.name.clone(),
         run: finals.iter().map(|&row| zoo.run()[row]).collect(),
         train_accuracy: of(zoo.column("train_accuracy")?),
         test_accuracy: of(zoo.test_accuracy()),
@@ -118,4 +98,28 @@ fn from_zoo(zoo: &Zoo) -> Result<Study> {
         networks: vec![networks],
         ..Study::default()
     })
+}
+
+/// What a zoo is made of.
+fn entry(zoo: &Zoo, networks: usize) -> ZooEntry {
+    let schema = zoo.schema();
+    let recipe = |key: &str| schema.recipe.get(key);
+    // the last checkpoint of a run tells whether it diverged
+    let ends = zoo.status().iter().skip(schema.checkpoints.len() - 1).step_by(schema.checkpoints.len());
+    ZooEntry {
+        name: zoo.path().file_stem().unwrap_or_default().to_string_lossy().into_owned(),
+        path: zoo.path().display().to_string(),
+        dataset: schema.dataset.clone(),
+        digest: schema.digest.clone(),
+        arch: schema.arch.to_string(),
+        reference: schema.arch.convs == zoometry::cnn::reference_stack(),
+        weights: schema.arch.parameters(),
+        networks,
+        diverged: ends.filter(|&&status| status == Status::Diverged).count(),
+        checkpoints: schema.checkpoints.clone(),
+        recipe: recipe("name").and_then(|name| name.as_str()).unwrap_or("unnamed").into(),
+        seed: schema.seed,
+        shared_seed: recipe("shared_seed").and_then(|shared| shared.as_bool()).unwrap_or(false),
+        program: schema.program.clone(),
+    }
 }
