@@ -21,9 +21,9 @@ pub fn section(view: &View) -> Option<Section> {
     if zoos.is_empty() {
         return None;
     }
-    let lead = "How many networks of each zoo reach which accuracy on the test images (a share of images, 0…1; the dashed line \
-                is the median), and how that relates to the accuracy on the images that each was trained on: below the \
-                diagonal a network does worse on new images than on its own.";
+    let lead = "How many networks of each zoo reach which accuracy on the test images (a share of images, 0…1; the \
+                dashed line is the median), and how that relates to the accuracy on the images that each was trained \
+                on: below the diagonal a network does worse on new images than on its own.";
     let histograms = zoos.iter().map(|zoo| histogram(zoo)).collect();
     let mut section = Section::new("accuracy", "Accuracy of the networks", lead).with(Block::Figure(Figure::new(
         "accuracy",
@@ -94,9 +94,9 @@ pub fn predicted(view: &View) -> Option<Section> {
     if panels.is_empty() {
         return None;
     }
-    let lead = "Each point is a network that the predictor (gradient boosting) was not fitted to: to the right the accuracy \
-                measured on the test images, upwards the one predicted from the weights. On the diagonal the prediction is \
-                right.";
+    let lead = "Each point is a network that the predictor (gradient boosting) was not fitted to: to the right the \
+                accuracy measured on the test images, upwards the one predicted from the weights. On the diagonal the \
+                prediction is right.";
     let columns = view.networks().map(|zoo| zoo.predictions.len()).max().unwrap_or(1).clamp(1, 4);
     let mut figure = Figure::new("predicted", "Predicted against measured accuracy", panels);
     if columns > 1 {
@@ -124,7 +124,7 @@ fn against(view: &View, zoo: &Networks, predictions: &Predictions) -> Panel {
     });
     if let Some(cell) = cell {
         let (r2, tau) = (number::score(cell.score.r2), number::score(cell.score.tau));
-        plot.note(&format!("R² {r2}   τ {tau}"));
+        plot.note(&format!("R² {r2}, τ {tau}"));
     }
     plot.finish()
 }

@@ -26,9 +26,9 @@ impl Scale {
         scale
     }
 
-    /// Writes its ticks as per cent.
+    /// Writes its ticks as per cent, without the sign.
     pub fn as_percent(&mut self) {
-        self.ticks.iter_mut().for_each(|(value, text)| *text = number::percent(*value, 0));
+        self.ticks.iter_mut().for_each(|(value, text)| *text = number::fixed(100.0 * *value, 0));
     }
 
     /// Between two values, with about so many ticks at round numbers; anything where the values are none.
@@ -154,7 +154,7 @@ impl Plot {
         let panel = Panel::new(title, width, height);
         let (right, bottom) = (width - RIGHT, height - BOTTOM);
         let mut plot = Plot { panel, left, right, top: TOP, bottom, x: x.0, y };
-        plot.panel.title([2.0, 17.0], &shorten(title, width * 0.93, super::svg::TITLE));
+        plot.panel.title([2.0, 17.0], &shorten(title, width * 0.85, super::svg::TITLE));
         let ticks = plot.x.ticks.clone();
         for (value, text) in &ticks {
             let px = plot.px(*value);
@@ -240,7 +240,7 @@ mod tests {
     #[test]
     fn ticks_are_round() {
         assert_eq!(texts(&Scale::share()), ["0.0", "0.2", "0.4", "0.6", "0.8", "1.0"]);
-        assert_eq!(texts(&Scale::percent())[5], "100 %");
+        assert_eq!(texts(&Scale::percent())[5], "100");
         assert_eq!(texts(&Scale::linear(-0.03, 0.11, 4)), ["0.00", "0.05", "0.10"]);
         assert_eq!(texts(&Scale::log(&[600, 25, 50, 48, 100, 0])), ["600", "100", "50", "25"]);
         assert_eq!(texts(&Scale::scores([0.62, f64::NAN])), ["0.6", "0.7", "0.8", "0.9", "1.0"]);

@@ -14,9 +14,9 @@ pub fn learning(view: &View) -> Option<Section> {
     if cells.is_empty() {
         return None;
     }
-    let lead = "How many networks are enough: scores on the same test networks against the number of networks for fitting \
-                (logarithmic). Bands are 95 % intervals; a point with fewer networks than there are is the mean over several \
-                subsets.";
+    let lead = "How many networks are enough: scores on the same test networks against the number of networks for \
+                fitting (logarithmic). Bands are 95 % intervals; a point with fewer networks than there are is the \
+                mean over several subsets.";
     let counts: Vec<usize> = cells.iter().map(|cell| cell.n_train).collect();
     let x = |cell: &Cell| cell.n_train as f64;
     let panels = curves(view, &cells, x, &|| Axis(Scale::log(&counts), "networks for fitting"));
@@ -30,8 +30,8 @@ pub fn early(view: &View) -> Option<Section> {
     if cells.is_empty() && view.study.stopping.is_empty() {
         return None;
     }
-    let lead = "How early the end can be told: scores of the predicted final accuracy against the epoch of the checkpoint that \
-                the predictor saw. Bands are 95 % intervals.";
+    let lead = "How early the end can be told: scores of the predicted final accuracy against the epoch of the \
+                checkpoint that the predictor saw. Bands are 95 % intervals.";
     let mut section = Section::new("early", "Early prediction", lead);
     if !cells.is_empty() {
         let epochs: Vec<f64> = cells.iter().map(|cell| epoch(view, cell)).collect();
@@ -52,10 +52,10 @@ fn epoch(view: &View, cell: &Cell) -> f64 {
     cell.epoch.or_else(last).map_or(f64::NAN, f64::from)
 }
 
-/// Two panels a row, R² and τ of a zoo.
+/// R² and τ of a zoo, of two zoos a row.
 fn pairs(name: &str, title: &str, panels: Vec<Panel>) -> Figure {
     let mut figure = Figure::new(name, title, panels);
-    figure.columns = 2;
+    figure.columns = if figure.panels.len() > 2 { 4 } else { 2 };
     figure
 }
 
@@ -110,10 +110,10 @@ fn stopping(view: &View, section: Section) -> Section {
     if curves.is_empty() {
         return section;
     }
-    let text = "<h3>Stopping hopeless runs</h3>\n<p class=\"lead\">Had the runs with the lowest predicted final accuracy been \
-                stopped at that epoch: to the right the share of all epochs that is saved, upwards the share of the tenth that \
-                ends best that is lost with it. The lower a curve the better; the dashed line is what stopping by lot \
-                costs.</p>\n";
+    let text = "<h3>Stopping hopeless runs</h3>\n<p class=\"lead\">Had the runs with the lowest predicted final \
+                accuracy been stopped at that epoch: to the right the share of all epochs that is saved, upwards the \
+                share of the tenth that ends best that is lost with it. The lower a curve the better; the dashed line \
+                is what stopping by lot costs.</p>\n";
     let name = |input: &str| match input {
         "test_accuracy" => "no predictor: by the accuracy measured then".to_owned(),
         other => other.to_owned(),
@@ -139,14 +139,14 @@ fn stopping(view: &View, section: Section) -> Section {
 }
 
 fn stopping_panel(view: &View, zoo: &str, (epoch, epochs): (u32, u32), curves: &[&Stopping]) -> Panel {
-    let title = format!("{zoo} · stopped at epoch {epoch} of {epochs}");
+    let title = format!("{zoo} · epoch {epoch} of {epochs}");
     let most = 1.0 - f64::from(epoch) / f64::from(epochs.max(1));
     let shown =
         curves.iter().flat_map(|curve| &curve.points).map(|point| point.saved).filter(|saved| saved.is_finite());
     let high = shown.fold(0.05, f64::max);
     let mut x = Scale::linear(0.0, high, 5);
     x.as_percent();
-    let mut plot = Plot::new(&title, Axis(x, "share of all epochs saved"), Axis(Scale::percent(), "best tenth lost"));
+    let mut plot = Plot::new(&title, Axis(x, "epochs saved, % of all"), Axis(Scale::percent(), "best tenth lost, %"));
     if most > 0.0 {
         let end = high.min(most);
         plot.line(&[[0.0, 0.0], [end, end / most]], PLAIN, "4 4");

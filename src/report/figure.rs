@@ -61,7 +61,9 @@ const FONT: &str = "system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-se
 impl Figure {
     /// A figure without a legend.
     pub fn new(name: impl Into<String>, title: impl Into<String>, panels: Vec<Panel>) -> Figure {
+        let wide = panels.iter().any(|panel| panel.width > 320.0);
         let columns = match panels.len() {
+            4 if wide => 2,
             5 | 6 | 9 => 3,
             n => n.clamp(1, 4),
         };
@@ -93,7 +95,9 @@ impl Figure {
         }
         // a panel is not made smaller than can be read, nor much larger than it was drawn
         let widest = self.panels.iter().map(|panel| panel.width).fold(1.0, f64::max);
-        let _ = writeln!(text, r#"<div class="panels" style="--w:{widest:.0}px">"#);
+        // four wide ones stand two by two
+        let least = if self.panels.len() == 4 && widest > 320.0 { 480.0 } else { 0.88 * widest };
+        let _ = writeln!(text, r#"<div class="panels" style="--w:{widest:.0}px;--least:{least:.0}px">"#);
         for panel in &self.panels {
             let (width, height, label) = (panel.width, panel.height, escape(&panel.label));
             let _ = writeln!(

@@ -1,9 +1,9 @@
 //! Whether the intervals keep their promise, and how all of it was made.
 
 use super::number;
-use super::page::{Block, Section, table};
+use super::page::{Block, Section, breakable, table};
 use super::svg::escape;
-use super::view::View;
+use super::view::{View, unique};
 use crate::study::{Coverage, ZooEntry};
 use std::fmt::Write;
 
@@ -12,30 +12,35 @@ pub fn coverage(view: &View) -> Option<Section> {
     if view.study.coverage.is_empty() {
         return None;
     }
-    let lead = "Split-conformal intervals promise to hold the truth for a given share of new networks. Found is the share of the \
-                test networks inside; by chance it lies within the range given in 95 of 100 cases. The interval reaches so far \
-                from the prediction, in units of accuracy.";
-    let head = ["Zoo", "Input", "#Promised", "#Found", "#By chance", "#Interval", "#Networks"];
-    let rows: Vec<Vec<String>> = view.study.coverage.iter().map(row).collect();
+    let lead = "Split-conformal intervals promise to hold the truth for a given share of new networks. The table has \
+                the share of the test networks inside, how far the interval reaches from the prediction in units of \
+                accuracy, and the range in which the share lies by chance in 95 of 100 cases.";
+    let all = &view.study.coverage;
+    let mut levels: Vec<f64> = all.iter().map(|of| of.level).collect();
+    levels.sort_by(f64::total_cmp);
+    levels.dedup();
+    let heads: Vec<String> = levels.iter().map(|level| format!("{} promised", number::percent(*level, 0))).collect();
+    let mut rows: Vec<Vec<String>> = Vec::new();
+    for (zoo, input) in unique(all.iter().map(|of| (&of.zoo, &of.input))) {
+        let found = |level: &f64| all.iter().find(|of| (&of.zoo, &of.input, &of.level) == (zoo, input, level));
+        let cells = levels.iter().map(|level| found(level).map_or_else(|| "–".into(), entry));
+        rows.push([breakable(zoo), breakable(input)].into_iter().chain(cells).collect());
+    }
+    let head: Vec<&str> = ["Zoo", "Input"].into_iter().chain(heads.iter().map(String::as_str)).collect();
     Some(Section::new("intervals", "Prediction intervals", lead).with(Block::Html(table("", &head, &rows))))
 }
 
-fn row(of: &Coverage) -> Vec<String> {
+fn entry(of: &Coverage) -> String {
     let chance = 1.96 * (of.level * (1.0 - of.level) / of.n.max(1) as f64).max(0.0).sqrt();
-    let range = format!(
-        "{} … {}",
-        number::fixed(100.0 * (of.level - chance), 1),
-        number::percent((of.level + chance).min(1.0), 1)
-    );
-    vec![
-        escape(&of.zoo),
-        escape(&of.input),
-        number::percent(of.level, 0),
-        format!("<b>{}</b>", number::percent(of.coverage, 1)),
-        range,
-        format!("± {}", number::fixed(of.reach, 3)),
-        number::count(of.n),
-    ]
+    let (low, high) = (100.0 * (of.level - chance).max(0.0), (of.level + chance).min(1.0));
+    format!(
+        "<b>{}</b> ± {}<small>{} … {} of {} by chance</small>",
+        number::percent(of.coverage, 1),
+        number::fixed(of.reach, 3),
+        number::fixed(low, 1),
+        number::percent(high, 1),
+        number::count(of.n)
+    )
 }
 
 /// Command, program, seeds, digests, files.
@@ -68,6 +73,6 @@ pub fn section(view: &View) -> Option<Section> {
 
 fn file(zoo: &ZooEntry) -> Vec<String> {
     let digest = if zoo.digest.is_empty() { "unknown".into() } else { format!("<code>{}</code>", escape(&zoo.digest)) };
-    let path = format!("<code>{}</code>", escape(&zoo.path));
-    vec![escape(&zoo.name), path, escape(&zoo.program), zoo.seed.to_string(), digest]
+    let path = format!("<code>{}</code>", breakable(&zoo.path));
+    vec![breakable(&zoo.name), path, escape(&zoo.program), zoo.seed.to_string(), digest]
 }

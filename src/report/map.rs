@@ -21,10 +21,10 @@ pub fn section(view: &View) -> Option<Section> {
     if panels.is_empty() {
         return None;
     }
-    let lead = "Each point is a network, placed by the first two principal components of its standardised weight statistics, \
-                without any look at its accuracy; the axes name the share of the variance that each holds. The colour is the \
-                accuracy on the test images: where colours lie in regions, the weights tell the accuracy. The few networks \
-                beyond the axes lie on the border.";
+    let lead = "Each point is a network, placed by the first two principal components of its standardised weight \
+                statistics, without any look at its accuracy; the axes name the share of the variance that each \
+                holds. The colour is the accuracy on the test images: where colours lie in regions, the weights tell \
+                the accuracy. The few networks beyond the axes lie on the border.";
     Some(Section::new("map", "Map of the networks", lead).with(Block::Figure(Figure::new(
         "map",
         "Networks by their weight statistics, coloured by test accuracy",

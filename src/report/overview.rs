@@ -1,7 +1,7 @@
 //! The head: what the study looked at and the best that it found.
 
 use super::number;
-use super::page::{Block, Section, table};
+use super::page::{Block, Section, breakable, table};
 use super::svg::escape;
 use super::view::View;
 use crate::study::{Cell, ZooEntry};
@@ -13,16 +13,16 @@ pub fn section(view: &View) -> Option<Section> {
     if view.study.zoos.is_empty() && tiles.is_empty() {
         return None;
     }
-    let lead = "Each zoo is a set of networks that differ in their hyperparameters and seeds. A predictor is fitted to some of \
-                them and scored on others that it has never seen: R² is the share of the variance of the test accuracy \
-                that it explains, Kendall’s τ says how well it orders the networks (1 perfect, 0 by chance).";
+    let lead = "Each zoo is a set of networks that differ in their hyperparameters and seeds. A predictor is fitted \
+                to some of them and scored on others that it has never seen: R² is the share of the variance of the \
+                test accuracy that it explains, Kendall’s τ says how well it orders the networks (1 perfect, 0 by \
+                chance).";
     let mut section = Section::new("zoos", "The zoos", lead);
     if !tiles.is_empty() {
         section = section.with(Block::Html(tiles));
     }
     if !view.study.zoos.is_empty() {
-        let head =
-            ["Zoo", "Data set", "#Networks", "#Diverged", "Architecture", "#Weights", "Epochs kept", "Recipe", "#Seed"];
+        let head = ["Zoo", "Data set", "#Networks", "Architecture", "Epochs kept", "Recipe", "#Seed"];
         let rows: Vec<Vec<String>> = view.study.zoos.iter().map(row).collect();
         section = section.with(Block::Html(table("", &head, &rows)));
     }
@@ -37,13 +37,15 @@ fn row(zoo: &ZooEntry) -> Vec<String> {
     };
     let seeds =
         if zoo.shared_seed { "<small>one for all networks</small>" } else { "<small>own for each network</small>" };
+    let diverged = match zoo.diverged {
+        0 => String::new(),
+        n => format!("<small>and {} diverged</small>", number::count(n)),
+    };
     vec![
-        escape(&zoo.name),
+        breakable(&zoo.name),
         escape(&zoo.dataset),
-        number::count(zoo.networks),
-        number::count(zoo.diverged),
-        escape(&zoo.arch),
-        number::count(zoo.weights),
+        format!("{}{diverged}", number::count(zoo.networks)),
+        format!("{}<small>{} weights</small>", breakable(&zoo.arch), number::count(zoo.weights)),
         epochs,
         escape(&zoo.recipe),
         format!("{}{seeds}", zoo.seed),
@@ -67,8 +69,8 @@ fn tile(text: &mut String, zoo: &str, best: &Cell) {
     let published = best.published_r2.map_or(String::new(), |r2| format!("; published R² {}", number::score(r2)));
     let _ = writeln!(
         text,
-        "<div class=\"tile\"><h3>{}</h3><p class=\"big\"><span>{} <small>R²</small></span> <span>{} <small>τ</small></span></p><p>{}, {}</p>\
-         <p>{} networks for fitting, {} for testing{published}</p></div>",
+        "<div class=\"tile\"><h3>{}</h3><p class=\"big\"><span>{} <small>R²</small></span> \
+         <span>{} <small>τ</small></span></p><p>{}, {}</p><p>{} networks for fitting, {} for testing{published}</p></div>",
         escape(zoo),
         number::score(best.score.r2),
         number::score(best.score.tau),

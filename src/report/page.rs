@@ -95,6 +95,12 @@ pub fn table(caption: &str, head: &[&str], rows: &[Vec<String>]) -> String {
     text + "</tbody>\n</table></div>\n"
 }
 
+/// A name that may be broken after its signs.
+pub fn breakable(name: &str) -> String {
+    let parts: Vec<String> = name.split_inclusive(['+', '-', ',', ':', '.', '_', '/']).map(escape).collect();
+    parts.join("<wbr />")
+}
+
 /// The whole page.
 pub fn page(title: &str, subtitle: &str, sections: &[Section]) -> String {
     let title = escape(title);

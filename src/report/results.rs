@@ -3,10 +3,10 @@
 use super::axes::Scale;
 use super::figure::{Figure, Key, Mark};
 use super::number;
-use super::page::{Block, Section, table};
+use super::page::{Block, Section, breakable, table};
 use super::palette::{PLAIN, series};
-use super::rows::{self, Bar, Point, bars, points};
-use super::svg::{Panel, escape};
+use super::rows::{Bar, Point, bars, points};
+use super::svg::Panel;
 use super::view::{Measure, View, unique, what};
 use crate::study::Cell;
 
@@ -35,16 +35,14 @@ pub fn section(view: &View) -> Option<Section> {
     let scale = Scale::scores(cells.iter().flat_map(|cell| [cell.score.r2, cell.r2_interval[0]]));
     let zoos = view.zoos(cells.iter().map(|cell| cell.tested.as_str()));
     let of = |zoo: &str| -> Vec<&Cell> { cells.iter().copied().filter(|cell| cell.tested == zoo).collect() };
-    let panels = zoos.iter().map(|zoo| forest(view, zoo, &of(zoo), scale.clone())).collect();
+    let panels = zoos.iter().map(|zoo| forest(view, zoo, &of(zoo), scale.clone(), published)).collect();
     let title = "R² on test networks, by input and predictor";
     section = section.with(Block::Figure(Figure::new("results", title, panels).with(legend)));
-    for zoo in zoos {
-        section = section.with(Block::Html(scores(zoo, &of(zoo), &predictors)));
-    }
-    Some(section)
+    let tables: String = zoos.iter().map(|zoo| scores(zoo, &of(zoo), &predictors)).collect();
+    Some(section.with(Block::Html(format!("<div class=\"tables\">\n{tables}</div>\n"))))
 }
 
-fn forest(view: &View, zoo: &str, cells: &[&Cell], scale: Scale) -> Panel {
+fn forest(view: &View, zoo: &str, cells: &[&Cell], scale: Scale, known: bool) -> Panel {
     let point = |cell: &&Cell| Point {
         value: cell.score.r2,
         interval: Some(cell.r2_interval),
@@ -54,7 +52,9 @@ fn forest(view: &View, zoo: &str, cells: &[&Cell], scale: Scale) -> Panel {
     let row = |input: &str| {
         let cells: Vec<&Cell> = cells.iter().copied().filter(|cell| cell.input == input).collect();
         let mut marks: Vec<Point> = cells.iter().map(point).collect();
+        // its place stays free where nothing is published, so that all panels have the same rows
         let published = cells.iter().filter_map(|cell| cell.published_r2).max_by(f64::total_cmp);
+        let published = published.or(known.then_some(f64::NAN));
         marks.extend(published.map(|value| Point { value, interval: None, colour: PLAIN, hollow: true }));
         (input.to_owned(), marks)
     };
@@ -69,7 +69,7 @@ fn scores(zoo: &str, cells: &[&Cell], predictors: &[&str]) -> String {
     let best = cells.iter().map(|cell| cell.score.r2).filter(|r2| r2.is_finite()).fold(f64::NEG_INFINITY, f64::max);
     let mut rows = Vec::new();
     for input in unique(cells.iter().map(|cell| cell.input.as_str())) {
-        let mut row = vec![escape(input)];
+        let mut row = vec![breakable(input)];
         for predictor in predictors {
             let found = cells.iter().find(|cell| cell.input == input && cell.predictor == *predictor);
             row.push(found.map_or_else(|| "–".into(), |cell| entry(cell, cell.score.r2 == best)));
@@ -85,7 +85,7 @@ fn entry(cell: &Cell, best: bool) -> String {
     let published =
         cell.published_r2.map_or(String::new(), |r2| format!("<small>published R² {}</small>", number::fixed(r2, 4)));
     let text = format!(
-        "<b>{}</b><small>{}</small><small>τ {} · MSE {}</small>{published}",
+        "<b>{}</b><small>{}</small><small>τ {}</small><small>MSE {}</small>{published}",
         number::score(cell.score.r2),
         number::interval(cell.r2_interval),
         number::score(cell.score.tau),
@@ -100,10 +100,12 @@ pub fn ablation(view: &View) -> Option<Section> {
     if cells.is_empty() {
         return None;
     }
-    let lead = "The same predictor on parts of what it could see. Bars are R² on test networks with their 95 % intervals, \
-                rings Kendall’s τ; the longer the bar, the more that part alone tells.";
+    let lead = "The same predictor on parts of what it could see. Bars are R² on test networks with their 95 % \
+                intervals, rings Kendall’s τ; the longer the bar, the more that part alone tells.";
     let all: Vec<Bar> = cells.iter().map(|cell| bar(cell)).collect();
-    let scale = rows::scale(&all, 5);
+    // room for the numbers at the bars' ends
+    let low = all.iter().map(|bar| bar.value).fold(0.0, f64::min).max(-0.5);
+    let scale = Scale::linear(low, 1.24, 5);
     let panel = |zoo: &&str| {
         let mut own: Vec<&Cell> = cells.iter().copied().filter(|cell| cell.tested == **zoo).collect();
         own.sort_by(|a, b| rank(b).total_cmp(&rank(a)));
@@ -131,9 +133,9 @@ pub fn seeds(view: &View) -> Option<Section> {
     if cells.is_empty() {
         return None;
     }
-    let lead = "Where all networks share one seed, as in the released zoo, they also share initial weights, and a predictor may \
-                recognise them in the raw weights. The same inputs on a zoo of own seeds and on one with a shared seed: R², its \
-                95 % interval and Kendall’s τ on test networks.";
+    let lead = "Where all networks share one seed, as in the released zoo, they also share initial weights, and a \
+                predictor may recognise them in the raw weights. The same inputs on a zoo of own seeds and on one \
+                with a shared seed: R², its 95 % interval and Kendall’s τ on test networks.";
     let zoos = view.zoos(cells.iter().map(|cell| cell.tested.as_str()));
     let kind = |zoo: &str| match view.study.zoos.iter().find(|entry| entry.name == zoo) {
         Some(entry) if entry.shared_seed => " (one seed)",
@@ -143,7 +145,7 @@ pub fn seeds(view: &View) -> Option<Section> {
     let heads: Vec<String> = zoos.iter().map(|zoo| format!("{zoo}{}", kind(zoo))).collect();
     let mut rows = Vec::new();
     for name in unique(cells.iter().map(|cell| what(cell))) {
-        let mut row = vec![escape(&name)];
+        let mut row = vec![breakable(&name)];
         for zoo in &zoos {
             let found = cells.iter().find(|cell| cell.tested == *zoo && what(cell) == name);
             row.push(found.map_or_else(|| "–".into(), |cell| seed_entry(cell)));

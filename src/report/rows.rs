@@ -6,10 +6,14 @@ use super::palette::{AXIS, MUTED, TEXT};
 use super::svg::{Anchor, NORMAL, Panel, SMALL, width_of};
 
 /// Room that names may take, and the least.
-const ROOM: (f64, f64) = (46.0, 190.0);
+const ROOM: (f64, f64) = (46.0, 168.0);
 
-/// Width of a picture with names.
-const WIDTH: f64 = 440.0;
+/// Width of a picture of bars, and of one of points.
+const WIDTH: f64 = 380.0;
+const WIDE: f64 = 440.0;
+
+/// Between points of one row.
+const GAP: f64 = 10.5;
 
 /// A bar.
 #[derive(Clone, Debug, PartialEq)]
@@ -63,7 +67,7 @@ pub fn scale(bars: &[Bar], ticks: usize) -> Scale {
     let numbers: Vec<f64> = numbers.flatten().filter(|value| value.is_finite()).collect();
     let high = numbers.iter().copied().fold(0.0, f64::max);
     let low = numbers.iter().copied().fold(0.0, f64::min).max(-high.max(0.1));
-    Scale::linear(low, if high > low { high + 0.12 * (high - low) } else { 1.0 }, ticks)
+    Scale::linear(low, if high > low { high + 0.25 * (high - low) } else { 1.0 }, ticks)
 }
 
 /// A disc or a ring with an interval.
@@ -79,11 +83,11 @@ pub struct Point {
 pub fn points(title: &str, axis: &str, scale: Scale, rows: &[(String, Vec<Point>)]) -> Panel {
     let names: Vec<String> = rows.iter().map(|row| row.0.clone()).collect();
     let most = rows.iter().map(|row| row.1.len()).max().unwrap_or(1).max(1);
-    let step = (13.0 * most as f64 + 8.0).max(26.0);
-    let mut plot = Plot::rows(title, Axis(scale, axis), &names, [WIDTH, step, room(&names)]);
+    let step = (GAP * most as f64 + 8.0).max(26.0);
+    let mut plot = Plot::rows(title, Axis(scale, axis), &names, [WIDE, step, room(&names)]);
     for (number, (_, points)) in rows.iter().enumerate() {
         for (place, point) in points.iter().enumerate().filter(|(_, point)| point.value.is_finite()) {
-            let share = (place as f64 + 0.5 - points.len() as f64 / 2.0) * 13.0 / step;
+            let share = (place as f64 + 0.5 - points.len() as f64 / 2.0) * GAP / step;
             let y = plot.py(number as f64 + 0.5 + share);
             if let Some(interval) = point.interval.filter(|ends| ends.iter().all(|end| end.is_finite())) {
                 let [low, high] = interval.map(|value| plot.px(value));

@@ -16,9 +16,10 @@ pub fn section(view: &View) -> Option<Section> {
     if cells.is_empty() {
         return None;
     }
-    let lead = "Each row is the zoo that a predictor was fitted to, each column the zoo whose test networks it was scored on; the \
-                brighter or greener a cell, the higher the score, and cells below 0 have a colour of their own. High τ with \
-                low R² means that the order of the networks carries over though the accuracies themselves are other ones.";
+    let lead = "Each row is the zoo that a predictor was fitted to, each column the zoo whose test networks it was \
+                scored on; the brighter or greener a cell, the higher the score, and cells below 0 have a colour of \
+                their own. High τ with low R² means that the order of the networks carries over though the accuracies \
+                themselves are other ones.";
     let fitted = view.zoos(cells.iter().map(|cell| cell.fitted.as_str()));
     let tested = view.zoos(cells.iter().map(|cell| cell.tested.as_str()));
     let mut panels = Vec::new();
@@ -42,9 +43,9 @@ pub fn architectures(view: &View) -> Option<Section> {
     if cells.is_empty() {
         return None;
     }
-    let lead = "Rows are zoos of other widths and depths. Discs: fitted to another zoo, of the reference’s shape, which is named in \
-                brackets where there are several. Rings: fitted to networks of the row’s own zoo. Lines are 95 % intervals; the \
-                nearer disc and ring, the less is lost by the other shape.";
+    let lead = "Rows are zoos of other widths and depths. Discs: fitted to another zoo, of the reference’s shape, \
+                which is named in brackets where there are several. Rings: fitted to networks of the row’s own zoo. \
+                Lines are 95 % intervals; the nearer disc and ring, the less is lost by the other shape.";
     let mut legend: Vec<Key> = unique(cells.iter().map(|cell| cell.input.as_str()))
         .into_iter()
         .map(|input| Key::new(Mark::Line, view.colour(input), input))
