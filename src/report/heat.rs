@@ -27,7 +27,7 @@ pub fn heat(title: &str, rows: &[&str], columns: &[&str], value: impl Fn(&str, &
     for (column, name) in columns.iter().enumerate() {
         let x = ROOM + (column as f64 + 0.5) * width;
         match flat {
-            true => panel.text([x, top - 8.0], Anchor::Middle, NORMAL, TEXT, &name),
+            true => panel.text([x, top - 8.0], Anchor::Middle, NORMAL, TEXT, name),
             false => panel.turned([x + 3.0, top - 8.0], Anchor::Start, -50.0, TEXT, &shorten(name, TURNED, NORMAL)),
         }
     }

@@ -262,7 +262,7 @@ fn importance(dice: &mut Dice, zoo: &str, input: &str, width: usize, tested: usi
     first.sort_by(|&a, &b| weight[b].total_cmp(&weight[a]));
     let row = |dice: &mut Dice, k: usize| {
         let rank: Vec<f32> = (0..tested).map(|n| n as f32 / tested as f32).collect();
-        let sign = if k % 3 == 0 { -1.0 } else { 1.0 };
+        let sign = if k.is_multiple_of(3) { -1.0 } else { 1.0 };
         let value = |rank: &f32| {
             (sign * 0.12 * weight[k] * (f64::from(*rank) * 3.0 - 1.2).tanh() + 0.006 * dice.0.normal()) as f32
         };

@@ -47,7 +47,7 @@ fn well_formed(text: &str) {
         match tag.strip_prefix('/') {
             Some(closed) => assert_eq!(open.pop(), Some(closed), "</{closed}>"),
             None => {
-                assert!(tag.matches('"').count() % 2 == 0, "<{tag}>");
+                assert!(tag.matches('"').count().is_multiple_of(2), "<{tag}>");
                 assert_eq!(tag.matches("=\"").count() * 2, tag.matches('"').count(), "<{tag}>");
                 if !tag.ends_with('/') {
                     open.push(name);
