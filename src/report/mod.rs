@@ -1,7 +1,7 @@
 //! A study as something to look at: one HTML page that needs nothing else, and its pictures as files.
 //!
-//! Each part of the page is a file here that makes a `page::Section` of what the study has, or nothing. `svg`, `axes`,
-//! `rows` and `heat` draw, `palette` names the colours, `figure` puts pictures side by side.
+//! Each part of the page is a file here that makes a `page::Section` of what the study has, or nothing. `svg`, `axes`, `rows`
+//! and `heat` draw, `palette` names the colours, `figure` puts pictures side by side.
 
 mod accuracy;
 mod axes;
