@@ -46,8 +46,21 @@ const PARTS: [Part; 14] = [
     made::section,
 ];
 
+/// The percentiles that a key names where it means the usual ones.
+const USUAL: &str = "-qts:0,25,50,75,100";
+
+/// The study with keys short enough for a picture: the usual percentiles go without saying.
+fn shortened(study: &Study) -> Study {
+    let mut study = study.clone();
+    let cells = study.cells.iter_mut().map(|cell| &mut cell.input);
+    let stopping = study.stopping.iter_mut().map(|stopping| &mut stopping.input);
+    cells.chain(stopping).for_each(|input| *input = input.replace(USUAL, ""));
+    study
+}
+
 fn sections(study: &Study) -> Vec<Section> {
-    let view = View::new(study);
+    let study = shortened(study);
+    let view = View::new(&study);
     PARTS.iter().filter_map(|part| part(&view)).collect()
 }
 

@@ -135,19 +135,25 @@ pub fn seeds(view: &View) -> Option<Section> {
     }
     let lead = "Where all networks share one seed, as in the released zoo, they also share initial weights, and a \
                 predictor may recognise them in the raw weights. The same inputs on a zoo of own seeds and on one \
-                with a shared seed: R², its 95 % interval and Kendall’s τ on test networks.";
-    let zoos = view.zoos(cells.iter().map(|cell| cell.tested.as_str()));
+                with a shared seed, each fitted to as many networks; last, a predictor of one on networks of the other: \
+                R², its 95 % interval and Kendall’s τ on test networks.";
     let kind = |zoo: &str| match view.study.zoos.iter().find(|entry| entry.name == zoo) {
-        Some(entry) if entry.shared_seed => " (one seed)",
-        Some(_) => " (own seeds)",
-        None => "",
+        Some(entry) if entry.shared_seed => "one seed",
+        _ => "own seeds",
     };
-    let heads: Vec<String> = zoos.iter().map(|zoo| format!("{zoo}{}", kind(zoo))).collect();
+    let mut pairs = unique(cells.iter().map(|cell| (cell.fitted.as_str(), cell.tested.as_str())));
+    pairs.sort_by_key(|(fitted, tested)| fitted != tested);
+    let heads = pairs.iter().map(|&(fitted, tested)| match fitted == tested {
+        true => format!("{} ({fitted})", kind(fitted)),
+        false => format!("{} → {}", kind(fitted), kind(tested)),
+    });
+    let heads: Vec<String> = heads.collect();
     let mut rows = Vec::new();
     for name in unique(cells.iter().map(|cell| what(cell))) {
         let mut row = vec![breakable(&name)];
-        for zoo in &zoos {
-            let found = cells.iter().find(|cell| cell.tested == *zoo && what(cell) == name);
+        for pair in &pairs {
+            let mut own = cells.iter().filter(|cell| (cell.fitted.as_str(), cell.tested.as_str()) == *pair);
+            let found = own.find(|cell| what(cell) == name);
             row.push(found.map_or_else(|| "–".into(), |cell| seed_entry(cell)));
         }
         rows.push(row);
