@@ -4,9 +4,11 @@
 mod common;
 use common::{fail, run, scratch, succeed};
 use std::path::Path;
+use zoometry::cnn::Arch;
 use zoometry::dataset::{Dataset, glyphs};
+use zoometry::features::{Input, Networks};
 use zoometry::gpu::{Gpu, adapters};
-use zoometry::kernels::Isa;
+use zoometry::kernels::{Isa, activation::Activation};
 use zoometry::par::Stop;
 use zoometry::train::{self, Cpu, Event, Executor, Job, space::Recipe};
 use zoometry::zoo::{Status, Zoo};
@@ -105,6 +107,41 @@ fn a_zoo_is_continued_on_the_other_device() {
     assert_eq!(zoo.final_rows().len(), 6);
     for (row, weights) in kept.iter().zip(rows) {
         assert_eq!(zoo.weights(*row), weights, "a row that was there was changed");
+    }
+}
+
+#[test]
+fn statistics_of_a_card_are_those_of_the_cpu() {
+    if !card_is_there() {
+        return;
+    }
+    let convs = ["7s2", "5s1same", "4s1"].map(|conv| conv.parse().unwrap()).to_vec();
+    let arch = Arch::new(9, 9, convs, 3).unwrap();
+    let (parameters, networks) = (arch.parameters(), 70);
+    let mut state = 1u32;
+    let mut noise = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) as f32 / (1 << 23) as f32 - 1.0
+    };
+    let mut weights: Vec<f32> = (0..networks * parameters).map(|_| noise() * noise()).collect();
+    // the last but one has equal weights, the last one that is not a number
+    weights[(networks - 2) * parameters..(networks - 1) * parameters].fill(0.25);
+    weights[(networks - 1) * parameters + 3] = f32::NAN;
+    let networks = Networks::Loose { arch: &arch, weights: &weights, activation: Some(Activation::Relu) };
+    let (gpu, isa) = (Gpu::open(None).unwrap(), Isa::detect());
+    for key in ["wstats", "probes+wstats-pooled", "wstats-glob+wstats-layers:1,3-qts:0,25,50,75,100+wnorm-layers:0-l1"]
+    {
+        let input: Input = key.parse().unwrap();
+        let (cpu, card) = (input.table(isa, &networks).unwrap(), input.table_on(&gpu, isa, &networks).unwrap());
+        assert_eq!((&cpu.columns, &cpu.group), (&card.columns, &card.group));
+        for (index, (cpu, card)) in cpu.x.iter().zip(&card.x).enumerate() {
+            let close = (cpu - card).abs() <= 1e-6 || (cpu.is_nan() && card.is_nan());
+            assert!(close, "{key}, number {index}: {cpu} {card}");
+        }
+    }
+    for wrong in ["probes", "wstats-layers:0-qts:10,90"] {
+        let text = wrong.parse::<Input>().unwrap().table_on(&gpu, isa, &networks).unwrap_err().to_string();
+        assert!(text.contains("graphics card") && text.contains(wrong), "{text}");
     }
 }
 

@@ -1,14 +1,17 @@
-//! `--device` and `--adapter`: where networks are trained.
+//! `--device` and `--adapter`: where networks are trained and statistics of weights computed.
 
-use super::output::Output;
+use super::output::{self, Output};
 use clap::Args;
+use zoometry::features::{Input, Networks};
+use zoometry::kernels::Isa;
+use zoometry::table::Table;
 use zoometry::train::{Cpu, Executor, Job};
 use zoometry::{Error, Result};
 
-/// Where networks are trained.
+/// Where the work is done.
 #[derive(Args)]
 pub struct Device {
-    /// Where to train: cpu, gpu, or auto (a card if there is one that suffices, else the CPU)
+    /// Where to compute: cpu, gpu, or auto (a card if there is one that suffices, else the CPU)
     #[arg(long, value_name = "DEVICE", default_value = "cpu")]
     device: String,
     /// Which card: a part of its name, or its number in `zoometry info --devices` [default: the strongest]
@@ -28,13 +31,31 @@ impl Device {
 
     /// The executor for a job; says on stderr which device it is unless that was given.
     pub fn executor(&self, job: &Job) -> Result<Box<dyn Executor>> {
+        let cpu = || -> Result<Box<dyn Executor>> { Ok(Box::new(Cpu)) };
+        self.choose("training", cpu, |adapter, software| card::executor(adapter, software, job))
+    }
+
+    /// An input's columns; says on stderr which device computes them unless that was given.
+    pub fn table(&self, input: &Input, isa: Isa, networks: &Networks) -> Result<Table> {
+        let cpu = || input.table(isa, networks);
+        self.choose("computing", cpu, |adapter, software| card::table(adapter, software, input, isa, networks))
+    }
+
+    /// Calls `cpu`, or `card` with the adapter's name and whether one that is only a program will do.
+    fn choose<T>(
+        &self,
+        doing: &str,
+        cpu: impl FnOnce() -> Result<T>,
+        card: impl FnOnce(Option<&str>, bool) -> Result<T>,
+    ) -> Result<T> {
+        let adapter = self.adapter.as_deref();
         match self.device.as_str() {
-            "cpu" => Ok(Box::new(Cpu)),
-            "gpu" => card(self.adapter.as_deref(), job, true),
-            _ => match card(self.adapter.as_deref(), job, self.adapter.is_some()) {
+            "cpu" => cpu(),
+            "gpu" => card(adapter, true),
+            _ => match card(adapter, adapter.is_some()) {
                 Err(error @ Error::Device { .. }) => {
-                    eprintln!("training on the CPU: {error}");
-                    Ok(Box::new(Cpu))
+                    output::tell(format!("{doing} on the CPU: {error}"));
+                    cpu()
                 }
                 other => other,
             },
@@ -42,22 +63,48 @@ impl Device {
     }
 }
 
-/// A card as executor; one that is only a program where `software` allows it.
 #[cfg(feature = "gpu")]
-fn card(adapter: Option<&str>, job: &Job, software: bool) -> Result<Box<dyn Executor>> {
-    let gpu = zoometry::gpu::Gpu::open(adapter)?;
-    if gpu.adapter().software && !software {
-        return Err(gpu.fail("it is a program on this processor, slower than the CPU itself"));
+mod card {
+    //! Work on a card; on one that is only a program where `software` allows it.
+
+    use super::*;
+    use zoometry::gpu::Gpu;
+
+    fn open(adapter: Option<&str>, software: bool) -> Result<Gpu> {
+        let gpu = Gpu::open(adapter)?;
+        match gpu.adapter().software && !software {
+            true => Err(gpu.fail("it is a program on this processor, slower than the CPU itself")),
+            false => Ok(gpu),
+        }
     }
-    let executor = zoometry::train::gpu::Executor::new(gpu, job)?;
-    eprintln!("training on {}", executor.describe());
-    Ok(Box::new(executor))
+
+    pub fn executor(adapter: Option<&str>, software: bool, job: &Job) -> Result<Box<dyn Executor>> {
+        let executor = zoometry::train::gpu::Executor::new(open(adapter, software)?, job)?;
+        output::tell(format!("training on {}", executor.describe()));
+        Ok(Box::new(executor))
+    }
+
+    pub fn table(adapter: Option<&str>, software: bool, input: &Input, isa: Isa, networks: &Networks) -> Result<Table> {
+        let gpu = open(adapter, software)?;
+        let table = input.table_on(&gpu, isa, networks)?;
+        output::tell(format!("statistics computed on {}", gpu.adapter().name));
+        Ok(table)
+    }
 }
 
-/// There are no cards in this build.
 #[cfg(not(feature = "gpu"))]
-fn card(_: Option<&str>, _: &Job, _: bool) -> Result<Box<dyn Executor>> {
-    Err(missing())
+mod card {
+    //! There are no cards in this build.
+
+    use super::*;
+
+    pub fn executor(_: Option<&str>, _: bool, _: &Job) -> Result<Box<dyn Executor>> {
+        Err(missing())
+    }
+
+    pub fn table(_: Option<&str>, _: bool, _: &Input, _: Isa, _: &Networks) -> Result<Table> {
+        Err(missing())
+    }
 }
 
 /// Why there is no card.

@@ -1,5 +1,6 @@
 //! `zoometry features`
 
+use super::device::Device;
 use super::output::{self, Output, count, duration};
 use super::{Machine, select};
 use clap::Args;
@@ -28,11 +29,14 @@ pub struct Features {
     #[arg(long, value_name = "E")]
     epoch: Option<u32>,
     #[command(flatten)]
+    device: Device,
+    #[command(flatten)]
     pub machine: Machine,
 }
 
 impl Features {
     pub fn run(&self) -> Result<Output> {
+        self.device.check()?;
         let isa = self.machine.isa()?;
         let input = super::input(self.input.as_deref())?;
         if let Some(out) = &self.out {
@@ -41,7 +45,7 @@ impl Features {
         let zoo = Zoo::open(&self.zoo)?;
         let rows = select::rows(&zoo, &self.zoo, self.epoch)?;
         let start = Instant::now();
-        let table = self.machine.run(|| input.table(isa, &Networks::Zoo { zoo: &zoo, rows: &rows }))?;
+        let table = self.machine.run(|| self.device.table(&input, isa, &Networks::Zoo { zoo: &zoo, rows: &rows }))?;
         let seconds = start.elapsed().as_secs_f64();
         let mut output = Output::default();
         output.set("rows", table.rows());

@@ -183,8 +183,39 @@ impl Input {
     /// [`Error::Invalid`] for a layer that the networks do not have, a column that comes twice, or where the networks lack
     /// what the input needs.
     pub fn table(&self, isa: Isa, networks: &Networks) -> Result<Table> {
-        let parts: Result<Vec<Box<dyn Part + '_>>> = self.keys.iter().map(|key| key.part(isa, networks)).collect();
-        let parts = parts?;
+        self.assemble(&self.parts(isa, networks)?, networks)
+    }
+
+    /// [`Input::table`] with the statistics of weights computed on a card, everything else on rayon's threads.
+    ///
+    /// Minima and maxima are the CPU's; quantiles, standard deviations and means differ from its in their rounding.
+    ///
+    /// # Errors
+    /// As [`Input::table`]; [`Error::Invalid`] where nothing of the input is for a card, [`Error::Device`] where it fails.
+    #[cfg(feature = "gpu")]
+    pub fn table_on(&self, gpu: &crate::gpu::Gpu, isa: Isa, networks: &Networks) -> Result<Table> {
+        let mut parts = self.parts(isa, networks)?;
+        let mut there = false;
+        for part in &mut parts {
+            if let Some(computed) = part.on_card(gpu)? {
+                *part = Box::new(computed);
+                there = true;
+            }
+        }
+        if !there {
+            let expected = "one with statistics of weights whose percentiles are 0,25,50,75,100";
+            return Err(Error::invalid("input for a graphics card", expected, self));
+        }
+        self.assemble(&parts, networks)
+    }
+
+    /// What computes the columns of each key.
+    fn parts<'n>(&'n self, isa: Isa, networks: &'n Networks<'n>) -> Result<Vec<Box<dyn Part + 'n>>> {
+        self.keys.iter().map(|key| key.part(isa, networks)).collect()
+    }
+
+    /// The table of some columns.
+    fn assemble(&self, parts: &[Box<dyn Part + '_>], networks: &Networks) -> Result<Table> {
         let columns: Vec<Vec<String>> = parts.iter().map(|part| part.columns()).collect();
         let widths: Vec<usize> = columns.iter().map(Vec::len).collect();
         let columns = columns.concat();

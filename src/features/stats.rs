@@ -5,6 +5,8 @@
 //! A column is named `layer.tensor.statistic`, layers from 1 as papers count them: `conv1.bias.min`, `conv1.bias.q25` …
 //! `conv2.kernel.std` … `dense.kernel.mean`; another percentile is `q2.5`.
 
+#[cfg(feature = "gpu")]
+use super::card::{self, Computed};
 use super::{Networks, Part, Worker, tensors};
 use crate::kernels::{Isa, quantile, reduce};
 use std::ops::Range;
@@ -100,17 +102,20 @@ impl<'n> Stats<'n> {
             *value = if moments.min.is_nan() { f32::NAN } else { percentile(sorted, p) };
         }
     }
+}
 
-    /// The mean of the statistics of several windows.
-    fn average(&self, weights: &[f32], windows: &[Range<usize>], scratch: &mut [f32], values: &mut [f32]) {
-        let mut sums = vec![0.0; values.len()];
-        for window in windows {
-            self.fill(&weights[window.clone()], scratch, values);
-            sums.iter_mut().zip(values.iter()).for_each(|(sum, &value)| *sum += f64::from(value));
-        }
-        // no window: 0/0 is NaN, a missing value
-        values.iter_mut().zip(sums).for_each(|(value, sum)| *value = (sum / windows.len() as f64) as f32);
+/// Fills `values` for each of `windows` and leaves their mean there.
+fn average<W>(windows: &[W], values: &mut [f32], mut fill: impl FnMut(&W, &mut [f32])) {
+    if let [window] = windows {
+        return fill(window, values);
     }
+    let mut sums = vec![0.0; values.len()];
+    for window in windows {
+        fill(window, values);
+        sums.iter_mut().zip(values.iter()).for_each(|(sum, &value)| *sum += f64::from(value));
+    }
+    // no window: 0/0 is NaN, a missing value
+    values.iter_mut().zip(sums).for_each(|(value, sum)| *value = (sum / windows.len() as f64) as f32);
 }
 
 impl Part for Stats<'_> {
@@ -125,12 +130,29 @@ impl Part for Stats<'_> {
         Box::new(move |network, values| {
             let weights = self.networks.weights(network);
             for ((_, windows), values) in self.sets.iter().zip(values.chunks_exact_mut(self.percentiles.len() + 2)) {
-                match &windows[..] {
-                    [window] => self.fill(&weights[window.clone()], &mut scratch, values),
-                    windows => self.average(weights, windows, &mut scratch, values),
-                }
+                average(windows, values, |window, values| self.fill(&weights[window.clone()], &mut scratch, values));
             }
         })
+    }
+
+    #[cfg(feature = "gpu")]
+    fn on_card(&self, gpu: &crate::gpu::Gpu) -> crate::Result<Option<Computed>> {
+        if self.percentiles != PERCENTILES {
+            return Ok(None);
+        }
+        let windows: Vec<Range<usize>> = self.sets.iter().flat_map(|(_, windows)| windows).cloned().collect();
+        let found = card::statistics_of(gpu, self.isa, self.networks, &windows)?;
+        let mut values = Vec::with_capacity(self.networks.count() * 7 * self.sets.len());
+        for mut network in found.chunks(windows.len().max(1)) {
+            for (_, windows) in &self.sets {
+                let (own, rest) = network.split_at(windows.len());
+                let mut set = [0.0; 7];
+                average(own, &mut set, |found, values| values.copy_from_slice(found));
+                values.extend(set);
+                network = rest;
+            }
+        }
+        Ok(Some(Computed { columns: self.columns(), values }))
     }
 }
 
