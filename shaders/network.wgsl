@@ -62,14 +62,14 @@ struct Network {
     key: vec2u,         // seed
     state: u32,         // place of its weights in `state`, in quads
     order: u32,         // place of its next image in `order`
-    images: u32,        // evaluation: number of images
+    images: u32,        // evaluation: number of images; training: where the images of a batch end that are looked at
     steps: u32,         // training: number of steps
     step: u32,          // training: steps made before
     rates: u32,         // training: place of its first rate in `rates`
     l2: f32,            // 2λ
     slot: u32,
     maps: u32,          // training: place of its part of `maps`
-    unused: u32,
+    begin: u32,         // training: the first image of a batch that is looked at
 }
 
 @group(0) @binding(0) var<uniform> job: Job;
@@ -89,6 +89,15 @@ var<private> corner: u32;
 var<workgroup> kept: array<u32, WORDS>;
 var<workgroup> sources: array<u32, MOST_TILE>;
 var<workgroup> labels: array<u32, MOST_TILE>;
+
+/// Whether loops still go round: a driver that ends them early, as lavapipe does after 65,535 iterations of all loops of an
+/// invocation, ends this one too, after its first round.
+/// `n` is only known when the shader runs.
+fn alive(n: u32) -> bool {
+    var k = 0u;
+    for (; k < n; k++) {}
+    return k == n;
+}
 
 /// Where the one zero lies: taps outside a map read it.
 fn nothing() -> u32 {

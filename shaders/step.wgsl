@@ -23,8 +23,8 @@ const DIVERGED = 1e30;
 /// The learning rate of every step, for Adam with its correction.
 @group(0) @binding(5) var<storage, read> rates: array<f32>;
 @group(0) @binding(6) var<storage, read_write> gradients: array<vec4f>;
-/// The last batch's loss, of each slot.
-@group(0) @binding(7) var<storage, read_write> outcomes: array<f32>;
+/// Of each slot the last batch's loss (the bits of an f32), and how many images were looked at, 0 where loops ended early.
+@group(0) @binding(7) var<storage, read_write> outcomes: array<vec2u>;
 
 var<workgroup> losses: array<f32, MOST_TILE>;
 var<workgroup> stop: u32;
@@ -440,17 +440,20 @@ fn optimize(me: u32, network: Network, gradient: u32, rate: f32) {
     }
 }
 
-/// Makes the steps of every network, one workgroup each; stops a network whose loss is no longer finite.
+/// Makes the steps of every network, one workgroup each; stops a network whose loss is no longer finite. Where a dispatch looks
+/// at a part of a batch alone, the one with its end moves the weights.
 @compute @workgroup_size(WIDTH)
 fn train(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) me: u32) {
     let network = networks[group.x];
     corner = network.maps;
     let gradient = network.slot * job.gradients;
     let scale = 1.0 / f32(job.batch);
+    var sum = 0.0;
+    var seen = 0u;
     for (var s = 0u; s < network.steps; s++) {
         var loss = 0.0;
-        for (var first = 0u; first < job.batch; first += job.tile) {
-            let images = min(job.tile, job.batch - first);
+        for (var first = network.begin; first < network.images; first += job.tile) {
+            let images = min(job.tile, network.images - first);
             gather(me, network.order + s * job.batch + first, images);
             if (network.threshold > 0u) {
                 draw(me, network, network.step + s, first, images);
@@ -464,24 +467,29 @@ fn train(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) m
             storageBarrier();
             workgroupBarrier();
             backward(me, network, gradient, images, first == 0u);
+            seen += images;
         }
         if (me < MOST_TILE) {
             losses[me] = loss;
         }
         storageBarrier();
         workgroupBarrier();
-        optimize(me, network, gradient, rates[network.rates + s]);
+        if (network.images == job.batch) {
+            optimize(me, network, gradient, rates[network.rates + s]);
+        }
         if (me == 0u) {
-            var sum = 0.0;
+            sum = select(0.0, bitcast<f32>(outcomes[network.slot].x), network.begin > 0u);
             for (var n = 0u; n < MOST_TILE; n++) {
                 sum += losses[n];
             }
-            outcomes[network.slot] = sum;
             stop = select(1u, 0u, sum < DIVERGED);
         }
         storageBarrier();
         if (workgroupUniformLoad(&stop) != 0u) {
             break;
         }
+    }
+    if (me == 0u) {
+        outcomes[network.slot] = vec2u(bitcast<u32>(sum), select(0u, seen, alive(job.classes + 2u)));
     }
 }

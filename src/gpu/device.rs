@@ -18,7 +18,13 @@ pub struct Limits {
     pub binding_bytes: u64,
     /// Workgroups in a row of a dispatch.
     pub groups: usize,
+    /// Iterations that the loops of an invocation may make together in a dispatch, where there is a limit: lavapipe leaves
+    /// every loop after that and says nothing.
+    pub iterations: Option<usize>,
 }
+
+/// `LP_MAX_TGSI_LOOP_ITERATIONS` of Mesa's gallivm, which runs the shaders of lavapipe.
+const LAVAPIPE_ITERATIONS: usize = 65_535;
 
 /// A card with its driver.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -29,6 +35,8 @@ pub struct Adapter {
     pub name: String,
     /// `vulkan`, `metal` or `dx12`.
     pub backend: String,
+    /// Its driver and the driver's version, as far as the driver tells.
+    pub driver: String,
     /// Whether it is a program on the processor that behaves like a card.
     pub software: bool,
     /// What it allows.
@@ -40,16 +48,19 @@ pub struct Adapter {
 impl Adapter {
     fn new(index: usize, adapter: &wgpu::Adapter) -> Adapter {
         let (info, limits) = (adapter.get_info(), adapter.limits());
+        let software = info.device_type == wgpu::DeviceType::Cpu;
         Adapter {
             index,
             name: info.name,
             backend: info.backend.to_str().to_owned(),
-            software: info.device_type == wgpu::DeviceType::Cpu,
+            driver: format!("{} {}", info.driver, info.driver_info).trim().to_owned(),
+            software,
             limits: Limits {
                 workgroup_bytes: limits.max_compute_workgroup_storage_size as usize,
                 invocations: limits.max_compute_invocations_per_workgroup as usize,
                 binding_bytes: limits.max_storage_buffer_binding_size.min(limits.max_buffer_size),
                 groups: limits.max_compute_workgroups_per_dimension as usize,
+                iterations: software.then_some(LAVAPIPE_ITERATIONS),
             },
             timestamps: adapter.features().contains(wgpu::Features::TIMESTAMP_QUERY),
         }
@@ -219,11 +230,12 @@ mod tests {
 
     #[test]
     fn an_adapter_is_chosen_by_number_or_name() {
-        let limits = Limits { workgroup_bytes: 0, invocations: 0, binding_bytes: 0, groups: 0 };
+        let limits = Limits { workgroup_bytes: 0, invocations: 0, binding_bytes: 0, groups: 0, iterations: None };
         let adapter = |index, name: &str| Adapter {
             index,
             name: name.into(),
             backend: "vulkan".into(),
+            driver: String::new(),
             software: false,
             limits,
             timestamps: false,

@@ -1,6 +1,7 @@
 //! `Fleet`: many networks on a card, each in a slot, trained and evaluated side by side.
 
 use super::evaluate::SEGMENT;
+use super::iterations::{self, Piece};
 use super::shape::{QUAD, Shape};
 use crate::Result;
 use crate::cnn::Arch;
@@ -8,6 +9,7 @@ use crate::dataset::Split;
 use crate::gpu::{Buffer, Dispatch, Gpu, Pipeline, shader};
 use crate::train::cpu;
 use crate::train::run::{Choice, Run};
+use std::ops::{Range, RangeInclusive};
 
 /// Steps of a network in a dispatch at most.
 pub const MOST_STEPS: usize = 64;
@@ -69,6 +71,10 @@ pub struct Fleet {
     pub(super) shape: Shape,
     pub(super) slots: usize,
     pub(super) batch: usize,
+    /// Images that a workgroup evaluates.
+    pub(super) segment: usize,
+    /// Iterations that a dispatch may make.
+    pub(super) limit: Option<usize>,
     pub(super) train: Images,
     pub(super) test: Images,
     step: Pipeline,
@@ -100,25 +106,29 @@ impl Fleet {
         let evaluation = gpu.pipeline(&[&base[..], &[shader::EVALUATE]].concat(), "evaluate", &constants)?;
         let quads = |count: usize| (slots * count * QUAD) as u64;
         let map_quads = shape.training_maps(plan.gelu);
-        let segments = plan.train.len().max(plan.test.len()).div_ceil(SEGMENT);
+        let limit = gpu.limits().iterations;
+        let segment = iterations::segment(&shape, limit).min(SEGMENT);
+        let segments = plan.train.len().max(plan.test.len()).div_ceil(segment);
         Ok(Fleet {
             train: images(&gpu, plan.train)?,
             test: images(&gpu, plan.test)?,
-            job: gpu.uniform("job", &shape.job(batch, SEGMENT, 0))?,
-            evaluation_job: gpu.uniform("job", &shape.job(batch, SEGMENT, 0))?,
+            job: gpu.uniform("job", &shape.job(batch, segment, 0))?,
+            evaluation_job: gpu.uniform("job", &shape.job(batch, segment, 0))?,
             networks: gpu.zeros("networks", (slots * 64) as u64)?,
             order: gpu.zeros("orders of the images", (slots * plan.train.len() * 4) as u64)?,
             state: gpu.zeros("weights", quads(3 * shape.weights))?,
             rates: gpu.zeros("rates", (slots * MOST_STEPS * 4) as u64)?,
             gradients: gpu.zeros("gradients", quads(shape.gradients))?,
-            outcomes: gpu.zeros("losses", (slots * 4) as u64)?,
+            outcomes: gpu.zeros("losses", (slots * 8) as u64)?,
             maps: gpu.zeros("maps", quads(map_quads))?,
             map_quads,
-            results: gpu.zeros("results", (slots * segments * (shape.classes + 1) * 4) as u64)?,
+            results: gpu.zeros("results", (slots * segments * (shape.classes + 2) * 4) as u64)?,
             gpu,
             shape,
             slots,
             batch,
+            segment,
+            limit,
             step,
             evaluation,
         })
@@ -163,18 +173,53 @@ impl Fleet {
         self.gpu.write(&self.order, (slot * self.train.labels.len() * 4) as u64, &entries);
     }
 
-    /// Makes steps of some networks, all in one dispatch, and returns the mean cross-entropy of each one's last batch, not
-    /// finite if a batch's was not: the network then stopped there.
+    /// Makes steps of some networks side by side and returns the mean cross-entropy of each one's last batch, not finite if a
+    /// batch's was not: the network then stopped there. One dispatch, unless its loops may not go round often enough.
     ///
     /// # Errors
-    /// [`Error::Device`](crate::Error::Device): any failure up to here.
+    /// [`Error::Device`](crate::Error::Device): any failure up to here, and a driver that did not do all of it.
     pub fn steps(&self, work: &[Steps]) -> Result<Vec<f32>> {
-        self.prepare(work);
-        self.gpu.submit(&self.dispatch(work.len(), &self.bindings()));
-        let outcomes: Vec<f32> = self.gpu.download(&self.outcomes, 0, self.slots)?;
-        // the shader's sign for a loss that is not finite
-        let loss = |steps: &Steps| Some(outcomes[steps.slot]).filter(|&loss| loss < 1e30).unwrap_or(f32::NAN);
-        Ok(work.iter().map(loss).collect())
+        let mut losses = vec![0.0; work.len()];
+        for piece in self.pieces(work) {
+            let running = (0..work.len()).filter(|&index| !f32::is_nan(losses[index]));
+            let (indices, now): (Vec<usize>, Vec<Steps>) =
+                running.filter_map(|index| Some((index, self.part(&work[index], &piece)?))).unzip();
+            self.prepare(&now, &piece);
+            self.gpu.submit(&self.dispatch(now.len(), &self.bindings()));
+            let outcomes: Vec<[u32; 2]> = self.gpu.download(&self.outcomes, 0, self.slots)?;
+            for (index, steps) in indices.into_iter().zip(now) {
+                let [loss, seen] = outcomes[steps.slot];
+                // the shader's sign for a loss that is not finite
+                losses[index] = Some(f32::from_bits(loss)).filter(|&loss| loss < 1e30).unwrap_or(f32::NAN);
+                let all = steps.count * piece.images.len();
+                self.complete(seen as usize, if losses[index].is_nan() { 1..=all } else { all..=all })?;
+            }
+        }
+        Ok(losses)
+    }
+
+    /// Refuses a dispatch that looked at fewer images than it was to.
+    pub(super) fn complete(&self, seen: usize, expected: RangeInclusive<usize>) -> Result<()> {
+        match expected.contains(&seen) {
+            true => Ok(()),
+            false => Err(self.gpu.fail(format!(
+                "the driver ended a shader's loops early: {seen} of {} images were looked at",
+                expected.end()
+            ))),
+        }
+    }
+
+    /// The dispatches that make all steps.
+    fn pieces(&self, work: &[Steps]) -> Vec<Piece> {
+        let steps = work.iter().map(|steps| steps.count).max().unwrap_or(0);
+        iterations::pieces(&self.shape, self.limit, self.batch, steps)
+    }
+
+    /// What a network does in a dispatch, if anything.
+    fn part(&self, steps: &Steps, piece: &Piece) -> Option<Steps> {
+        let count = steps.count.checked_sub(piece.first).filter(|&left| left > 0)?.min(piece.count);
+        let (first, before) = (steps.first + piece.first * self.batch, steps.before + piece.first as u32);
+        Some(Steps { first, before, count, ..*steps })
     }
 
     /// Seconds of [`Fleet::steps`] on the card, repeated.
@@ -182,8 +227,13 @@ impl Fleet {
     /// # Errors
     /// [`Error::Device`](crate::Error::Device): any failure up to here.
     pub fn time(&self, work: &[Steps], times: usize) -> Result<f64> {
-        self.prepare(work);
-        self.gpu.time(&self.dispatch(work.len(), &self.bindings()), times)
+        let mut seconds = 0.0;
+        for piece in self.pieces(work) {
+            let now: Vec<Steps> = work.iter().filter_map(|steps| self.part(steps, &piece)).collect();
+            self.prepare(&now, &piece);
+            seconds += self.gpu.time(&self.dispatch(now.len(), &self.bindings()), times)?;
+        }
+        Ok(seconds)
     }
 
     fn bindings(&self) -> [(u32, &Buffer); 9] {
@@ -201,7 +251,7 @@ impl Fleet {
     }
 
     /// Writes what the networks are to do.
-    fn prepare(&self, work: &[Steps]) {
+    fn prepare(&self, work: &[Steps], piece: &Piece) {
         let mut networks = Vec::with_capacity(16 * work.len());
         let mut rates = vec![0.0; MOST_STEPS * work.len()];
         for (index, steps) in work.iter().enumerate() {
@@ -210,22 +260,15 @@ impl Fleet {
             }
             let first = steps.slot * self.train.labels.len() + steps.first;
             let rate = (index * MOST_STEPS) as u32;
-            networks.extend(self.network(&steps.run, steps.slot, first as u32, 0, steps, rate));
+            networks.extend(self.network(steps, first as u32, piece.images.clone(), rate));
         }
         self.gpu.write(&self.networks, 0, &networks);
         self.gpu.write(&self.rates, 0, &rates);
     }
 
-    /// `Network` of `shaders/network.wgsl`.
-    pub(super) fn network(
-        &self,
-        run: &Run,
-        slot: usize,
-        order: u32,
-        images: usize,
-        steps: &Steps,
-        rates: u32,
-    ) -> [u32; 16] {
+    /// `Network` of `shaders/network.wgsl`; `order` and `rates` are the places of its next image and rate.
+    pub(super) fn network(&self, steps: &Steps, order: u32, images: Range<usize>, rates: u32) -> [u32; 16] {
+        let Steps { slot, run, before, count, .. } = steps;
         let threshold = cpu::threshold(run);
         [
             u32::from(run.activation.code()),
@@ -236,14 +279,14 @@ impl Fleet {
             (run.seed >> 32) as u32,
             (slot * 3 * self.shape.weights) as u32,
             order,
-            images as u32,
-            steps.count as u32,
-            steps.before,
+            images.end as u32,
+            *count as u32,
+            *before,
             rates,
             (2.0 * run.l2reg).to_bits(),
-            slot as u32,
+            *slot as u32,
             (slot * self.map_quads) as u32,
-            0,
+            images.start as u32,
         ]
     }
 }

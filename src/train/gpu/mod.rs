@@ -6,6 +6,8 @@
 
 mod evaluate;
 mod fleet;
+mod iterations;
+mod layer;
 mod shape;
 #[cfg(test)]
 mod tests;

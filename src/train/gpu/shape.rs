@@ -3,14 +3,15 @@
 //! Working parameters are the flat vector with channels filled up to quads of four, per layer a bias and then the kernel
 //! `[tap][input][quad]`; `shaders/network.wgsl` says the same.
 
+use super::layer::{Layer, WORDS};
 use crate::Result;
 use crate::cnn::{Arch, KERNEL};
 use crate::gpu::Gpu;
 
 /// Invocations of a workgroup, `WIDTH` in the shaders.
-const WIDTH: usize = 128;
+pub(super) const WIDTH: usize = 128;
 /// Images of a tile at most, `MOST_TILE` in the shaders.
-const MOST_TILE: usize = 8;
+pub(super) const MOST_TILE: usize = 8;
 /// Images of a tile at most whose maps lie in storage memory: enough work for a workgroup, not more than a cache holds.
 const OUTSIDE_TILE: usize = 2;
 /// Workgroup memory that a tile should not exceed although the card has more: several workgroups then share a processor.
@@ -19,9 +20,6 @@ const ENOUGH: usize = 32 << 10;
 const RESERVE: usize = 1280;
 /// Bytes of a quad.
 pub const QUAD: usize = 16;
-
-/// A layer as the shaders see it; see `Layer` in `shaders/network.wgsl`.
-pub type LayerWords = [u32; 20];
 
 /// A network as the shaders see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,7 +45,7 @@ pub struct Shape {
     /// Place of the pooled channels among an image's maps.
     pub pooled: usize,
     /// The convolutions and the dense layer.
-    pub layers: Vec<LayerWords>,
+    pub(super) layers: Vec<Layer>,
     /// `place[k]`: number of the flat vector's parameter `k` among the working parameters.
     place: Vec<usize>,
 }
@@ -56,16 +54,24 @@ impl Shape {
     /// The tables for networks of `arch` on a card.
     ///
     /// # Errors
-    /// [`Error::Device`](crate::Error::Device) where the dropout decisions of one image do not fit into workgroup memory.
+    /// [`Error::Device`](crate::Error::Device) where the dropout decisions of one image do not fit into workgroup memory, or a
+    /// tile needs more iterations of loops than a dispatch may make.
     pub fn new(arch: &Arch, gpu: &Gpu) -> Result<Shape> {
         let limits = gpu.limits();
         if limits.invocations < WIDTH {
             return Err(gpu.fail(format!("workgroups of {WIDTH} are needed, {} are allowed", limits.invocations)));
         }
-        Shape::within(arch, limits.workgroup_bytes).map_err(|needed| {
+        let shape = Shape::within(arch, limits.workgroup_bytes).map_err(|needed| {
             let most = limits.workgroup_bytes;
             gpu.fail(format!("{arch} needs {needed} bytes of workgroup memory, {most} are allowed"))
-        })
+        })?;
+        let needed = shape.training_iterations() + shape.optimizer_iterations();
+        match limits.iterations {
+            Some(most) if needed > most => {
+                Err(gpu.fail(format!("{arch} needs {needed} iterations of loops in a dispatch, {most} are allowed")))
+            }
+            _ => Ok(shape),
+        }
     }
 
     /// The tables where a workgroup may have `most` bytes of its own, or how many bytes it would need.
@@ -106,51 +112,56 @@ impl Shape {
         for (conv, (&(height, width), &(p, q))) in arch.convs.iter().zip(maps.iter().zip(&maps[1..])) {
             let outputs = conv.channels.div_ceil(4);
             let (top, left) = (conv.before(height), conv.before(width));
-            let dims = [height, width, inputs, outputs, conv.stride, top, left, p, q, real_inputs, conv.channels];
-            shape.push(dims, KERNEL * KERNEL);
+            let (stride, channels, taps) = (conv.stride, conv.channels, KERNEL * KERNEL);
+            let dims = Layer { height, width, inputs, outputs, stride, top, left, p, q, ..Layer::default() };
+            shape.push(Layer { real_inputs, channels, taps, ..dims });
             shape.units += p * q * outputs;
             shape.words += (p * q).div_ceil(8) * outputs;
             (inputs, real_inputs) = (outputs, conv.channels);
         }
         shape.pooled = shape.units;
         shape.units += inputs;
-        let outputs = arch.classes.div_ceil(4);
-        shape.push([1, 1, inputs, outputs, 1, 0, 0, 1, 1, real_inputs, arch.classes], 1);
+        let (outputs, channels) = (arch.classes.div_ceil(4), arch.classes);
+        let point = Layer { height: 1, width: 1, stride: 1, p: 1, q: 1, taps: 1, ..Layer::default() };
+        shape.push(Layer { inputs, outputs, real_inputs, channels, ..point });
         shape.units += outputs;
         shape
     }
 
     /// Adds a layer whose maps, words and weights begin where the others end.
-    fn push(&mut self, dims: [usize; 11], taps: usize) {
-        let [_, _, inputs, outputs, .., real_inputs, channels] = dims;
-        let rows = taps * (4 * inputs).max(1);
+    fn push(&mut self, layer: Layer) {
+        let layer = Layer { weights: self.weights, map: self.units, words: self.words, ..layer };
         let first = 4 * self.weights;
-        self.place.extend((0..channels).map(|channel| first + channel));
-        for tap in 0..taps {
-            for input in 0..real_inputs {
-                let row = 1 + tap * (4 * inputs).max(1) + input;
-                self.place.extend((0..channels).map(|channel| first + 4 * outputs * row + channel));
+        self.place.extend((0..layer.channels).map(|channel| first + channel));
+        for tap in 0..layer.taps {
+            for input in 0..layer.real_inputs {
+                let row = 1 + tap * (4 * layer.inputs).max(1) + input;
+                self.place.extend((0..layer.channels).map(|channel| first + 4 * layer.outputs * row + channel));
             }
         }
-        let mut words: LayerWords = [0; 20];
-        for (word, number) in words.iter_mut().zip(dims.into_iter().chain([self.weights, self.units, self.words])) {
-            *word = number as u32;
-        }
-        words[16] = taps as u32;
-        self.layers.push(words);
-        self.weights += outputs * (1 + rows);
+        self.layers.push(layer);
+        self.weights += layer.quads();
     }
 
     /// Splits each layer's gradient into as many partial sums as there are invocations for.
     fn share_gradients(&mut self) {
         let last = self.layers.len() - 1;
         for (index, layer) in self.layers.iter_mut().enumerate() {
-            let [_, _, inputs, outputs, _, _, _, p, ..] = layer.map(|word| word as usize);
-            let items = if index == 0 { outputs } else { 3 * inputs * outputs };
-            let parts = if index == last { 1 } else { (WIDTH / items).clamp(1, self.tile * p) };
-            (layer[14], layer[15]) = (self.gradients as u32, parts as u32);
-            self.gradients += parts * outputs * (1 + layer[16] as usize * (4 * inputs).max(1));
+            let items = if index == 0 { layer.outputs } else { 3 * layer.inputs * layer.outputs };
+            layer.parts = if index == last { 1 } else { (WIDTH / items).clamp(1, self.tile * layer.p) };
+            layer.gradient = self.gradients;
+            self.gradients += layer.parts * layer.quads();
         }
+    }
+
+    /// The convolutions.
+    pub(super) fn convolutions(&self) -> impl Iterator<Item = Layer> {
+        self.layers[..self.convolutions].iter().copied()
+    }
+
+    /// The last convolution and the dense layer.
+    pub(super) fn ends(&self) -> [Layer; 2] {
+        [self.layers[self.convolutions - 1], self.layers[self.convolutions]]
     }
 
     /// Values of the shaders' `override` constants.
@@ -187,9 +198,9 @@ impl Shape {
             segments,
         ];
         let mut words: Vec<u32> = head.iter().map(|&number| number as u32).collect();
-        words.extend(self.layers.as_flattened());
+        words.extend(self.layers.iter().flat_map(|layer| layer.to_words()));
         // the table has its full length whatever the network's
-        words.resize(head.len() + 65 * size_of::<LayerWords>() / 4, 0);
+        words.resize(head.len() + 65 * WORDS, 0);
         words
     }
 

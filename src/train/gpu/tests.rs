@@ -158,6 +158,91 @@ fn steps_follow_the_cpu() {
     }
 }
 
+/// Whole batches and many images, more than one dispatch of lavapipe's can hold.
+#[test]
+fn large_batches_follow_the_cpu() {
+    for (side, stack, batch, evaluated) in [(28, "16s2,16s2,16s2", 512, 2000), (12, "64s1,30s2same", 40, 300)] {
+        let (arch, images) = (arch(side, stack, 10), split(side, evaluated, 10));
+        let plan = plan::Plan::new(&arch);
+        let runs = [(Optimizer::Adam, Activation::Relu, 0.4), (Optimizer::Sgd, Activation::Tanh, 0.0)]
+            .map(|(optimizer, activation, dropout)| hyperparameters(activation, optimizer, dropout));
+        let Some(fleet) = fleet(&arch, &images, batch, runs.len()) else { return };
+        let order: Vec<u32> = (0..evaluated as u32).rev().collect();
+        for (slot, run) in runs.iter().enumerate() {
+            fleet.load(slot, &initial(&arch, run));
+            fleet.set_order(slot, &order);
+        }
+        let steps = |(slot, &run)| Steps { slot, run, first: 0, before: 0, count: 2 };
+        let losses = fleet.steps(&runs.iter().enumerate().map(steps).collect::<Vec<_>>()).unwrap();
+        let work: Vec<(usize, Run, usize)> = runs.iter().zip(0..).map(|(&run, slot)| (slot, run, evaluated)).collect();
+        let found = fleet.evaluate(Part::Test, &work).unwrap();
+        for (slot, (run, found)) in runs.iter().zip(found).enumerate() {
+            let mut network = Network::new(Isa::detect(), &plan, *run);
+            network.step(&images, &order[..batch]);
+            let loss = network.step(&images, &order[batch..2 * batch]);
+            let (mut got, mut expected) = (vec![0.0; arch.parameters()], vec![0.0; arch.parameters()]);
+            fleet.store(slot, &mut got).unwrap();
+            network.store(&mut expected);
+            let expected: Vec<f64> = expected.iter().map(|&w| f64::from(w)).collect();
+            let (error, cpu) = (distance(&got, &expected), network.evaluate(&images, evaluated));
+            eprintln!("{stack} {:?}: weights {error:.1e}, loss {:.1e}", run.optimizer, losses[slot] - loss);
+            assert!(error < 1e-4, "{stack}: {error:e}");
+            assert!((losses[slot] - loss).abs() < 1e-4 * loss, "{stack}: {} {loss}", losses[slot]);
+            assert!((found.loss - cpu.loss).abs() < 1e-4 * cpu.loss, "{stack}: {} {}", found.loss, cpu.loss);
+            assert!((found.accuracy - cpu.accuracy).abs() < 0.005, "{stack}");
+        }
+    }
+}
+
+/// The same bits however few iterations a dispatch may make.
+#[test]
+fn steps_in_pieces_are_the_same_steps() {
+    let (batch, steps) = (11, 3);
+    let (arch, images) = (arch(14, "8s2,8s1same", 5), split(14, batch * steps, 5));
+    let runs: Vec<Run> =
+        Optimizer::ALL.iter().map(|&optimizer| hyperparameters(Activation::Gelu, optimizer, 0.3)).collect();
+    let Some(mut fleet) = fleet(&arch, &images, batch, runs.len()) else { return };
+    let needed = fleet.shape.training_iterations() + fleet.shape.optimizer_iterations();
+    let mut whole: Option<Vec<Vec<u32>>> = None;
+    for limit in [None, Some(2 * needed), Some(needed)] {
+        fleet.limit = limit;
+        let mut work = Vec::new();
+        for (slot, &run) in runs.iter().enumerate() {
+            fleet.load(slot, &initial(&arch, &run));
+            fleet.set_order(slot, &(0..(batch * steps) as u32).collect::<Vec<_>>());
+            work.push(Steps { slot, run, first: 0, before: 0, count: steps - slot % 2 });
+        }
+        let losses = fleet.steps(&work).unwrap();
+        let weights = |slot| {
+            let mut flat = vec![0.0; arch.parameters()];
+            fleet.store(slot, &mut flat).unwrap();
+            flat.iter().map(|w| w.to_bits()).collect()
+        };
+        let weights: Vec<Vec<u32>> = (0..runs.len()).map(weights).collect();
+        assert!(losses.iter().all(|loss| loss.is_finite()));
+        assert!(whole.get_or_insert_with(|| weights.clone()) == &weights, "{limit:?}");
+    }
+}
+
+/// A driver that ends loops early is found out.
+#[test]
+fn what_was_not_done_is_an_error() {
+    let (arch, images) = (arch(28, "16s2,16s2,16s2", 10), split(28, 600, 10));
+    let Some(mut fleet) = fleet(&arch, &images, 600, 1) else { return };
+    let Some(_) = fleet.limit.take() else {
+        eprintln!("SKIPPED: {} does not end loops early", fleet.gpu().adapter().name);
+        return;
+    };
+    let run = hyperparameters(Activation::Relu, Optimizer::Sgd, 0.5);
+    fleet.load(0, &initial(&arch, &run));
+    fleet.set_order(0, &(0..600).collect::<Vec<u32>>());
+    let text = fleet.steps(&[Steps { slot: 0, run, first: 0, before: 0, count: 1 }]).unwrap_err().to_string();
+    assert!(text.contains("0 of 600 images"), "{text}");
+    fleet.segment = 600;
+    let text = fleet.evaluate(Part::Train, &[(0, run, 600)]).unwrap_err().to_string();
+    assert!(text.contains("0 of 600 images"), "{text}");
+}
+
 #[test]
 fn evaluations_agree_over_several_segments() {
     // the second one's maps lie outside workgroup memory
