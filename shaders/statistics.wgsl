@@ -22,7 +22,7 @@ struct Tensor {
 @group(0) @binding(3) var<storage, read_write> statistics: array<f32>;
 
 var<workgroup> counts: array<vec4u, 128>;
-var<workgroup> sums: array<vec4f, 128>;
+var<workgroup> sums: array<f32, 128>;
 var<workgroup> counted: vec4u;
 
 /// A number whose unsigned order is that of the floats.
@@ -59,13 +59,11 @@ fn weight_statistics(@builtin(workgroup_id) group: vec3u, @builtin(local_invocat
 
     // extremes as ordered words: max of key and of its complement
     var extremes = vec2u(0u);
-    var sum = vec4f(0.0);
+    var sum = 0.0;
     for (var k = me; k < n; k += 128u) {
         let x = weights[start + k];
         extremes = max(extremes, vec2u(~ordered(x), ordered(x)));
-        let d = x - first;
-        sum.x += d;
-        sum.y += d * d;
+        sum += x - first;
     }
     counts[me] = vec4u(extremes, 0u, 0u);
     sums[me] = sum;
@@ -78,14 +76,14 @@ fn weight_statistics(@builtin(workgroup_id) group: vec3u, @builtin(local_invocat
     }
     workgroupBarrier();
     extremes = counts[0].xy;
-    let mean = sums[0].x / f32(n);
+    let mean = sums[0] / f32(n);
     workgroupBarrier();
 
     // second pass around the mean: no cancellation
-    var squares = vec4f(0.0);
+    var squares = 0.0;
     for (var k = me; k < n; k += 128u) {
         let d = (weights[start + k] - first) - mean;
-        squares.x += d * d;
+        squares += d * d;
     }
     sums[me] = squares;
     for (var m = 64u; m > 0u; m /= 2u) {
@@ -137,7 +135,7 @@ fn weight_statistics(@builtin(workgroup_id) group: vec3u, @builtin(local_invocat
             statistics[at + 1u + k] = select(low + (high - low) * t, low, low == high || t == 0.0);
         }
         statistics[at + 4u] = number(extremes.y);
-        statistics[at + 5u] = sqrt(sums[0].x / f32(n));
+        statistics[at + 5u] = sqrt(sums[0] / f32(n));
         statistics[at + 6u] = first + mean;
     }
 }

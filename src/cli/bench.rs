@@ -28,7 +28,7 @@ pub struct Bench {
     /// Instruction set: portable, avx2, avx512, or all of this machine [default: the fastest]
     #[arg(long, value_name = "LEG", env = "ZOOMETRY_ISA")]
     isa: Option<String>,
-    /// Measure with one thread and with this many [default: one only]
+    /// Measure with one thread and with this many (CPU) [default: one only]
     #[arg(long, value_name = "T", default_value_t = 1, hide_default_value = true,
         value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: u16,
@@ -41,13 +41,13 @@ pub struct Bench {
     /// Print one JSON object on stdout
     #[arg(long, conflicts_with = "csv")]
     pub json: bool,
-    /// Print the rows as CSV on stdout
+    /// Print the rows as CSV on stdout (CPU)
     #[arg(long)]
     csv: bool,
-    /// Draw the rows under this machine's roof
+    /// Draw the rows under this machine's roof (CPU)
     #[arg(long, value_name = "FILE.svg")]
     svg: Option<PathBuf>,
-    /// Compare with what `--json` printed before
+    /// Compare with what `--json` printed before (CPU)
     #[arg(long, value_name = "OLD.json")]
     compare: Option<PathBuf>,
 }
@@ -59,6 +59,9 @@ impl Bench {
         }
         if self.device == "gpu" {
             return self.card();
+        }
+        if let Some(adapter) = &self.adapter {
+            return Err(Error::invalid("--adapter", "--device gpu with it", adapter));
         }
         let legs = self.legs()?;
         let old = self.compare.as_deref().map(read).transpose()?;
@@ -74,8 +77,14 @@ impl Bench {
 
     /// The card's table; it has no legs, threads or pictures.
     fn card(&self) -> Result<Output> {
-        if self.csv || self.svg.is_some() || self.compare.is_some() || self.threads != 1 {
-            return Err(Error::invalid("--device gpu", "neither --csv, --svg, --compare nor --threads with it", "one"));
+        let others = [
+            ("--csv", self.csv),
+            ("--svg", self.svg.is_some()),
+            ("--compare", self.compare.is_some()),
+            ("--threads", self.threads != 1),
+        ];
+        if let Some((option, _)) = others.iter().find(|(_, given)| *given) {
+            return Err(Error::invalid(*option, "--device cpu with it", "gpu"));
         }
         #[cfg(feature = "gpu")]
         return super::bench_gpu::run(

@@ -9,9 +9,10 @@ use zoometry::{Error, Result};
 /// Measures a card and prints its table; rows appear on stderr as they come.
 pub fn run(adapter: Option<&str>, filter: &str, seconds: f64) -> Result<Output> {
     let gpu = Gpu::open(adapter)?;
-    eprintln!("measuring {}", gpu.adapter().name);
+    super::output::tell(format!("measuring {}", gpu.adapter().name));
     let progress = super::progress::rows_of_a_card();
-    let report = measure(gpu, filter, seconds, &mut |row| progress.set_message(format!("{}/{}", row.name, row.shape)))?;
+    let tell = &mut |row: &Row| progress.set_message(format!("{}/{}", row.name, row.shape));
+    let report = measure(gpu, filter, seconds, tell, &super::STOP)?;
     progress.finish_and_clear();
     if report.rows.is_empty() {
         return Err(Error::unknown("shader", filter, ["random", "conv", "statistics", "train_step", "evaluate"]));
@@ -32,9 +33,9 @@ pub fn run(adapter: Option<&str>, filter: &str, seconds: f64) -> Result<Output> 
 
 fn describe(report: &Report, output: &mut Output) {
     let software = if report.adapter.software { ", a program on this processor" } else { "" };
-    output.line(format!("{} ({}{software})", report.adapter.name, report.adapter.backend));
-    output.line(format!("  multiply-adds {:9.3} TFLOP/s", report.peak_tflops));
-    output.line(format!("  copy          {:9.1} GB/s", report.copy_gbs));
+    output.line(format!("{} ({}{software}), {}", report.adapter.name, report.adapter.backend, report.adapter.driver));
+    output.line(format!("  multiply-adds {:9.3} TFLOP/s ±{:.0}%", report.peak_tflops, 100.0 * report.peak_spread));
+    output.line(format!("  copy          {:9.1} GB/s    ±{:.0}%", report.copy_gbs, 100.0 * report.copy_spread));
     output.line(format!(
         "\n{:<44}{:>9} {:>4} {:>8} {:>7} {:>5} {:>5} {:>7}",
         "shader", "time", "±", "TFLOP/s", "GB/s", "bound", "roof", "rate"

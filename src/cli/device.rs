@@ -29,9 +29,9 @@ impl Device {
         }
     }
 
-    /// The executor for a job; says on stderr which device it is unless that was given.
-    pub fn executor(&self, job: &Job) -> Result<Box<dyn Executor>> {
-        let cpu = || -> Result<Box<dyn Executor>> { Ok(Box::new(Cpu)) };
+    /// The executor for a job and what it is called; says so on stderr too, unless it was given.
+    pub fn executor(&self, job: &Job) -> Result<(Box<dyn Executor>, String)> {
+        let cpu = || -> Result<(Box<dyn Executor>, String)> { Ok((Box::new(Cpu), "cpu".into())) };
         self.choose("training", cpu, |adapter, software| card::executor(adapter, software, job))
     }
 
@@ -78,10 +78,11 @@ mod card {
         }
     }
 
-    pub fn executor(adapter: Option<&str>, software: bool, job: &Job) -> Result<Box<dyn Executor>> {
+    pub fn executor(adapter: Option<&str>, software: bool, job: &Job) -> Result<(Box<dyn Executor>, String)> {
         let executor = zoometry::train::gpu::Executor::new(open(adapter, software)?, job)?;
-        output::tell(format!("training on {}", executor.describe()));
-        Ok(Box::new(executor))
+        let device = executor.describe();
+        output::tell(format!("training on {device}"));
+        Ok((Box::new(executor), device))
     }
 
     pub fn table(adapter: Option<&str>, software: bool, input: &Input, isa: Isa, networks: &Networks) -> Result<Table> {
@@ -98,7 +99,7 @@ mod card {
 
     use super::*;
 
-    pub fn executor(_: Option<&str>, _: bool, _: &Job) -> Result<Box<dyn Executor>> {
+    pub fn executor(_: Option<&str>, _: bool, _: &Job) -> Result<(Box<dyn Executor>, String)> {
         Err(missing())
     }
 
@@ -120,16 +121,17 @@ pub fn list() -> Result<Output> {
     let adapters = zoometry::gpu::adapters();
     let mut output = Output::default();
     if adapters.is_empty() {
-        output.line("no adapter: a driver for Vulkan, Metal or Direct3D 12 is needed");
+        output.line(format!("no adapter: {}", zoometry::gpu::NEEDED));
     }
     for adapter in &adapters {
         let software = if adapter.software { ", software" } else { "" };
         let limits = &adapter.limits;
         output.line(format!(
-            "{}  {} ({}{software}): {} KiB and {} invocations a workgroup, {} MiB a buffer{}",
+            "{}  {} ({}{software}; {}): {} KiB and {} invocations a workgroup, {} MiB a buffer{}",
             adapter.index,
             adapter.name,
             adapter.backend,
+            adapter.driver,
             limits.workgroup_bytes >> 10,
             limits.invocations,
             limits.binding_bytes >> 20,

@@ -78,7 +78,9 @@ impl Train {
             threads: usize::from(self.machine.threads),
         };
         let mut output = Output::default();
-        session(&job, &*self.device.executor(&job)?, &self.out, &mut output)?;
+        let (executor, device) = self.device.executor(&job)?;
+        output.set("device", device);
+        session(&job, &*executor, &self.out, &mut output)?;
         Ok(output)
     }
 }

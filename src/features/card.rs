@@ -11,6 +11,9 @@ use std::ops::Range;
 /// Bytes of weights that are on the card at a time.
 const CHUNK: usize = 64 << 20;
 
+/// Iterations of the shader's loops for each 128 numbers of a window: one for each bit of a quantile, and some more.
+const ITERATIONS: usize = 40;
+
 /// Columns that are there already, network by network.
 pub struct Computed {
     pub columns: Vec<String>,
@@ -28,8 +31,8 @@ impl Part for Computed {
     }
 }
 
-/// The seven statistics of each window of each network, network by network; of weights that are not finite by the CPU, as
-/// shaders promise nothing about those.
+/// The seven statistics of each window of each network, network by network. The CPU computes those of networks whose weights are
+/// not all finite, as shaders promise nothing about such numbers, and those of windows that are too long for the card.
 ///
 /// # Errors
 /// [`Error::Device`](crate::Error::Device).
@@ -57,13 +60,13 @@ pub fn statistics_of(gpu: &Gpu, isa: Isa, networks: &Networks, windows: &[Range<
         gpu.submit(&Dispatch { pipeline: &pipeline, bindings: &bindings, groups: [windows.len(), now.len()] });
         found.extend(gpu.download::<[f32; 7]>(&answers, 0, now.len() * windows.len())?);
     }
+    let longest = limits.iterations.map_or(usize::MAX, |most| most / ITERATIONS * 128);
     found.par_chunks_mut(windows.len()).enumerate().for_each(|(network, found)| {
         let weights = networks.weights(network);
-        if weights.iter().all(|weight| weight.is_finite()) {
-            return;
-        }
-        let mut scratch = vec![0.0; quantile::scratch_len(weights.len())];
-        for (found, window) in found.iter_mut().zip(windows) {
+        let finite = weights.iter().all(|weight| weight.is_finite());
+        let mut scratch = Vec::new();
+        for (found, window) in found.iter_mut().zip(windows).filter(|(_, window)| !finite || window.len() > longest) {
+            scratch.resize(quantile::scratch_len(weights.len()), 0.0);
             *found = statistics(isa, &weights[window.clone()], &mut scratch);
         }
     });

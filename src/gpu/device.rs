@@ -90,6 +90,10 @@ fn found() -> Vec<wgpu::Adapter> {
     adapters
 }
 
+/// What a machine without adapters lacks.
+pub const NEEDED: &str =
+    "a driver for Vulkan, Metal or Direct3D 12 is needed, for Vulkan also its loader (libvulkan.so.1 on Linux)";
+
 /// A card in use.
 #[derive(Debug)]
 pub struct Gpu {
@@ -110,8 +114,7 @@ impl Gpu {
         let adapters: Vec<Adapter> =
             found.iter().enumerate().map(|(index, adapter)| Adapter::new(index, adapter)).collect();
         if adapters.is_empty() {
-            let problem = "none found; a driver for Vulkan, Metal or Direct3D 12 is needed".into();
-            return Err(Error::Device { device: "graphics adapter".into(), problem });
+            return Err(Error::Device { device: "graphics adapter".into(), problem: format!("none found; {NEEDED}") });
         }
         let index = choose(&adapters, choice)?;
         let (adapter, own) = (adapters[index].clone(), &found[index]);
@@ -202,7 +205,7 @@ fn describe(error: &wgpu::Error) -> String {
 /// The adapter that is meant.
 fn choose(adapters: &[Adapter], choice: Option<&str>) -> Result<usize> {
     let Some(choice) = choice else { return Ok(0) };
-    let wanted = choice.to_lowercase();
+    let wanted = choice.trim().to_lowercase();
     let by_name = |adapter: &&Adapter| !wanted.is_empty() && adapter.name.to_lowercase().contains(&wanted);
     let found = match choice.parse::<usize>() {
         Ok(index) => adapters.get(index),
@@ -244,7 +247,7 @@ mod tests {
         for (choice, index) in [(None, 0), (Some("1"), 1), (Some("LLVM"), 1), (Some("h200"), 0)] {
             assert_eq!(choose(&adapters, choice).unwrap(), index);
         }
-        for wrong in ["2", "", "radeon", "-1"] {
+        for wrong in ["2", "", " ", "radeon", "-1"] {
             let text = choose(&adapters, Some(wrong)).unwrap_err().to_string();
             assert!(text.contains("1 (llvmpipe)"), "{text}");
         }

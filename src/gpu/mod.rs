@@ -10,7 +10,7 @@ pub mod shader;
 mod timing;
 
 pub use buffer::Buffer;
-pub use device::{Adapter, Gpu, Limits, adapters};
+pub use device::{Adapter, Gpu, Limits, NEEDED, adapters};
 pub use shader::Pipeline;
 pub use timing::Dispatch;
 

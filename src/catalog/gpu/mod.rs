@@ -5,10 +5,11 @@
 mod networks;
 mod shaders;
 
-use crate::Result;
 use crate::bench::Cost;
 use crate::cnn::Arch;
 use crate::gpu::{Adapter, Dispatch, Gpu, shader};
+use crate::par::Stop;
+use crate::{Error, Result};
 use serde::Serialize;
 use std::time::Instant;
 
@@ -44,8 +45,12 @@ pub struct Report {
     pub adapter: Adapter,
     /// TFLOP/s of multiply-adds in registers.
     pub peak_tflops: f64,
+    /// Distance between the quartiles of its time, relative to the median.
+    pub peak_spread: f64,
     /// GB/s of a copy, reading and writing counted.
     pub copy_gbs: f64,
+    /// Distance between the quartiles of its time, relative to the median.
+    pub copy_spread: f64,
     /// The rows.
     pub rows: Vec<Row>,
 }
@@ -75,19 +80,35 @@ const SOFTWARE: Size =
 /// Measures what contains `filter` for about `seconds`; `tell` hears of each row.
 ///
 /// # Errors
-/// [`Error::Device`](crate::Error::Device) where the card fails.
-pub fn measure(gpu: Gpu, filter: &str, seconds: f64, tell: &mut dyn FnMut(&Row)) -> Result<Report> {
+/// [`Error::Device`] where the card fails, [`Error::Cancelled`] where `stop` was requested.
+pub fn measure(gpu: Gpu, filter: &str, seconds: f64, tell: &mut dyn FnMut(&Row), stop: &Stop) -> Result<Report> {
     let size = if gpu.adapter().software { SOFTWARE } else { CARD };
-    let mut bench =
-        Bench { size, filter, seconds: seconds / 20.0, peak: f64::NAN, copy: f64::NAN, rows: Vec::new(), tell };
-    bench.roof(&gpu)?;
+    let roof = Roof::default();
+    let mut bench = Bench { size, filter, seconds: seconds / 20.0, roof, rows: Vec::new(), tell, stop };
+    bench.roof = bench.measure_roof(&gpu)?;
     bench.philox(&gpu)?;
     bench.convolutions(&gpu)?;
     bench.statistics(&gpu)?;
     let adapter = gpu.adapter().clone();
     bench.networks(gpu)?;
-    let Bench { peak, copy, rows, .. } = bench;
-    Ok(Report { adapter, peak_tflops: peak / 1e12, copy_gbs: copy / 1e9, rows })
+    let Bench { roof, rows, .. } = bench;
+    Ok(Report {
+        adapter,
+        peak_tflops: roof.peak / 1e12,
+        peak_spread: roof.peak_spread,
+        copy_gbs: roof.copy / 1e9,
+        copy_spread: roof.copy_spread,
+        rows,
+    })
+}
+
+/// What the card can do at most: flop and bytes a second, and their spread.
+#[derive(Clone, Copy, Default)]
+struct Roof {
+    peak: f64,
+    peak_spread: f64,
+    copy: f64,
+    copy_spread: f64,
 }
 
 struct Bench<'a> {
@@ -95,10 +116,10 @@ struct Bench<'a> {
     filter: &'a str,
     /// Time for a row.
     seconds: f64,
-    peak: f64,
-    copy: f64,
+    roof: Roof,
     rows: Vec<Row>,
     tell: &'a mut dyn FnMut(&Row),
+    stop: &'a Stop,
 }
 
 impl Bench<'_> {
@@ -118,8 +139,8 @@ impl Bench<'_> {
         if !self.wants(name, shape) {
             return Ok(());
         }
-        let (seconds, spread) = sample(self.seconds, once)?;
-        let (compute, memory) = (cost.flops / self.peak, cost.bytes / self.copy);
+        let (seconds, spread) = sample(self.seconds, self.stop, once)?;
+        let (compute, memory) = (cost.flops / self.roof.peak, cost.bytes / self.roof.copy);
         let row = Row {
             name: name.into(),
             shape: shape.into(),
@@ -138,7 +159,7 @@ impl Bench<'_> {
     }
 
     /// Multiply-adds and bytes a second.
-    fn roof(&mut self, gpu: &Gpu) -> Result<()> {
+    fn measure_roof(&self, gpu: &Gpu) -> Result<Roof> {
         let [groups, copies] = self.size.groups;
         let bytes = 4096 * copies;
         let (from, to) = (gpu.zeros("from", bytes as u64)?, gpu.zeros("to", bytes as u64)?);
@@ -148,12 +169,12 @@ impl Bench<'_> {
         let copy = gpu.pipeline(&[shader::ROOF], "copy", &[])?;
         let time = |pipeline, groups| {
             let dispatch = Dispatch { pipeline, bindings: &bindings, groups: [groups, 1] };
-            sample(self.seconds, &mut |times| gpu.time(&dispatch, times))
+            sample(self.seconds, self.stop, &mut |times| gpu.time(&dispatch, times))
         };
-        // 256 invocations, 512 rounds, 32 multiply-adds
-        self.peak = (groups * 256 * 512 * 64) as f64 / time(&multiply, groups)?.0;
-        self.copy = (2 * bytes) as f64 / time(&copy, copies)?.0;
-        Ok(())
+        let ((compute, peak_spread), (memory, copy_spread)) = (time(&multiply, groups)?, time(&copy, copies)?);
+        // 256 invocations, 128 rounds, 128 multiply-adds
+        let peak = (groups * 256 * 128 * 256) as f64 / compute;
+        Ok(Roof { peak, peak_spread, copy: (2 * bytes) as f64 / memory, copy_spread })
     }
 }
 
@@ -165,7 +186,7 @@ fn reference() -> Arch {
 const SAMPLE: f64 = 2e-3;
 
 /// Median and spread of the time of one call within about `seconds`.
-fn sample(seconds: f64, once: &mut dyn FnMut(usize) -> Result<f64>) -> Result<(f64, f64)> {
+fn sample(seconds: f64, stop: &Stop, once: &mut dyn FnMut(usize) -> Result<f64>) -> Result<(f64, f64)> {
     let start = Instant::now();
     let mut times = 1;
     while once(times)? < SAMPLE && times < 1 << 12 {
@@ -173,6 +194,9 @@ fn sample(seconds: f64, once: &mut dyn FnMut(usize) -> Result<f64>) -> Result<(f
     }
     let mut samples = Vec::new();
     while samples.is_empty() || start.elapsed().as_secs_f64() < seconds {
+        if stop.requested() {
+            return Err(Error::Cancelled);
+        }
         samples.push(once(times)? / times as f64);
     }
     samples.sort_unstable_by(f64::total_cmp);

@@ -8,11 +8,21 @@ use crate::dataset::Split;
 use crate::gpu::Gpu;
 use crate::rng::Stream;
 use crate::train::gpu::{Fleet, Part, Plan, Shape, Steps};
-use crate::train::run::{Activation, Optimizer, Run};
+use crate::train::run::{Activation, Choice, Optimizer, Run};
 use std::time::Instant;
 
-/// What the networks are called, and their dropout.
-const KINDS: [(&str, f32); 2] = [("28x28_relu", 0.0), ("28x28_relu_drop", 0.3)];
+/// What the networks are.
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    Relu,
+    Dropout,
+    /// Optimizers, activations and dropout side by side, as in a zoo.
+    Mixed,
+}
+
+/// The kinds with their names.
+const KINDS: [(&str, Kind); 3] =
+    [("28x28_relu", Kind::Relu), ("28x28_relu_drop", Kind::Dropout), ("28x28_mixed", Kind::Mixed)];
 
 fn shape_of(kind: &str, networks: usize) -> String {
     format!("{kind}/{networks}_networks")
@@ -37,15 +47,15 @@ impl Bench<'_> {
         let mut flat = vec![0.0; arch.parameters()];
         let order: Vec<u32> = (0..split.len() as u32).collect();
         for slot in 0..slots {
-            let run = run(slot as u64, 0.0);
+            let run = run(slot, Kind::Relu);
             init::fill(&arch, run.w_init, run.init_std, run.seed, &mut flat);
             fleet.load(slot, &flat);
             fleet.set_order(slot, &order);
         }
-        for (kind, dropout) in KINDS {
+        for (name, kind) in KINDS {
             for &count in networks {
                 let work: Vec<Steps> = (0..count)
-                    .map(|slot| Steps { slot, run: run(slot as u64, dropout), first: 0, before: 0, count: steps })
+                    .map(|slot| Steps { slot, run: run(slot, kind), first: 0, before: 0, count: steps })
                     .collect();
                 let images = count * batch * steps;
                 let cost = Cost {
@@ -53,10 +63,10 @@ impl Bench<'_> {
                     bytes: (images * 784 * 4 + count * steps * 6 * arch.parameters() * 4) as f64,
                     items: images as f64,
                 };
-                self.row("train_step", &shape_of(kind, count), cost, "images", &mut |times| fleet.time(&work, times))?;
+                self.row("train_step", &shape_of(name, count), cost, "images", &mut |times| fleet.time(&work, times))?;
             }
         }
-        let work: Vec<(usize, Run, usize)> = (0..slots).map(|slot| (slot, run(0, 0.0), split.len())).collect();
+        let work: Vec<(usize, Run, usize)> = (0..slots).map(|slot| (slot, run(0, Kind::Relu), split.len())).collect();
         let images = slots * split.len();
         let cost = Cost {
             flops: (images as u64 * arch.forward_flops()) as f64,
@@ -74,17 +84,22 @@ impl Bench<'_> {
     }
 }
 
-fn run(seed: u64, dropout: f32) -> Run {
+/// The hyperparameters of the network in a slot.
+fn run(slot: usize, kind: Kind) -> Run {
+    let (optimizer, activation) = match kind {
+        Kind::Mixed => (Optimizer::ALL[slot % 4], [Activation::Relu, Activation::Tanh][slot / 4 % 2]),
+        Kind::Relu | Kind::Dropout => (Optimizer::Adam, Activation::Relu),
+    };
     Run {
-        optimizer: Optimizer::Adam,
-        activation: Activation::Relu,
+        optimizer,
+        activation,
         w_init: init::Init::HeNormal,
         learning_rate: 1e-4,
         l2reg: 0.0,
-        dropout,
+        dropout: if kind == Kind::Relu { 0.0 } else { 0.3 },
         init_std: 0.1,
         train_fraction: 1.0,
-        seed,
+        seed: slot as u64,
     }
 }
 

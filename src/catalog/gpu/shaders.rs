@@ -57,7 +57,7 @@ impl Bench<'_> {
             let zeros = |n: usize| gpu.zeros("answer", 4 * n as u64);
             let (bx, bw, bb, bdy) = (upload(x)?, upload(w)?, upload(outputs)?, upload(y)?);
             let (by, bdx, bdw, bdb) = (zeros(y)?, zeros(x)?, zeros(w)?, zeros(outputs)?);
-            let shape = format!("n{images}_{side}x{side}x{inputs}_{outputs}");
+            let shape = format!("{side}x{side}x{inputs}_{outputs}/{images}_images");
             let rows = |items: usize| [items.div_ceil(64).min(1 << 12), items.div_ceil(64).div_ceil(1 << 12)];
             let (forward, input) = (rows(y / 4), rows(x));
             let jobs = [gpu.uniform("dims", &words(&d, forward[0]))?, gpu.uniform("dims", &words(&d, input[0]))?];

@@ -63,11 +63,11 @@ impl Executor {
         Ok(Executor { fleet: Fleet::new(gpu, shape, &plan)? })
     }
 
-    /// What the card is called and how many networks it trains side by side.
+    /// Which card it is and how many networks it trains side by side.
     pub fn describe(&self) -> String {
         let adapter = self.fleet.gpu().adapter();
         let software = if adapter.software { " (software)" } else { "" };
-        format!("{}{software}, {} networks side by side", adapter.name, self.fleet.slots())
+        format!("adapter {}, {}{software}, {} networks side by side", adapter.index, adapter.name, self.fleet.slots())
     }
 }
 
