@@ -3,7 +3,7 @@
 mod common;
 use common::legs;
 use zoometry_kernels::simd::Simd;
-use zoometry_kernels::{Isa, Kernel, LANES, math, reference};
+use zoometry_kernels::{Isa, Kernel, LANES, Leg, math, reference};
 
 #[derive(Clone, Copy, Debug)]
 enum Function {
@@ -90,7 +90,8 @@ fn check(step: usize) {
             (Function::Exp, 2.0),
             (Function::Ln, 2.0),
             (Function::Sigmoid, 3.0),
-            (Function::Tanh, 6.0),
+            // each product is rounded where the leg does not fuse
+            (Function::Tanh, if isa.leg() == Leg::Portable { 7.0 } else { 6.0 }),
             (Function::Cdf, 4e-7),
         ] {
             let (error, at) = worst(isa, function, step);

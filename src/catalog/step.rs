@@ -9,11 +9,14 @@ use crate::rng::Stream;
 use crate::train::cpu::Network;
 use crate::train::reference;
 use crate::train::run::{Activation, Optimizer, Run};
+use std::sync::OnceLock;
 
 /// Images of a training step.
 const BATCH: usize = 512;
-/// Images that steps and evaluations choose from.
-const IMAGES: usize = 2048;
+/// Images that steps choose from, a batch after another: more than a second-level cache holds, as in training.
+const IMAGES: usize = 8192;
+/// Images of an evaluation.
+const EVALUATED: usize = 2048;
 /// Images of the comparison with the definition: whole tiles and a part of one.
 const FEW: usize = 2 * TILE + 5;
 
@@ -74,6 +77,14 @@ fn run(&(_, _, _, activation, dropout, optimizer): &Step) -> Run {
     }
 }
 
+/// The images that all cases of a side share.
+fn images(side: usize) -> &'static Split {
+    static SPLITS: [OnceLock<Split>; 2] = [OnceLock::new(), OnceLock::new()];
+    let images = SPLITS[usize::from(side > 28)].get_or_init(|| split(side, IMAGES));
+    assert_eq!(images.height, side, "images of two sides");
+    images
+}
+
 fn split(side: usize, images: usize) -> Split {
     let mut stream = Stream::new(1, 0, 0);
     Split {
@@ -90,9 +101,11 @@ struct Operands {
     plan: &'static Plan,
     run: Run,
     network: Network<'static>,
-    split: Split,
+    split: &'static Split,
     few: Split,
-    batch: Vec<u32>,
+    /// All images in some order, and where the next batch begins.
+    order: Vec<u32>,
+    next: usize,
 }
 
 impl Operands {
@@ -105,9 +118,10 @@ impl Operands {
             plan,
             run,
             network: Network::new(isa, plan, run),
-            split: split(step.1, IMAGES),
+            split: images(step.1),
             few: split(step.1, FEW),
-            batch: (0..BATCH as u32).map(|n| n * 1021 % IMAGES as u32).collect(),
+            order: (0..IMAGES as u32).map(|n| n * 1021 % IMAGES as u32).collect(),
+            next: 0,
         }
     }
 
@@ -141,7 +155,9 @@ struct Training(Operands);
 
 impl Work for Training {
     fn run(&mut self) {
-        std::hint::black_box(self.0.network.step(&self.0.split, &self.0.batch));
+        let Operands { network, split, order, next, .. } = &mut self.0;
+        std::hint::black_box(network.step(split, &order[*next..*next + BATCH]));
+        *next = (*next + BATCH) % IMAGES;
     }
 
     /// Loss and gradient of the first step on a few images; what a step does with them is the case `optimizer/step`.
@@ -169,9 +185,9 @@ fn evaluation(step: &'static Step) -> Case {
         name: "evaluate",
         shape: step.0.into(),
         cost: Cost {
-            flops: (IMAGES as u64 * arch.forward_flops()) as f64,
-            bytes: (IMAGES * arch.height * arch.width * 4 + arch.parameters() * 4) as f64,
-            items: IMAGES as f64,
+            flops: (EVALUATED as u64 * arch.forward_flops()) as f64,
+            bytes: (EVALUATED * arch.height * arch.width * 4 + arch.parameters() * 4) as f64,
+            items: EVALUATED as f64,
         },
         items: "images",
         tolerance: 1e-5,
@@ -184,7 +200,7 @@ struct Evaluation(Operands);
 
 impl Work for Evaluation {
     fn run(&mut self) {
-        std::hint::black_box(self.0.network.evaluate(&self.0.split, IMAGES));
+        std::hint::black_box(self.0.network.evaluate(self.0.split, EVALUATED));
     }
 
     /// The loss on a few images.
@@ -197,6 +213,6 @@ impl Work for Evaluation {
     }
 
     fn share(&self) -> f64 {
-        FEW as f64 / IMAGES as f64
+        FEW as f64 / EVALUATED as f64
     }
 }

@@ -3,6 +3,7 @@
 use super::STOP;
 use super::output::{self, Output, count};
 use clap::Args;
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 use zoometry::bench::report::{Change, rows};
@@ -106,8 +107,8 @@ impl Bench {
     fn cases(&self) -> Result<Vec<Case>> {
         let all = catalog::cases();
         let Some(filter) = &self.filter else { return Ok(all) };
-        let mut names: Vec<&str> = all.iter().map(|case| case.name).collect();
-        names.dedup();
+        let mut seen = HashSet::new();
+        let names: Vec<&str> = all.iter().map(|case| case.name).filter(|name| seen.insert(*name)).collect();
         let unknown = Error::unknown("kernel", filter, names);
         let some: Vec<Case> = all.into_iter().filter(|case| case.path().contains(filter.as_str())).collect();
         if some.is_empty() { Err(unknown) } else { Ok(some) }
