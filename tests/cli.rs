@@ -81,11 +81,45 @@ fn a_predictor_remembers_its_input() {
     succeed(&format!("{} --set layers=8s2same,12s1", small_zoo(Path::new(&other), 3, 1)));
     succeed(&format!("evaluate {model} {other}"));
     fit("wstats");
-    fail(&format!("evaluate {model} {other}"), 1, &["other", "input"]);
+    let arches = [&first.schema().arch.to_string(), "8s2same,12s1"];
+    fail(&format!("evaluate {model} {other}"), 1, &[&["other", "input"][..], &arches].concat());
     fail(&format!("fit {zoo} --input wstat"), 2, &["did you mean \"wstats\"?"]);
     fail(&format!("fit {zoo} --input wstats-layers:7-qts:0"), 2, &["0 to 3", "7"]);
     fail(&format!("features {zoo} --input hyper.seed"), 2, &["hyperparameter", "learning_rate"]);
     fail("fit --x x.npy --y y.npy --input wstats", 2, &["--input"]);
+}
+
+/// Writes a tensor `weights` with a row for each network.
+fn loose(path: &str, networks: &[Vec<f32>]) {
+    use safetensors::tensor::{Dtype, TensorView};
+    let bytes: Vec<u8> = networks.iter().flatten().flat_map(|weight| weight.to_le_bytes()).collect();
+    let view = TensorView::new(Dtype::F32, vec![networks.len(), networks[0].len()], &bytes).unwrap();
+    std::fs::write(path, safetensors::serialize([("weights", view)], None).unwrap()).unwrap();
+}
+
+#[test]
+fn nothing_is_predicted_of_weights_that_are_not_finite() {
+    let (folder, zoo) = scratch("zoo.safetensors");
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    succeed(&small_zoo(&zoo, 24, 1));
+    let model = at("model");
+    succeed(&format!("fit {} --out {model} --param n_estimators=20", zoo.display()));
+    let weights = zoometry::zoo::Zoo::open(&zoo).unwrap().weights(1).to_vec();
+    let mut broken = weights.clone();
+    broken[7] = f32::NAN;
+    let mut infinite = weights.clone();
+    infinite[7] = f32::INFINITY;
+    loose(&at("some"), &[weights.clone(), broken.clone(), weights, infinite]);
+    let output = common::run(&format!("predict {model} {} --interval 0.3", at("some")));
+    let (out, err) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    let predicted: Vec<bool> = out.lines().skip(1).map(|line| line.contains(",NaN,,NaN,NaN")).collect();
+    assert_eq!(predicted, [false, true, false, true], "{out}");
+    assert!(err.contains("2 of 4 networks") && err.contains("not finite"), "{err}");
+    let json: serde_json::Value =
+        serde_json::from_str(&succeed(&format!("predict {model} {} --json", at("some")))).unwrap();
+    assert!(json["networks"][0]["predicted"].is_number() && json["networks"][1]["predicted"].is_null(), "{json}");
+    loose(&at("one"), &[broken]);
+    fail(&format!("predict {model} {}", at("one")), 1, &["one", "finite", "NaN"]);
 }
 
 #[test]
@@ -110,6 +144,9 @@ fn tables_are_fitted() {
     assert!(json["r2"].as_f64().unwrap() > 0.95 && json["n_train"] == 300 && json["n_test"] == 100, "{json}");
     succeed(&format!("fit --x {x} --y {y}"));
     fail(&format!("fit --x {x} --y {xt}"), 1, &["xt.npy", "target"]);
+    let (x9, y9) = (save("x9.npy", &[9, 3], features[..27].to_vec()), save("y9.npy", &[9], targets[..9].to_vec()));
+    fail(&format!("fit --x {x9} --y {y9}"), 1, &["x9.npy", "at least 10 rows", "got 9"]);
+    fail(&format!("fit --x {x9} --y {y9} --x-test {xt} --y-test {yt}"), 1, &["x9.npy", "at least 10 rows"]);
     fail(&format!("fit --x {x}"), 2, &["--y"]);
     fail(&format!("fit --x {x} --y {y} --param num_leave=3"), 2, &["num_leaves"]);
     fail(&format!("fit --x {x} --y {y} --param learning_rate=fast"), 2, &["learning_rate"]);
@@ -313,6 +350,7 @@ fn inputs_zoos_and_devices_are_not_overwritten() {
     std::fs::copy(&zoo, &other).unwrap();
     let before = std::fs::read(&zoo).unwrap();
     fail(&format!("fit {path} --out {path}"), 2, &["--out", "input"]);
+    fail(&format!("fit {path}"), 1, &["zoo.safetensors", "at least 10 finished networks", "got 4"]);
     fail(&format!("features {path} --out {path}"), 2, &["--out", "input"]);
     fail(&format!("fit {path} --out {}", other.display()), 1, &["other.safetensors", "a zoo"]);
     fail(&format!("fit {path} --out {}", folder.path().display()), 1, &["a folder"]);

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use zoometry::par::Stop;
-use zoometry::zoo::{self, Import, Zoo};
+use zoometry::zoo::{self, Config, Import, Status, Writer, Zoo};
 
 /// A folder with networks of 5×5→4s2→3, which have 55 weights.
 struct Folder {
@@ -154,7 +154,7 @@ fn quirks_are_handled_and_reported() {
     for says in [
         "28 of the folder's 28",
         "2 checkpoints are not in",
-        "2 rows with weights or test accuracy",
+        "2 rows with weights that are not finite or a test accuracy",
         "\"adagrad\"",
         "1 rows have a test loss",
     ] {
@@ -227,6 +227,138 @@ fn a_zoo_goes_out_and_comes_back_with_the_same_bytes() {
     succeed(&format!("export {} {}", imported.display(), export.display()));
     let weights = std::fs::read(export.join("weights.npy")).unwrap();
     assert!(weights.len() % 64 == 2 * 6 * 55 * 4 % 64 && weights.ends_with(&released.data()));
+}
+
+#[test]
+fn an_unfinished_zoo_comes_back_and_is_continued() {
+    let (folder, path) = scratch("zoo.safetensors");
+    let [part, again] = ["part.safetensors", "again.safetensors"].map(|name| folder.path().join(name));
+    let train = |out: &Path| format!("{} --checkpoints 0,1 --set train_fraction=0.1", small_zoo(out, 5, 2));
+    succeed(&train(&path));
+    let zoo = Zoo::open(&path).unwrap();
+    let configs: Vec<Config> = (0..5).map(|run| zoo.config(run)).collect();
+    let writer = Writer::create_or_open(&part, zoo.schema(), &configs, false).unwrap();
+    // all of run 1 and the beginning of run 3
+    for row in [3, 4, 5, 9] {
+        let (weights, classes, metrics) = (zoo.weights(row), zoo.class_accuracy(row), zoo.metrics(row));
+        writer.write(row / 3, row % 3, weights, &metrics, classes, Status::Done).unwrap();
+    }
+    drop(writer);
+    let export = folder.path().join("export");
+    succeed(&format!("export {} {}", part.display(), export.display()));
+    let text = succeed(&format!("import {} --out {}", export.display(), again.display()));
+    assert!(text.contains("4 of the folder's 4 rows") && text.contains("11 checkpoints are not in"), "{text}");
+    assert!(std::fs::read(&part).unwrap() == std::fs::read(&again).unwrap());
+    succeed(&train(&again));
+    assert!(std::fs::read(&path).unwrap() == std::fs::read(&again).unwrap());
+    // what a hand has changed is named
+    let layout = std::fs::read_to_string(export.join("layout.csv")).unwrap();
+    assert_eq!(layout.lines().next().unwrap(), "varname,start_idx,end_idx,shape,zoometry,zoometry.settings");
+    for (from, to, says) in
+        [("[[0,", "[[5,", "run 5 of 5"), ("[[0,", "[[1,", "run \"1\""), ("[[0,", "[[", "settings of runs")]
+    {
+        std::fs::write(export.join("layout.csv"), layout.replacen(from, to, 1)).unwrap();
+        fail(&format!("import {} --out {}/new", export.display(), folder.path().display()), 1, &[says]);
+    }
+}
+
+#[test]
+fn last_checkpoints_that_are_missing_lose_no_settings() {
+    let mut folder = Folder::new(4);
+    folder.set(17, "config.init_std", "");
+    (12..17).for_each(|row| folder.set(row, "config.init_std", ""));
+    // run 2 has no last checkpoint
+    folder.remove(17);
+    let [last, export, again] = ["last", "export", "again"].map(|name| folder.at(name));
+    succeed(&format!("{} --final-only --out {}", folder.write(), last.display()));
+    succeed(&format!("export {} {}", last.display(), export.display()));
+    succeed(&format!("import {} --out {}", export.display(), again.display()));
+    let config = Zoo::open(&again).unwrap().config(2);
+    assert!((config.dropout, config.seed) == (0.2, 42) && config.init_std.is_nan(), "{config:?}");
+    assert!(std::fs::read(&last).unwrap() == std::fs::read(&again).unwrap());
+}
+
+#[test]
+fn what_a_table_of_metrics_does_not_say_is_not_invented() {
+    let mut folder = Folder::new(3);
+    // a percentage, a negative number
+    folder.set(5, "test_accuracy", "7.55");
+    folder.set(11, "test_accuracy", "-0.1");
+    let seed = folder.columns.iter().position(|name| *name == "config.random_seed").unwrap();
+    folder.columns.remove(seed);
+    folder.lines.iter_mut().for_each(|line| drop(line.remove(seed)));
+    let [out, export, again] = ["zoo", "export", "again"].map(|name| folder.at(name));
+    let text = succeed(&format!("{} --out {}", folder.write(), out.display()));
+    assert!(text.contains("no column config.random_seed") && !text.contains("one seed"), "{text}");
+    assert!(text.contains("2 rows with weights that are not finite or a test accuracy"), "{text}");
+    let zoo = Zoo::open(&out).unwrap();
+    assert_eq!(
+        (zoo.final_rows(), zoo.status()[5], zoo.schema().seeds_are_known()),
+        (vec![17], Status::Diverged, false)
+    );
+    succeed(&format!("export {} {}", out.display(), export.display()));
+    let text = succeed(&format!("import {} --out {}", export.display(), again.display()));
+    assert!(!text.contains("one seed"), "{text}");
+
+    let mut latin = folder.csv().into_bytes();
+    let at = latin.windows(4).position(|text| text == b"tanh").unwrap();
+    latin[at] = 0xe9;
+    std::fs::write(folder.at("metrics.csv.gz"), &latin).unwrap();
+    fail(
+        &format!("import {} --image 5x5 --out {}", folder.path().display(), folder.at("new").display()),
+        1,
+        &["UTF-8", "line 8", "Latin-1"],
+    );
+}
+
+#[test]
+fn networks_that_cannot_be_run_are_left_out_of_probes_alone() {
+    let mut folder = Folder::new(24);
+    for row in 0..folder.lines.len() {
+        let (run, step) = (row / 6, row % 6);
+        folder.set(row, "test_accuracy", &format!("0.{:03}", (run * 37 + step) % 1000));
+        folder.set(row, "config.dropout", "0.1");
+        if run % 8 == 3 {
+            folder.set(row, "config.activation", "swish");
+        }
+    }
+    let out = folder.at("zoo.safetensors");
+    succeed(&format!("{} --out {}", folder.write(), out.display()));
+    let zoo = out.display();
+    let lines = |arguments: &str| {
+        let output = run(arguments);
+        assert!(output.status.success(), "{arguments}: {}", String::from_utf8_lossy(&output.stderr));
+        (String::from_utf8(output.stdout).unwrap().lines().count(), String::from_utf8(output.stderr).unwrap())
+    };
+    assert_eq!(lines(&format!("features {zoo}")), (25, String::new()));
+    let (count, says) = lines(&format!("features {zoo} --input wstats+probes"));
+    assert_eq!((count, says.lines().count()), (22, 1), "{says}");
+    assert!(says.contains("3 of 24 networks") && says.contains("swish"), "{says}");
+    let model = folder.at("model");
+    succeed(&format!("fit {zoo} --input probes --param n_estimators=5 --out {}", model.display()));
+    assert_eq!(lines(&format!("predict {} {zoo}", model.display())).0, 22);
+    succeed(&format!("evaluate {} {zoo}", model.display()));
+    let (study, page) = (folder.at("study"), folder.at("page.html"));
+    succeed(&format!("report {zoo} --out {}", page.display()));
+    let table = format!("reproduce {zoo} --only early --out {}", study.display());
+    let first = succeed(&format!("{table} --json"));
+    let cells: serde_json::Value = serde_json::from_str(&first).unwrap();
+    let of = |input: &str| {
+        let cells = cells["cells"].as_array().unwrap().iter();
+        let cells = cells.filter(|cell| cell["input"] == input);
+        cells.map(|cell| cell["n_train"].as_u64().unwrap() + cell["score"]["n"].as_u64().unwrap()).max().unwrap()
+    };
+    assert!(of("wstats") > of("wstats+probes"), "{cells}");
+    // what is there already is not computed again
+    let journal = std::fs::read(study.join("results.jsonl")).unwrap();
+    succeed(&table);
+    assert!(journal == std::fs::read(study.join("results.jsonl")).unwrap());
+    // none is left
+    (0..folder.lines.len()).for_each(|row| folder.set(row, "config.activation", "swish"));
+    let all = folder.at("all");
+    succeed(&format!("{} --out {}", folder.write(), all.display()));
+    fail(&format!("features {} --input probes", all.display()), 1, &["relu, tanh", "swish"]);
+    succeed(&format!("report {} --out {}", all.display(), page.display()));
 }
 
 #[test]
@@ -412,6 +544,27 @@ fn pytorch_files_go_out_and_are_predicted() {
     let untrained = at("untrained.safetensors");
     succeed(&format!("export --torch {zoo} --run 7 --epoch 0 {untrained}"));
     assert_ne!(succeed(&format!("predict {model} {untrained}")), predicted);
+
+    // the file tells its activation
+    let probes = at("probes.safetensors");
+    succeed(&format!("fit {zoo} --input probes --param n_estimators=5 --out {probes}"));
+    let opened = Zoo::open(Path::new(&zoo)).unwrap();
+    let own = &opened.schema().activation[usize::from(opened.config(7).activation)];
+    let other = if own == "relu" { "tanh" } else { "relu" };
+    let of_file = succeed(&format!("predict {probes} {network}"));
+    assert_eq!(of_file, succeed(&format!("predict {probes} {network} --activation {own}")));
+    fail(&format!("predict {probes} {network} --activation {other}"), 2, &["--activation", &format!("{own}, as")]);
+
+    // nothing is overwritten
+    let before = std::fs::read(&zoo).unwrap();
+    fail(&format!("export --torch {zoo} --run 7 {zoo}"), 2, &["another file than the input"]);
+    let copy = at("copy.safetensors");
+    std::fs::copy(&zoo, &copy).unwrap();
+    fail(&format!("export --torch {zoo} --run 7 {copy}"), 1, &["copy.safetensors", "remove it first"]);
+    fail(&format!("export --torch {zoo} --run 7 {model}"), 1, &["model.safetensors", "already"]);
+    fail(&format!("export --torch {zoo} --run 7 {}", at("q.npz")), 2, &["q.npz", ".safetensors"]);
+    assert!(std::fs::read(&zoo).unwrap() == before && std::fs::read(&copy).unwrap() == before);
+    assert!(!Path::new(&at("q.npz")).exists());
 
     fail(&format!("export --torch {zoo} {network}"), 2, &["--run"]);
     fail(&format!("export {zoo} {network} --run 1"), 2, &["--torch"]);

@@ -65,6 +65,34 @@ fn a_search_finds_what_fit_takes() {
 }
 
 #[test]
+fn what_a_configuration_lacks_has_its_default() {
+    let (folder, path) = scratch("zoo.safetensors");
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    zoo(&path);
+    let (zoo, config) = (path.display(), at("config.json"));
+    let write = |text: &str| std::fs::write(&config, text).unwrap();
+    write("{}");
+    assert_eq!(json(&format!("fit {zoo} --config {config}"))["r2"], json(&format!("fit {zoo}"))["r2"]);
+    write(r#"{"params": {"units": 5, "epochs": 3}}"#);
+    assert!(succeed(&format!("fit {zoo} --config {config} --predictor mlp")).contains("perceptron"));
+    fail(&format!("fit {zoo} --config {config}"), 1, &["config.json", "epochs"]);
+    fail(&format!("fit {zoo} --config {config} --predictor mpl"), 2, &["known: gbm"]);
+    write(r#"{"predictor": "mlp", "params": {"layers": 0}}"#);
+    fail(&format!("fit {zoo} --config {config}"), 1, &["config.json", "layers", "at least 1"]);
+    fail(&format!("fit {zoo} --predictor linear --param layers=3"), 2, &["layers", "linear", "mlp has hidden layers"]);
+}
+
+#[test]
+fn trials_that_are_not_shown_are_somewhere() {
+    let (folder, path) = scratch("zoo.safetensors");
+    zoo(&path);
+    let best = folder.path().join("best.json");
+    let search = format!("search {} --predictor linear --param epochs=2 --out {}", path.display(), best.display());
+    let text = succeed(&format!("{search} --trials 12"));
+    assert!(text.contains("the other 2 are in") && text.contains("best.trials.jsonl"), "{text}");
+}
+
+#[test]
 fn wrong_searches_are_refused() {
     let (folder, path) = scratch("zoo.safetensors");
     let at = |name: &str| folder.path().join(name).display().to_string();
@@ -145,6 +173,32 @@ fn intervals_need_errors_enough() {
     predictor.save(Path::new(&model)).unwrap();
     succeed(&format!("evaluate {model} {zoo}"));
     fail(&format!("predict {model} {zoo} --interval 0.5"), 1, &["model", "validation part"]);
+}
+
+/// Stops a run that would take hours.
+#[cfg(target_os = "linux")]
+#[test]
+fn importance_can_be_stopped() {
+    let (folder, path) = scratch("zoo.safetensors");
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    zoo(&path);
+    let (model, out) = (at("model"), at("i.csv"));
+    succeed(&format!("fit {} --input weights --predictor linear --param epochs=2 --out {model}", path.display()));
+    let mut child = common::zoometry()
+        .args(format!("importance {model} {} --rounds 65535 --threads 1 --out {out}", path.display()).split(' '))
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    // handlers are there before threads for the work are
+    while std::fs::read_dir(format!("/proc/{}/task", child.id())).unwrap().count() < 3 {
+        assert!(child.try_wait().unwrap().is_none(), "it ended by itself");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let stopped = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(stopped.success());
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert!(!Path::new(&out).exists());
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! `--device` and `--adapter`: where networks are trained and statistics of weights computed.
 
+use super::STOP;
 use super::output::{self, Output};
 use clap::Args;
 use zoometry::features::{Input, Networks};
@@ -37,7 +38,7 @@ impl Device {
 
     /// An input's columns; says on stderr which device computes them unless that was given.
     pub fn table(&self, input: &Input, isa: Isa, networks: &Networks) -> Result<Table> {
-        let cpu = || input.table(isa, networks);
+        let cpu = || input.table_unless(isa, networks, &STOP);
         self.choose("computing", cpu, |adapter, software| card::table(adapter, software, input, isa, networks))
     }
 

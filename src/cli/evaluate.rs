@@ -41,7 +41,7 @@ impl Evaluate {
         let start = Instant::now();
         let (predicted, part, target) = self.machine.run(|| -> Result<_> {
             let table = select::table(isa, &zoo, &self.zoo, self.epoch, &input)?;
-            select::same_columns(&predictor, &table, &self.zoo)?;
+            select::same_columns(&predictor, &table, &zoo.schema().arch, &self.zoo)?;
             let (rows, part) = select::unseen(&predictor.info, &zoo, &table, self.split.as_deref())?;
             let table = table.select(&rows);
             let predicted = predictor.predict(isa, &table)?;

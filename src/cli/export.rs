@@ -1,6 +1,6 @@
 //! `zoometry export`
 
-use super::output::{Output, count, duration};
+use super::output::{self, Output, count, duration};
 use super::{STOP, progress};
 use clap::Args;
 use std::path::PathBuf;
@@ -18,7 +18,7 @@ pub struct Export {
     /// The zoo file
     #[arg(value_name = "ZOO")]
     zoo: PathBuf,
-    /// The folder; with --torch the .safetensors file
+    /// The folder; with --torch the .safetensors file, which must not be there yet
     #[arg(value_name = "OUT")]
     out: PathBuf,
     /// Write one network with PyTorch's names and order
@@ -42,6 +42,7 @@ impl Export {
         output.set("out", &self.out);
         if let Some(run) = self.run {
             let row = self.row(&zoo, run as usize)?;
+            self.check()?;
             zoo::write_torch(&zoo, row, &self.out)?;
             let accuracy = zoo.test_accuracy()[row];
             output.line(format!("{}: network {run}, test accuracy {accuracy:.4}", self.out.display()));
@@ -65,6 +66,15 @@ impl Export {
         output.set("rows", rows);
         output.set("seconds", seconds);
         Ok(output)
+    }
+
+    /// Refuses a file for one network that is there already, or of another kind.
+    fn check(&self) -> Result<()> {
+        output::check(&self.out, [&self.zoo])?;
+        match self.out.extension() {
+            Some(kind) if kind == "safetensors" => Ok(()),
+            _ => Err(Error::invalid("OUT", "a name that ends with .safetensors", self.out.display())),
+        }
     }
 
     /// The row of one network's checkpoint.

@@ -2,7 +2,7 @@
 
 use super::device::Device;
 use super::output::{self, Output, count, duration};
-use super::{Machine, select};
+use super::{Machine, STOP, select};
 use clap::Args;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -43,7 +43,7 @@ impl Features {
             output::check(out, [&self.zoo])?;
         }
         let zoo = Zoo::open(&self.zoo)?;
-        let rows = select::rows(&zoo, &self.zoo, self.epoch)?;
+        let rows = select::rows(&zoo, &self.zoo, self.epoch, &input)?;
         let start = Instant::now();
         let table = self.machine.run(|| self.device.table(&input, isa, &Networks::Zoo { zoo: &zoo, rows: &rows }))?;
         let seconds = start.elapsed().as_secs_f64();
@@ -54,7 +54,7 @@ impl Features {
         output.set("seconds", seconds);
         match &self.out {
             Some(path) => {
-                write::write(&table, path)?;
+                write::write(&table, path, &STOP)?;
                 let (rows, width) = (count(table.rows() as u64), table.width());
                 output.line(format!("{}: {rows} networks × {width} columns in {}", path.display(), duration(seconds)));
                 output.set("out", path);
@@ -62,7 +62,7 @@ impl Features {
             None if self.machine.json => output.set("x", table.x.chunks(table.width().max(1)).collect::<Vec<_>>()),
             None => {
                 let mut text = Vec::new();
-                write::csv(&table, &mut text).map_err(Error::io("write", "stdout"))?;
+                write::csv(&table, &mut text, &STOP).map_err(|_| Error::Cancelled)?;
                 output.text = String::from_utf8_lossy(&text).into_owned();
             }
         }

@@ -42,7 +42,10 @@ pub struct Fit {
 impl Fit {
     pub fn run(&self) -> Result<Output> {
         let isa = self.machine.isa()?;
-        let config = self.config.as_deref().map(Config::load).transpose()?;
+        let kind = self.predictor.as_deref();
+        // a kind that is none is the command line's fault, not the file's
+        kind.map_or(Ok(()), |kind| Options::new(kind).map(drop))?;
+        let config = self.config.as_deref().map(|path| Config::load(path, kind)).transpose()?;
         let seen = config.as_ref().and_then(|config| config.input.as_deref());
         let input = super::input(self.source.input.as_deref().or(seen))?;
         if let Some(out) = &self.out {

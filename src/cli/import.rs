@@ -73,7 +73,7 @@ impl Import {
         }
         if report.diverged > 0 {
             output.line(format!(
-                "  {} rows with weights or test accuracy that are not finite: kept as diverged",
+                "  {} rows with weights that are not finite or a test accuracy that is none from 0 to 1: kept as diverged",
                 number(report.diverged)
             ));
         }

@@ -1,7 +1,7 @@
 //! `zoometry importance`
 
 use super::output::{self, Output};
-use super::{Machine, fit, select};
+use super::{Machine, STOP, fit, select};
 use clap::Args;
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
@@ -77,7 +77,7 @@ impl Importance {
         let zoo = Zoo::open(&self.zoo)?;
         let (table, part) = self.machine.run(|| -> Result<_> {
             let table = select::table(isa, &zoo, &self.zoo, self.epoch, &input)?;
-            select::same_columns(&predictor, &table, &self.zoo)?;
+            select::same_columns(&predictor, &table, &zoo.schema().arch, &self.zoo)?;
             let (rows, part) = select::unseen(&predictor.info, &zoo, &table, self.split.as_deref())?;
             Ok((table.select(&rows), part))
         })?;
@@ -96,7 +96,7 @@ impl Importance {
     fn find(&self, isa: Isa, predictor: &Predictor, table: &Table) -> Result<(Vec<f32>, Found)> {
         let predicted = predictor.predict(isa, table)?;
         let mut found = Found::default();
-        let permutation = importance::permutation(isa, predictor, table, self.rounds.into(), self.seed)?;
+        let permutation = importance::permutation(isa, predictor, table, self.rounds.into(), self.seed, &STOP)?;
         found.measures.push(("permutation", permutation));
         match &predictor.model {
             Model::Boost(model) => self.trees(model, table, &predicted, &mut found)?,
@@ -112,7 +112,7 @@ impl Importance {
         let all = gain.iter().sum::<f64>();
         found.measures.push(("gain", gain.iter().map(|gain| if all > 0.0 { gain / all } else { 0.0 }).collect()));
         found.measures.push(("cuts", model.importance_split().into_iter().map(|cuts| cuts as f64).collect()));
-        let shap = model.shap(&table.x);
+        let shap = model.shap(&table.x, &STOP)?;
         let mut mean = vec![0.0; width];
         let mut worst = 0.0f64;
         for (values, &predicted) in shap.values.chunks(width).zip(predicted) {

@@ -43,6 +43,9 @@ pub struct Source {
     split: Option<PathBuf>,
 }
 
+/// Networks or rows that a fit needs, as an experiment does: parts of fewer say nothing.
+const LEAST: usize = 10;
+
 /// The parts of a table.
 pub struct Parts {
     pub train: Table,
@@ -73,6 +76,7 @@ impl Source {
     fn from_tables(&self, x: &Path, choosing: bool) -> Result<Parts> {
         let y = self.y.as_deref().unwrap_or(x);
         let table = zoometry::table::npy::load(x, y)?;
+        enough(&table, x, "rows")?;
         let (Some(x_test), Some(y_test)) = (&self.x_test, &self.y_test) else {
             return Ok(parts(&table, &select::split(&table, self.split_seed)?));
         };
@@ -88,6 +92,14 @@ impl Source {
         let split = Split::new(&table.group, self.split_seed, fractions)?;
         Ok(Parts { train: table.select(&split.train), validation: table.select(&split.validation), test })
     }
+}
+
+/// Refuses a table of which parts would say nothing.
+fn enough(table: &Table, path: &Path, what: &str) -> Result<()> {
+    if table.rows() >= LEAST {
+        return Ok(());
+    }
+    Err(Error::malformed(path, format!("at least {LEAST} {what}"), table.rows().to_string()))
 }
 
 /// The three parts of a table.
@@ -109,6 +121,7 @@ pub fn from_zoo(
     input: &Input,
 ) -> Result<(Parts, BTreeMap<String, String>)> {
     let table = select::table(isa, zoo, path, epoch, input)?;
+    enough(&table, path, "finished networks that have not diverged")?;
     let last = zoo.schema().checkpoints.last().copied().unwrap_or(0);
     let mut info = BTreeMap::from([
         (select::ZOO.to_owned(), select::identity(zoo)),

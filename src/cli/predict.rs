@@ -1,14 +1,13 @@
 //! `zoometry predict`
 
-use super::output::Output;
-use super::{Machine, select};
+use super::output::{self, Output};
+use super::{Machine, STOP, select};
 use clap::Args;
 use serde_json::json;
 use std::path::PathBuf;
-use zoometry::cnn::Arch;
 use zoometry::eval::conformal;
 use zoometry::features::{Input, Networks as Features, networks};
-use zoometry::kernels::Isa;
+use zoometry::kernels::{Isa, activation::Activation};
 use zoometry::predictor::Predictor;
 use zoometry::table::Table;
 use zoometry::zoo::{Loose, Zoo};
@@ -19,7 +18,8 @@ use zoometry::{Error, Result};
 /// The file is a zoo, or any .safetensors file with a tensor `weights` (f32, networks × weights or one network) in the order of
 /// the released Small CNN Zoo, or with one network of PyTorch's (conv1.weight OIHW, conv1.bias … dense.weight, dense.bias; any
 /// layer names in this order). Prints CSV: the network's run and epoch (or its row), the predicted accuracy, the measured one
-/// where the file has it and, with --interval, the ends of an interval around the prediction.
+/// where the file has it and, with --interval, the ends of an interval around the prediction. Of a network whose weights are
+/// not finite nothing is predicted: NaN.
 #[derive(Args)]
 pub struct Predict {
     /// The fitted predictor
@@ -31,8 +31,7 @@ pub struct Predict {
     /// The checkpoint's epoch [default: the last]
     #[arg(long, value_name = "E")]
     epoch: Option<u32>,
-    /// The networks' activation where the file has weights alone and the predictor's input is probes: relu, tanh, sigmoid or
-    /// gelu
+    /// The networks' activation where the file does not tell it and the predictor's input is probes: relu, tanh, sigmoid or gelu
     #[arg(long, value_name = "NAME")]
     activation: Option<String>,
     /// Add intervals that hold the accuracy with this probability, 0.9 for instance (split-conformal prediction, from the
@@ -49,6 +48,8 @@ struct Networks {
     table: Table,
     /// Run and epoch, or the row of a file that does not tell.
     names: Vec<(u64, Option<u32>)>,
+    /// Whether all of a network's weights are numbers.
+    finite: Vec<bool>,
 }
 
 impl Predict {
@@ -59,10 +60,15 @@ impl Predict {
         let reach = self.interval.map(|level| self.reach(&predictor, level)).transpose()?;
         let (networks, predicted) = self.machine.run(|| -> Result<_> {
             let networks = self.networks(isa, &predictor, &input)?;
-            select::same_columns(&predictor, &networks.table, &self.file)?;
-            let predicted = predictor.predict(isa, &networks.table)?;
+            let mut predicted = predictor.predict(isa, &networks.table)?;
+            let broken = predicted.iter_mut().zip(&networks.finite).filter(|(_, finite)| !**finite);
+            broken.for_each(|(value, _)| *value = f32::NAN);
             Ok((networks, predicted))
         })?;
+        if let broken @ 1.. = networks.finite.iter().filter(|finite| !**finite).count() {
+            let (all, file) = (predicted.len(), self.file.display());
+            output::tell(format!("{broken} of {all} networks of {file} have weights that are not finite: NaN"));
+        }
         let mut output = Output::default();
         print(&networks, &predicted, reach, &mut output);
         if let (Some(level), Some(reach)) = (self.interval, reach) {
@@ -109,25 +115,67 @@ impl Predict {
                 return Err(Error::invalid("--activation", expected, format!("{name} and a zoo")));
             }
             let zoo = Zoo::open(&self.file)?;
-            let rows = select::rows(&zoo, &self.file, self.epoch)?;
+            let rows = select::rows(&zoo, &self.file, self.epoch, input)?;
             let names = rows.iter().map(|&row| (u64::from(zoo.run()[row]), Some(zoo.epoch()[row]))).collect();
-            return Ok(Networks { table: input.table(isa, &Features::Zoo { zoo: &zoo, rows: &rows })?, names });
+            return self.table(isa, predictor, input, &Features::Zoo { zoo: &zoo, rows: &rows }, names);
         }
-        let arch = predictor.info.get(select::ARCHITECTURE).and_then(|text| serde_json::from_str::<Arch>(text).ok());
-        let Some(arch) = arch.filter(|arch| arch.check().is_ok()) else {
+        let Some(arch) = select::architecture(predictor) else {
             return Err(Error::malformed(&self.model, "a predictor fitted to a zoo", "one fitted to a table"));
         };
         let weights = file.weights(&arch)?;
-        let activation = self.activation.as_deref().map(networks::activation).transpose()?;
-        let table = input.table(isa, &Features::Loose { arch: &arch, weights: &weights, activation })?;
-        let names = (0..table.rows() as u64).map(|row| (row, None)).collect();
-        Ok(Networks { table, names })
+        let features = Features::Loose { arch: &arch, weights: &weights, activation: self.activation(&file, input)? };
+        let names = (0..features.count() as u64).map(|row| (row, None)).collect();
+        self.table(isa, predictor, input, &features, names)
+    }
+
+    /// What a predictor sees of some networks.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] for a single network whose weights are not finite; those of [`Input::table_unless`] and of
+    /// [`select::same_columns`].
+    fn table(
+        &self,
+        isa: Isa,
+        predictor: &Predictor,
+        input: &Input,
+        networks: &Features,
+        names: Vec<(u64, Option<u32>)>,
+    ) -> Result<Networks> {
+        let is_finite = |network| networks.weights(network).iter().all(|weight| weight.is_finite());
+        let finite: Vec<bool> = (0..networks.count()).map(is_finite).collect();
+        if finite == [false] {
+            return Err(Error::malformed(&self.file, "a network whose weights are finite", "NaN or infinite weights"));
+        }
+        let table = input.table_unless(isa, networks, &STOP)?;
+        select::same_columns(predictor, &table, networks.arch(), &self.file)?;
+        Ok(Networks { table, names, finite })
+    }
+
+    /// The activation of a file's networks: as the file says, else as the command line does.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`] and, where the two contradict each other, [`Error::Invalid`]; [`Error::Malformed`] where the input
+    /// runs the networks and the file names an activation that cannot be computed.
+    fn activation(&self, file: &Loose, input: &Input) -> Result<Option<Activation>> {
+        let asked = self.activation.as_deref().map(networks::activation).transpose()?;
+        match (file.activation(), &self.activation) {
+            (Some(told), Some(name)) if told != *name => {
+                let expected = format!("{told}, as {} says", self.file.display());
+                Err(Error::invalid("--activation", expected, name))
+            }
+            (Some(told), None) if input.runs_networks() => {
+                let known = networks::ACTIVATIONS.map(|known| known.0).join(", ");
+                let wrong = |_| Error::malformed(&self.file, format!("a network with one of {known}"), &told);
+                networks::activation(&told).map(Some).map_err(wrong)
+            }
+            _ => Ok(asked),
+        }
     }
 }
 
 /// Adds a line and an object for each network.
 fn print(networks: &Networks, predicted: &[f32], reach: Option<f32>, output: &mut Output) {
-    let Networks { table, names } = networks;
+    let Networks { table, names, .. } = networks;
     output.line(if reach.is_some() { "run,epoch,predicted,measured,low,high" } else { "run,epoch,predicted,measured" });
     let mut list = Vec::with_capacity(names.len());
     for (row, (&(run, epoch), &value)) in names.iter().zip(predicted).enumerate() {

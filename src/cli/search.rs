@@ -67,10 +67,13 @@ impl Search {
         search.options(0)?;
         let told = [select::INPUT, select::EPOCH, select::SPLIT_SEED, select::SPLIT];
         let about = told.into_iter().filter_map(|name| Some((name.to_owned(), info.get(name)?.clone())));
-        let (journal, done) = Journal::open(journal, &about.collect::<Vec<_>>(), &search)?;
+        let (kept, done) = Journal::open(journal, &about.collect::<Vec<_>>(), &search)?;
         let mut output = Output::default();
-        let trials = run(&search, isa, &journal, done, &mut output)?;
+        let trials = run(&search, isa, &kept, done, &mut output)?;
         show(&trials, &mut output);
+        if let rest @ 1.. = trials.len().saturating_sub(SHOWN) {
+            output.line(format!("  the other {rest} are in {}", journal.display()));
+        }
         let best = &trials[0];
         let config = Config::new(&best.options, self.source.zoo.as_ref().map(|_| input.to_string()));
         config.save(&self.out)?;
@@ -82,6 +85,7 @@ impl Search {
         output.set("validation", best.score);
         output.set("best", config);
         output.set("trials", &trials);
+        output.set("journal", journal);
         output.set("out", &self.out);
         Ok(output)
     }

@@ -1,9 +1,11 @@
 //! Which rows of a zoo a verb works on, and what a predictor's file says of the zoo it was fitted to.
 
+use super::{STOP, output};
 use std::collections::BTreeMap;
 use std::path::Path;
+use zoometry::cnn::Arch;
 use zoometry::eval::{Fractions, Published, Split};
-use zoometry::features::{Input, Networks};
+use zoometry::features::{Input, Networks, networks};
 use zoometry::kernels::Isa;
 use zoometry::predictor::Predictor;
 use zoometry::table::Table;
@@ -21,11 +23,12 @@ pub const ARCHITECTURE: &str = "architecture";
 pub const N_TRAIN: &str = "n_train";
 pub const N_VAL: &str = "n_val";
 
-/// The finished rows of an epoch; the last one if none is given.
+/// The finished rows of an epoch whose networks the input can be computed of; the last epoch if none is given. Says on stderr
+/// how many it leaves out.
 ///
 /// # Errors
-/// [`Error::Invalid`] for an epoch that is no checkpoint, or where no row is finished.
-pub fn rows(zoo: &Zoo, path: &Path, epoch: Option<u32>) -> Result<Vec<usize>> {
+/// [`Error::Invalid`] for an epoch that is no checkpoint; [`Error::Malformed`] where no row is left.
+pub fn rows(zoo: &Zoo, path: &Path, epoch: Option<u32>, input: &Input) -> Result<Vec<usize>> {
     let rows = match epoch {
         None => zoo.final_rows(),
         Some(epoch) => zoo.rows_at_epoch(epoch)?,
@@ -37,12 +40,22 @@ pub fn rows(zoo: &Zoo, path: &Path, epoch: Option<u32>) -> Result<Vec<usize>> {
             "none that is finished and has not diverged",
         ));
     }
-    Ok(rows)
+    let (computable, others) = input.computable(zoo, &rows);
+    let names = others.into_iter().collect::<Vec<_>>().join(", ");
+    let known = networks::ACTIVATIONS.map(|known| known.0).join(", ");
+    if computable.is_empty() {
+        return Err(Error::malformed(path, format!("networks that probes can be computed of ({known})"), names));
+    }
+    if let left_out @ 1.. = rows.len() - computable.len() {
+        let (all, path) = (rows.len(), path.display());
+        output::tell(format!("{left_out} of {all} networks of {path} left out: probes need {known}, not {names}"));
+    }
+    Ok(computable)
 }
 
 /// The input's columns of the finished rows as a table.
 pub fn table(isa: Isa, zoo: &Zoo, path: &Path, epoch: Option<u32>, input: &Input) -> Result<Table> {
-    input.table(isa, &Networks::Zoo { zoo, rows: &rows(zoo, path, epoch)? })
+    input.table_unless(isa, &Networks::Zoo { zoo, rows: &rows(zoo, path, epoch, input)? }, &STOP)
 }
 
 /// The input that a predictor was fitted to, as its file says.
@@ -96,19 +109,29 @@ impl Division {
     }
 }
 
-/// Refuses networks whose columns are not those that a predictor was fitted to.
+/// The shape of the networks that a predictor was fitted to, if its file says one that can be.
+pub fn architecture(predictor: &Predictor) -> Option<Arch> {
+    let arch: Option<Arch> = predictor.info.get(ARCHITECTURE).and_then(|text| serde_json::from_str(text).ok());
+    arch.filter(|arch| arch.check().is_ok())
+}
+
+/// Refuses networks whose columns are not those that a predictor was fitted to; `arch` is their shape.
 ///
 /// # Errors
 /// [`Error::Mismatch`] naming the file of the networks.
-pub fn same_columns(predictor: &Predictor, table: &Table, path: &Path) -> Result<()> {
+pub fn same_columns(predictor: &Predictor, table: &Table, arch: &Arch, path: &Path) -> Result<()> {
     if predictor.columns == table.columns {
         return Ok(());
     }
-    let describe = |columns: &[String]| match columns {
-        [first, .., last] => format!("{} columns {first} … {last}", columns.len()),
-        few => format!("{few:?}"),
+    let describe = |columns: &[String], arch: Option<&Arch>| {
+        let of = arch.map_or(String::new(), |arch| format!(" of networks {arch}"));
+        match columns {
+            [first, .., last] => format!("{} columns {first} … {last}{of}", columns.len()),
+            few => format!("{few:?}{of}"),
+        }
     };
-    let (expected, got) = (describe(&predictor.columns), describe(&table.columns));
+    let expected = describe(&predictor.columns, architecture(predictor).as_ref());
+    let got = describe(&table.columns, Some(arch));
     Err(Error::Mismatch { path: path.to_owned(), field: "input of the predictor".into(), expected, got })
 }
 

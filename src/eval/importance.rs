@@ -5,6 +5,7 @@
 
 use super::metrics::r2;
 use crate::kernels::Isa;
+use crate::par::Stop;
 use crate::predictor::{Model, Predictor};
 use crate::rng::Stream;
 use crate::table::Table;
@@ -20,8 +21,15 @@ const PURPOSE: u32 = u32::from_be_bytes(*b"perm");
 /// matter much: the others stand in for it.
 ///
 /// # Errors
-/// Those of [`Predictor::predict`]; [`Error::Invalid`] without targets or rounds.
-pub fn permutation(isa: Isa, predictor: &Predictor, table: &Table, rounds: usize, seed: u64) -> Result<Vec<f64>> {
+/// Those of [`Predictor::predict`]; [`Error::Invalid`] without targets or rounds; [`Error::Cancelled`] when `stop` was requested.
+pub fn permutation(
+    isa: Isa,
+    predictor: &Predictor,
+    table: &Table,
+    rounds: usize,
+    seed: u64,
+    stop: &Stop,
+) -> Result<Vec<f64>> {
     if rounds == 0 {
         return Err(Error::invalid("rounds", "at least 1", rounds));
     }
@@ -37,6 +45,9 @@ pub fn permutation(isa: Isa, predictor: &Predictor, table: &Table, rounds: usize
         let values: Vec<f32> = table.x.iter().skip(column).step_by(width).copied().collect();
         let mut sum = 0.0;
         for round in 0..rounds {
+            if stop.requested() {
+                return Err(Error::Cancelled);
+            }
             let mut values = values.clone();
             Stream::at_step(seed, PURPOSE, column as u32, round as u32).shuffle(&mut values);
             set(&mut shuffled, column, &values);
@@ -67,7 +78,6 @@ fn looks_at(model: &Model, column: usize) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::par::Stop;
     use crate::predictor::{KINDS, Options};
 
     fn table(rows: usize, seed: u64) -> Table {
@@ -80,23 +90,36 @@ mod tests {
     #[test]
     fn what_is_needed_is_missed() {
         let (train, test) = (table(300, 1), table(200, 2));
-        let isa = Isa::detect();
+        let (isa, go) = (Isa::detect(), Stop::new());
         for kind in KINDS {
             let mut options = Options::new(kind).unwrap();
             if kind == "mlp" {
                 options.set("epochs=60").unwrap();
             }
-            let predictor = Predictor::fit(isa, &options, &train, None, &Stop::new()).unwrap();
-            let fall = permutation(isa, &predictor, &test, 8, 3).unwrap();
+            let predictor = Predictor::fit(isa, &options, &train, None, &go).unwrap();
+            let fall = permutation(isa, &predictor, &test, 8, 3, &go).unwrap();
             // shuffled, the useful column is another network's: R² falls from about 1 to about −1
             assert!((1.7..2.3).contains(&fall[0]) && fall[1].abs() < 0.05 && fall[2] == 0.0, "{kind}: {fall:?}");
-            assert_eq!(fall, permutation(isa, &predictor, &test, 8, 3).unwrap());
-            assert_ne!(fall[0], permutation(isa, &predictor, &test, 8, 4).unwrap()[0]);
-            assert!(permutation(isa, &predictor, &test, 0, 3).is_err());
-            assert!(permutation(isa, &predictor, &Table { y: Vec::new(), ..test.clone() }, 1, 3).is_err());
+            assert_eq!(fall, permutation(isa, &predictor, &test, 8, 3, &go).unwrap());
+            assert_ne!(fall[0], permutation(isa, &predictor, &test, 8, 4, &go).unwrap()[0]);
+            assert!(permutation(isa, &predictor, &test, 0, 3, &go).is_err());
+            assert!(permutation(isa, &predictor, &Table { y: Vec::new(), ..test.clone() }, 1, 3, &go).is_err());
             assert!(
-                permutation(isa, &predictor, &Table { columns: vec!["x".into(); 3], ..test.clone() }, 1, 3).is_err()
+                permutation(isa, &predictor, &Table { columns: vec!["x".into(); 3], ..test.clone() }, 1, 3, &go)
+                    .is_err()
             );
         }
+    }
+
+    #[test]
+    fn a_request_to_stop_is_heard() {
+        let (table, isa, stop) = (table(300, 1), Isa::detect(), Stop::new());
+        let predictor = Predictor::fit(isa, &Options::new("gbm").unwrap(), &table, None, &stop).unwrap();
+        let Model::Boost(model) = &predictor.model else { panic!("gbm is boosting") };
+        stop.request();
+        // for ever, if nobody looked
+        let outcome = permutation(isa, &predictor, &table, usize::MAX, 3, &stop);
+        assert!(matches!(outcome, Err(Error::Cancelled)), "{outcome:?}");
+        assert!(matches!(model.shap(&table.x, &stop), Err(Error::Cancelled)));
     }
 }

@@ -14,7 +14,7 @@
 //! Layers count from 0, the dense one is the last. Keys are joined by `+`: `wstats+probes`, `hyper+hyper.optimizer`.
 
 use super::hyper::{self, Hyper};
-use super::networks::Networks;
+use super::networks::{self, Networks};
 use super::norms::{Norm, Norms};
 use super::probes::Probes;
 use super::raw::Raw;
@@ -22,10 +22,12 @@ use super::stats::{PERCENTILES, Stats};
 use super::{Part, tensors};
 use crate::cnn::Arch;
 use crate::kernels::Isa;
+use crate::par::Stop;
 use crate::table::Table;
+use crate::zoo::Zoo;
 use crate::{Error, Result};
 use rayon::prelude::*;
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::{fmt, str::FromStr};
 
 /// Keys that messages suggest; numbers in them are examples.
@@ -183,7 +185,30 @@ impl Input {
     /// [`Error::Invalid`] for a layer that the networks do not have, a column that comes twice, or where the networks lack
     /// what the input needs.
     pub fn table(&self, isa: Isa, networks: &Networks) -> Result<Table> {
-        self.assemble(&self.parts(isa, networks)?, networks)
+        self.table_unless(isa, networks, &Stop::new())
+    }
+
+    /// [`Input::table`] that can be stopped.
+    ///
+    /// # Errors
+    /// As [`Input::table`]; [`Error::Cancelled`] when `stop` was requested.
+    pub fn table_unless(&self, isa: Isa, networks: &Networks, stop: &Stop) -> Result<Table> {
+        self.assemble(&self.parts(isa, networks)?, networks, stop)
+    }
+
+    /// Those of some rows of a zoo whose networks the input can be computed of, and the activations of the others: probes run
+    /// the networks, so they need one of [`networks::ACTIVATIONS`].
+    pub fn computable<'z>(&self, zoo: &'z Zoo, rows: &[usize]) -> (Vec<usize>, BTreeSet<&'z str>) {
+        let names = &zoo.schema().activation;
+        let activation = |row: usize| &*names[usize::from(zoo.config(zoo.run()[row] as usize).activation)];
+        let known = |row: &usize| !self.runs_networks() || networks::activation(activation(*row)).is_ok();
+        let (computable, others): (Vec<usize>, Vec<usize>) = rows.iter().partition(|row| known(row));
+        (computable, others.into_iter().map(activation).collect())
+    }
+
+    /// Whether the input needs the networks' activations.
+    pub fn runs_networks(&self) -> bool {
+        self.keys.contains(&Key::Probes)
     }
 
     /// [`Input::table`] with the statistics of weights computed on a card, everything else on rayon's threads.
@@ -206,7 +231,7 @@ impl Input {
             let expected = "one with statistics of weights whose percentiles are 0,25,50,75,100";
             return Err(Error::invalid("input for a graphics card", expected, self));
         }
-        self.assemble(&parts, networks)
+        self.assemble(&parts, networks, &Stop::new())
     }
 
     /// What computes the columns of each key.
@@ -215,7 +240,7 @@ impl Input {
     }
 
     /// The table of some columns.
-    fn assemble(&self, parts: &[Box<dyn Part + '_>], networks: &Networks) -> Result<Table> {
+    fn assemble(&self, parts: &[Box<dyn Part + '_>], networks: &Networks, stop: &Stop) -> Result<Table> {
         let columns: Vec<Vec<String>> = parts.iter().map(|part| part.columns()).collect();
         let widths: Vec<usize> = columns.iter().map(Vec::len).collect();
         let columns = columns.concat();
@@ -224,16 +249,20 @@ impl Input {
             return Err(Error::invalid(format!("input {self}"), "every column once", format!("{twice} twice")));
         }
         let mut x = vec![0.0; networks.count() * columns.len()];
-        x.par_chunks_mut(columns.len()).enumerate().with_min_len(BATCH).for_each_init(
+        x.par_chunks_mut(columns.len()).enumerate().with_min_len(BATCH).try_for_each_init(
             || parts.iter().map(|part| part.worker()).collect::<Vec<_>>(),
             |workers, (network, mut values)| {
+                if stop.requested() {
+                    return Err(Error::Cancelled);
+                }
                 for (worker, &width) in workers.iter_mut().zip(&widths) {
                     let (own, rest) = values.split_at_mut(width);
                     worker(network, own);
                     values = rest;
                 }
+                Ok(())
             },
-        );
+        )?;
         let (y, group) = match networks {
             Networks::Zoo { zoo, rows } => (
                 rows.iter().map(|&row| zoo.test_accuracy()[row]).collect(),

@@ -94,15 +94,16 @@ impl<'a> Networks<'a> {
     /// Activation of each network.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where weights came alone and nobody said it, [`Error::Malformed`] for a zoo with another one.
+    /// [`Error::Invalid`] where weights came alone and nobody said it, or where a network has another one than these.
     pub(super) fn activations(&self, input: &str) -> Result<Vec<Activation>> {
         match self {
-            Networks::Zoo { zoo, .. } => {
+            Networks::Zoo { .. } => {
                 let (schema, configs) = self.configs(input)?;
                 let names = configs.iter().map(|config| &schema.activation[usize::from(config.activation)]);
                 let wrong = |name: &str| {
                     let known = ACTIVATIONS.map(|known| known.0).join(", ");
-                    Error::malformed(zoo.path(), format!("activations that can be computed: {known}"), name)
+                    let what = format!("networks for the input {input}");
+                    Error::invalid(what, format!("activations that can be computed: {known}"), name)
                 };
                 names.map(|name| activation(name).map_err(|_| wrong(name))).collect()
             }

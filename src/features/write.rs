@@ -1,6 +1,7 @@
 //! A table as a file: `.safetensors`, `.npy` or `.csv`, by its extension.
 
 use crate::bytes::replace;
+use crate::par::Stop;
 use crate::table::Table;
 use crate::{Error, Result};
 use npyz::WriterBuilder;
@@ -20,18 +21,34 @@ const KINDS: [&str; 3] = ["safetensors", "npy", "csv"];
 /// - `.csv`: a line of names, then `run`, the features and, where it is known, `test_accuracy` of each row.
 ///
 /// # Errors
-/// [`Error::Unknown`] for another extension, [`Error::Io`] where the file cannot be written.
-pub fn write(table: &Table, path: impl AsRef<Path>) -> Result<()> {
+/// [`Error::Unknown`] for another extension, [`Error::Io`] where the file cannot be written, [`Error::Cancelled`] when `stop` was
+/// requested: then there is nothing new.
+pub fn write(table: &Table, path: impl AsRef<Path>, stop: &Stop) -> Result<()> {
     let path = path.as_ref();
-    match &*path.extension().unwrap_or_default().to_string_lossy() {
+    let outcome = match &*path.extension().unwrap_or_default().to_string_lossy() {
         "safetensors" => replace(path, |file| safetensors(table, file)),
         "npy" => {
-            replace(path.with_extension("columns.json"), |file| Ok(serde_json::to_writer(file, &table.columns)?))?;
-            replace(path, |file| npy(table, file))
+            let names = path.with_extension("columns.json");
+            // the names only when all numbers are on the disk: neither file without the other
+            replace(path, |file| {
+                npy(table, file, stop)?;
+                file.flush()?;
+                file.get_ref().sync_all()?;
+                replace(names, |file| Ok(serde_json::to_writer(file, &table.columns)?)).map_err(io::Error::other)
+            })
         }
-        "csv" => replace(path, |file| csv(table, file)),
+        "csv" => replace(path, |file| csv(table, file, stop)),
         other => Err(Error::unknown("kind of table", other, KINDS)),
+    };
+    match outcome {
+        Err(_) if stop.requested() => Err(Error::Cancelled),
+        outcome => outcome,
     }
+}
+
+/// Ends a file early when `stop` was requested.
+fn go_on(stop: &Stop) -> io::Result<()> {
+    if stop.requested() { Err(io::ErrorKind::Interrupted.into()) } else { Ok(()) }
 }
 
 fn safetensors(table: &Table, file: &mut impl Write) -> io::Result<()> {
@@ -57,22 +74,26 @@ fn bytes<T: bytemuck::Pod>(numbers: &[T]) -> &[u8] {
     bytemuck::cast_slice(numbers)
 }
 
-fn npy(table: &Table, file: &mut impl Write) -> io::Result<()> {
+fn npy(table: &Table, file: &mut impl Write, stop: &Stop) -> io::Result<()> {
     let shape = [table.rows() as u64, table.width() as u64];
     let mut npy = npyz::WriteOptions::new().default_dtype().shape(&shape).writer(file).begin_nd()?;
-    npy.extend(table.x.iter().copied())?;
+    for row in 0..table.rows() {
+        go_on(stop)?;
+        npy.extend(table.row(row).iter().copied())?;
+    }
     npy.finish()
 }
 
 /// Writes a table as CSV: a line of names, then `run`, the features and, where it is known, `test_accuracy` of each row.
 ///
 /// # Errors
-/// Whatever `file` gives.
-pub fn csv(table: &Table, file: &mut impl Write) -> io::Result<()> {
+/// Whatever `file` gives; [`io::ErrorKind::Interrupted`] when `stop` was requested.
+pub fn csv(table: &Table, file: &mut impl Write, stop: &Stop) -> io::Result<()> {
     let mut csv = csv::Writer::from_writer(file);
     let target = (!table.y.is_empty()).then_some("test_accuracy");
     csv.write_record(["run"].into_iter().chain(table.columns.iter().map(String::as_str)).chain(target))?;
     for row in 0..table.rows() {
+        go_on(stop)?;
         let features = table.row(row).iter().map(|value| format!("{value:?}"));
         let accuracy = table.y.get(row).map(|value| format!("{value:?}"));
         csv.write_record(std::iter::once(table.group[row].to_string()).chain(features).chain(accuracy))?;
@@ -99,7 +120,7 @@ mod tests {
         let (folder, table) = (tempfile::tempdir().unwrap(), table());
         let at = |name: &str| folder.path().join(name);
         for kind in ["t.safetensors", "t.npy"] {
-            write(&table, at(kind)).unwrap();
+            write(&table, at(kind), &Stop::new()).unwrap();
         }
         let file = std::fs::read(at("t.safetensors")).unwrap();
         let tensors = SafeTensors::deserialize(&file).unwrap();
@@ -120,7 +141,7 @@ mod tests {
     fn csv_has_names_and_every_digit() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("t.csv");
-        write(&table(), &path).unwrap();
+        write(&table(), &path, &Stop::new()).unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
         let want = [
             "run,conv1.bias.min,\"a, b\",test_accuracy",
@@ -131,8 +152,23 @@ mod tests {
     }
 
     #[test]
+    fn a_failed_or_stopped_table_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        // a folder in the array's place
+        std::fs::create_dir(at("t.npy")).unwrap();
+        assert!(write(&table(), at("t.npy"), &Stop::new()).is_err());
+        let stop = Stop::new();
+        stop.request();
+        for kind in ["u.npy", "u.csv"] {
+            assert!(matches!(write(&table(), at(kind), &stop), Err(Error::Cancelled)), "{kind}");
+        }
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
     fn other_kinds_are_named() {
-        let error = write(&table(), "t.cvs").unwrap_err().to_string();
+        let error = write(&table(), "t.cvs", &Stop::new()).unwrap_err().to_string();
         assert!(error.contains("\"cvs\"") && error.contains("safetensors, npy"), "{error}");
     }
 }

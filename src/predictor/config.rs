@@ -11,7 +11,8 @@ use std::path::Path;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// One of [`super::KINDS`].
+    /// One of [`super::KINDS`]; none is gradient boosting.
+    #[serde(default = "boosting")]
     pub predictor: String,
     /// What is seen of a zoo's networks, as `--input` takes it; none where a table was searched on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -19,6 +20,10 @@ pub struct Config {
     /// Values by the names that [`Options::set`] takes; what is missing stays at its default.
     #[serde(default)]
     pub params: Map<String, Value>,
+}
+
+fn boosting() -> String {
+    "gbm".into()
 }
 
 impl Config {
@@ -38,14 +43,21 @@ impl Config {
         })
     }
 
-    /// Reads a configuration.
+    /// Reads a configuration; where it does not tell the kind, that is `kind` or gradient boosting.
     ///
     /// # Errors
     /// [`Error::Io`]; [`Error::Malformed`] for anything but such an object with a known kind, known options and values in their
     /// ranges. The input is not looked at.
-    pub fn load(path: &Path) -> Result<Config> {
+    pub fn load(path: &Path, kind: Option<&str>) -> Result<Config> {
         let wrong = |got: String| Error::malformed(path, "a JSON object with predictor, input and params", got);
-        let config: Config = serde_json::from_slice(&bytes::read(path)?).map_err(|error| wrong(error.to_string()))?;
+        let not_json = |error: serde_json::Error| wrong(error.to_string());
+        let mut value: Value = serde_json::from_slice(&bytes::read(path)?).map_err(not_json)?;
+        // a list of the fields in their order would do for serde
+        let object = value.as_object_mut().ok_or_else(|| wrong("no object".into()))?;
+        if let Some(kind) = kind {
+            object.entry("predictor").or_insert_with(|| kind.into());
+        }
+        let config: Config = serde_json::from_value(value).map_err(not_json)?;
         Options::try_from(config.clone()).map_err(|error| wrong(error.to_string()))?;
         Ok(config)
     }
@@ -92,7 +104,7 @@ mod tests {
             options.set("seed=18446744073709551615").unwrap();
             let config = Config::new(&options, Some("wstats+probes".into()));
             config.save(&path).unwrap();
-            assert_eq!(Config::load(&path).unwrap(), config);
+            assert_eq!(Config::load(&path, None).unwrap(), config);
             assert_eq!(Options::try_from(config).unwrap(), options);
         }
     }
@@ -103,20 +115,27 @@ mod tests {
         let path = folder.path().join("best.json");
         let load = |text: &str| {
             std::fs::write(&path, text).unwrap();
-            Config::load(&path)
+            Config::load(&path, None)
         };
         let mut options = Options::networks("gbm").unwrap();
         load(r#"{"predictor": "gbm", "params": {"lambda_l2": 7}}"#).unwrap().apply(&mut options).unwrap();
         let expected = super::super::boost::Params { reg_lambda: 7.0, ..super::super::boost::Params::networks() };
         assert_eq!(options, Options::Boost(expected));
+        for text in ["{}", r#"{"params": {}}"#, r#"{"input": "probes"}"#] {
+            assert_eq!(load(text).unwrap().predictor, "gbm", "{text}");
+        }
+        std::fs::write(&path, r#"{"params": {"units": 7}}"#).unwrap();
+        assert_eq!(Config::load(&path, Some("mlp")).unwrap().predictor, "mlp");
         for (text, says) in [
+            (r#"{"predictor": "mlp", "params": {"layers": 0}}"#, "at least 1"),
+            (r#"{"predictor": "linear", "params": {"layers": 3}}"#, "mlp has hidden layers"),
+            ("[]", "malformed"),
             (r#"{"predictor": "gmb"}"#, "known: gbm"),
             (r#"{"predictor": "gbm", "params": {"num_leave": 7}}"#, "did you mean \"num_leaves\"?"),
             (r#"{"predictor": "gbm", "params": {"num_leaves": 7.5}}"#, "num_leaves"),
             (r#"{"predictor": "gbm", "params": {"num_leaves": [7]}}"#, "num_leaves"),
             (r#"{"predictor": "mlp", "params": {"optimizer": "adm"}}"#, "did you mean \"adam\"?"),
             (r#"{"predictor": "gbm", "parameters": {}}"#, "parameters"),
-            (r#"{"params": {}}"#, "predictor"),
             (r#"{"predictor""#, "malformed"),
             ("", "malformed"),
         ] {

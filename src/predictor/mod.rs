@@ -91,11 +91,22 @@ impl Options {
     /// Sets one option from `name=value`.
     ///
     /// # Errors
-    /// Those of [`boost::Params::set`] and [`perceptron::Params::set`].
+    /// Those of [`boost::Params::set`] and [`perceptron::Params::set`]; [`Error::Invalid`] for a number of hidden layers that
+    /// another kind has.
     pub fn set(&mut self, assignment: &str) -> Result<()> {
-        match self {
-            Options::Boost(params) => params.set(assignment),
-            Options::Perceptron(params) => params.set(assignment),
+        let params = match self {
+            Options::Boost(params) => return params.set(assignment),
+            Options::Perceptron(params) => params,
+        };
+        let mut changed = params.clone();
+        changed.set(assignment)?;
+        match (params.layers, changed.layers) {
+            (0, layers @ 1..) => Err(Error::invalid("layers", "0 for linear; mlp has hidden layers", layers)),
+            (1.., 0) => Err(Error::invalid("layers", "at least 1 for mlp; linear has none", 0)),
+            _ => {
+                *params = changed;
+                Ok(())
+            }
         }
     }
 

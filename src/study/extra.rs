@@ -1,7 +1,7 @@
 //! Of each zoo besides its scores: its networks on a map, its predictions, what matters to a predictor, how often intervals hold.
 
-use super::run::{Parts, fit, parts};
-use super::subject::Subject;
+use super::run::{Parts, fit, kept, parts};
+use super::subject::{LEAST, Subject};
 use super::{Beeswarm, Coverage, Entry, Importance, Journal, Networks, Predictions};
 use crate::eval::{conformal, importance, pca};
 use crate::kernels::Isa;
@@ -31,11 +31,14 @@ pub(super) fn add(isa: Isa, zoo: &Subject, journal: &mut Journal, stop: &Stop) -
     let mut predictions = Vec::new();
     let mut entries = Vec::new();
     for input in INPUTS {
+        if zoo.computable(input)?.len() < LEAST {
+            continue;
+        }
         let parts = parts(isa, zoo, input, None, &header)?;
         let predictor = fit(isa, &parts, "gbm", stop)?;
         let predicted = predictor.predict(isa, &parts.test)?;
         entries.extend(coverage(zoo, input, &predictor.residuals, &predicted, &parts.test.y));
-        entries.push(Entry::Importance(matters(isa, zoo, input, &predictor, &parts)?));
+        entries.push(Entry::Importance(matters(isa, zoo, input, &predictor, &parts, stop)?));
         let place = |run: u64| zoo.finals().iter().position(|&row| u64::from(zoo.zoo().run()[row]) == run);
         let network = parts.test.group.iter().filter_map(|&run| place(run)).collect();
         predictions.push(Predictions { input: input.into(), network, predicted });
@@ -77,13 +80,20 @@ fn coverage(zoo: &Subject, input: &str, residuals: &[f32], predicted: &[f32], tr
 }
 
 /// What matters to a predictor on the test part.
-fn matters(isa: Isa, zoo: &Subject, input: &str, predictor: &Predictor, parts: &Parts) -> Result<Importance> {
+fn matters(
+    isa: Isa,
+    zoo: &Subject,
+    input: &str,
+    predictor: &Predictor,
+    parts: &Parts,
+    stop: &Stop,
+) -> Result<Importance> {
     let Model::Boost(boost) = &predictor.model else {
         return Err(Error::invalid("importance", "gradient boosting", predictor.kind()));
     };
     let test = &parts.test;
     let (width, rows) = (test.width(), test.rows().max(1) as f64);
-    let values = boost.shap(&test.x).values;
+    let values = boost.shap(&test.x, stop).map_err(kept)?.values;
     let column = |c: usize| values.iter().skip(c).step_by(width).copied();
     let shap: Vec<f64> = (0..width).map(|c| column(c).map(f64::abs).sum::<f64>() / rows).collect();
     let gain = boost.importance_gain();
@@ -101,7 +111,7 @@ fn matters(isa: Isa, zoo: &Subject, input: &str, predictor: &Predictor, parts: &
         columns: test.columns.clone(),
         gain: gain.iter().map(|gain| gain / total).collect(),
         split: boost.importance_split(),
-        permutation: importance::permutation(isa, predictor, test, ROUNDS, 0)?,
+        permutation: importance::permutation(isa, predictor, test, ROUNDS, 0, stop).map_err(kept)?,
         beeswarm: order.iter().take(SWARMS).map(swarm).collect(),
         shap,
     })

@@ -1,7 +1,7 @@
 //! Running a study: what is missing in its journal is computed.
 
 use super::plan::{self, Job};
-use super::subject::{MEASURED, Subject};
+use super::subject::{LEAST, MEASURED, Subject};
 use super::{Cell, EXPERIMENTS, Entry, Header, Journal, Protocol, Study, extra, published, stopping};
 use crate::eval::bootstrap::intervals;
 use crate::eval::{Score, Split};
@@ -68,10 +68,10 @@ impl<'a> Run<'a> {
         if let Some(unknown) = names.iter().find(|name| !EXPERIMENTS.contains(name)) {
             return Err(Error::unknown("experiment", *unknown, EXPERIMENTS));
         }
-        let train: Result<Vec<usize>> = self.zoos.iter().map(|zoo| self.train_size(zoo)).collect();
+        let train: Result<Vec<usize>> = self.zoos.iter().map(|zoo| self.train_size(zoo, zoo.finals())).collect();
         let train = train?;
         let jobs: Vec<Job> = names.iter().flat_map(|name| plan::jobs(name, self.zoos, &train)).collect();
-        self.jobs(&jobs, &train, names.contains(&"table"), tell)
+        self.jobs(&jobs, names.contains(&"table"), tell)
     }
 
     /// What is worth knowing of a zoo at a glance: a small part of the experiment `table`.
@@ -79,23 +79,16 @@ impl<'a> Run<'a> {
     /// # Errors
     /// Those of [`Run::experiments`].
     pub fn brief(&mut self, tell: &mut dyn FnMut(usize, usize, &str)) -> Result<()> {
-        let train: Result<Vec<usize>> = self.zoos.iter().map(|zoo| self.train_size(zoo)).collect();
         let jobs: Vec<Job> = (0..self.zoos.len()).flat_map(plan::brief).collect();
-        self.jobs(&jobs, &train?, true, tell)
+        self.jobs(&jobs, true, tell)
     }
 
-    fn jobs(
-        &mut self,
-        jobs: &[Job],
-        train: &[usize],
-        extras: bool,
-        tell: &mut dyn FnMut(usize, usize, &str),
-    ) -> Result<()> {
+    fn jobs(&mut self, jobs: &[Job], extras: bool, tell: &mut dyn FnMut(usize, usize, &str)) -> Result<()> {
         let extras = if extras { self.zoos.len() } else { 0 };
         let all = jobs.len() + extras;
         for (done, job) in jobs.iter().enumerate() {
             tell(done, all, &format!("{} {} {} {}", job.experiment, self.name(job.fitted), job.input, job.predictor));
-            self.job(job, train[job.fitted])?;
+            self.job(job)?;
         }
         for zoo in 0..extras {
             tell(jobs.len() + zoo, all, &format!("importance {}", self.name(zoo)));
@@ -114,9 +107,9 @@ impl<'a> Run<'a> {
         if self.stop.requested() { Err(Error::Interrupted) } else { Ok(()) }
     }
 
-    /// Networks for fitting.
-    fn train_size(&self, zoo: &Subject) -> Result<usize> {
-        let group: Vec<u64> = zoo.finals().iter().map(|&row| u64::from(zoo.zoo().run()[row])).collect();
+    /// Networks for fitting among some of a zoo's.
+    fn train_size(&self, zoo: &Subject, finals: &[usize]) -> Result<usize> {
+        let group: Vec<u64> = finals.iter().map(|&row| u64::from(zoo.zoo().run()[row])).collect();
         let header = &self.study().header;
         let split = zoo.split(&Table { group, ..Table::default() }, header.split_seed)?;
         Ok(shares(split, header.protocol).train.len())
@@ -132,10 +125,21 @@ impl<'a> Run<'a> {
         })
     }
 
-    /// Fits and scores what is missing of a job.
-    fn job(&mut self, job: &Job, whole: usize) -> Result<()> {
-        let n_train = job.size.unwrap_or(whole);
-        let missing: Vec<usize> = job.tested.iter().copied().filter(|&zoo| !self.has(job, zoo, n_train)).collect();
+    /// Fits and scores what is missing of a job; zoos with too few networks that its input can be computed of are left out.
+    fn job(&mut self, job: &Job) -> Result<()> {
+        let zoos = self.zoos;
+        let enough = |zoo: usize| zoos[zoo].computable(&job.input).map(|rows| rows.len() >= LEAST);
+        if !enough(job.fitted)? {
+            return Ok(());
+        }
+        let whole = self.train_size(&zoos[job.fitted], &zoos[job.fitted].computable(&job.input)?)?;
+        let n_train = job.size.unwrap_or(whole).min(whole);
+        let mut missing = Vec::new();
+        for &zoo in &job.tested {
+            if enough(zoo)? && !self.has(job, zoo, n_train) {
+                missing.push(zoo);
+            }
+        }
         if missing.is_empty() {
             return Ok(());
         }
@@ -244,11 +248,15 @@ pub(super) fn fit(isa: Isa, parts: &Parts, kind: &str, stop: &Stop) -> Result<Pr
         options.set("colsample_bytree=1")?;
     }
     let validation = (parts.validation.rows() > 0).then_some(&parts.validation);
-    Predictor::fit(isa, &options, &parts.train, validation, stop).map_err(|error| match error {
-        // what was found before is in the journal
+    Predictor::fit(isa, &options, &parts.train, validation, stop).map_err(kept)
+}
+
+/// The error of a step that was stopped: what was found before it is in the journal.
+pub(super) fn kept(error: Error) -> Error {
+    match error {
         Error::Cancelled => Error::Interrupted,
         error => error,
-    })
+    }
 }
 
 /// The mean of several scores.

@@ -14,6 +14,9 @@ use std::path::Path;
 /// The input that is the accuracy measured at an early checkpoint: what a predictor there has to beat.
 pub const MEASURED: &str = "test_accuracy";
 
+/// Networks that a zoo, or an input, has to have.
+pub const LEAST: usize = 10;
+
 /// A zoo and what a study says of it.
 pub struct Subject {
     /// What is kept of it.
@@ -30,9 +33,10 @@ impl Subject {
     pub fn open(path: &Path, taken: &[Subject]) -> Result<Subject> {
         let zoo = Zoo::open(path)?;
         let finals = zoo.final_rows();
-        if finals.len() < 10 {
+        if finals.len() < LEAST {
+            let expected = format!("a zoo with at least {LEAST} finished networks that have not diverged");
             let got = format!("{} of {}", finals.len(), zoo.schema().runs);
-            return Err(Error::malformed(path, "a zoo with at least 10 finished networks that have not diverged", got));
+            return Err(Error::malformed(path, expected, got));
         }
         let stem = path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy();
         let name = |n: usize| if n == 1 { stem.to_string() } else { format!("{stem}-{n}") };
@@ -50,6 +54,17 @@ impl Subject {
     /// Its finished rows of the last epoch.
     pub fn finals(&self) -> &[usize] {
         &self.finals
+    }
+
+    /// Those of [`Subject::finals`] whose networks an input can be computed of.
+    ///
+    /// # Errors
+    /// Those of parsing an [`Input`].
+    pub fn computable(&self, input: &str) -> Result<Vec<usize>> {
+        Ok(match input {
+            MEASURED => self.finals.clone(),
+            input => input.parse::<Input>()?.computable(&self.zoo, &self.finals).0,
+        })
     }
 
     /// Layers with weights; the dense one is the last.
@@ -71,17 +86,19 @@ impl Subject {
         Split::new(&table.group, seed, Fractions::default())
     }
 
-    /// What is seen of the networks that came to the end, at a checkpoint or at the last; the target is the *final* test accuracy.
+    /// What is seen of the networks that came to the end and that the input can be computed of, at a checkpoint or at the last; the
+    /// target is the *final* test accuracy.
     ///
     /// # Errors
     /// Those of [`Input::table`] and of a checkpoint that is not there.
     pub fn table(&self, isa: Isa, input: &str, epoch: Option<u32>) -> Result<Table> {
+        let finals = self.computable(input)?;
         let rows = match epoch {
-            None => self.finals.clone(),
+            None => finals.clone(),
             Some(epoch) => self.zoo.rows_at_epoch(epoch)?,
         };
         let accuracy = self.zoo.test_accuracy();
-        let last: HashMap<u32, f32> = self.finals.iter().map(|&row| (self.zoo.run()[row], accuracy[row])).collect();
+        let last: HashMap<u32, f32> = finals.iter().map(|&row| (self.zoo.run()[row], accuracy[row])).collect();
         let rows: Vec<usize> = rows.into_iter().filter(|&row| last.contains_key(&self.zoo.run()[row])).collect();
         let mut table = match input {
             MEASURED => self.measured(&rows),
@@ -129,5 +146,5 @@ fn describe(name: String, path: &Path, zoo: &Zoo, networks: usize) -> ZooEntry {
 fn shared_seed(zoo: &Zoo) -> bool {
     let mut seeds = zoo.final_rows().into_iter().map(|row| zoo.config(zoo.run()[row] as usize).seed);
     let first = seeds.next();
-    seeds.all(|seed| Some(seed) == first)
+    zoo.schema().seeds_are_known() && seeds.all(|seed| Some(seed) == first)
 }

@@ -2,11 +2,13 @@
 //!
 //! Rows run by run, inside a run in the released order of the checkpoints' names; rows that are not written are left out. What
 //! the released files have no column for is in columns of our own, after theirs: `run`, `status` and the accuracy of each class
-//! in `metrics.csv.gz`, the zoo's metadata as JSON in the first row of `layout.csv`. With them an import is the same zoo again.
+//! in `metrics.csv.gz`, the zoo's metadata as JSON in the first row of `layout.csv`, and beside it the settings of runs without a
+//! written row ([`super::settings`]). With them an import is the same zoo again, finished or not.
 
 use super::import::{DATASETS, KEPT};
 use super::reader::Zoo;
 use super::schema::Status;
+use super::settings;
 use super::whole::absent;
 use crate::bytes::{sync_folder, temporary};
 use crate::cnn::layout;
@@ -137,13 +139,16 @@ fn npy_header(rows: usize, columns: usize) -> Vec<u8> {
 
 fn layout(zoo: &Zoo, file: &mut impl Write) -> io::Result<()> {
     let mut csv = csv::Writer::from_writer(file);
-    csv.write_record(["varname", "start_idx", "end_idx", "shape", KEPT])?;
-    let mut kept = serde_json::to_string(zoo.schema())?;
+    let mut kept = vec![serde_json::to_string(zoo.schema())?];
+    kept.extend(settings::text(zoo)?);
+    let names = ["varname", "start_idx", "end_idx", "shape", KEPT, settings::COLUMN];
+    csv.write_record(&names[..4 + kept.len()])?;
     for tensor in layout::tensors(&zoo.schema().arch) {
         let sizes: Vec<String> = tensor.shape.iter().map(usize::to_string).collect();
         let shape = format!("({}{})", sizes.join(", "), if sizes.len() == 1 { "," } else { "" });
         let (start, end) = (tensor.start_idx.to_string(), tensor.end_idx.to_string());
-        csv.write_record([tensor.varname, start, end, shape, std::mem::take(&mut kept)])?;
+        csv.write_record([tensor.varname, start, end, shape].iter().chain(&kept))?;
+        kept.iter_mut().for_each(String::clear);
     }
     csv.flush()
 }

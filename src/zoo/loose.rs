@@ -34,6 +34,13 @@ impl Loose {
         metadata.and_then(|entries| entries.get("format")).is_some_and(|format| format == header::FORMAT)
     }
 
+    /// Name of the activation, where the file is of [`super::write_torch`].
+    pub fn activation(&self) -> Option<String> {
+        let network = self.header.metadata().as_ref()?.get("network")?;
+        let network: serde_json::Value = serde_json::from_str(network).ok()?;
+        network.get("activation")?.as_str().map(String::from)
+    }
+
     /// The flat vectors of the networks one after another, all of shape `arch`: the rows of a tensor `weights`, or one network
     /// as PyTorch keeps it (`conv1.weight` …).
     ///

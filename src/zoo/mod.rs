@@ -10,6 +10,7 @@ mod import;
 mod loose;
 mod reader;
 mod schema;
+mod settings;
 mod source;
 mod torch;
 mod whole;

@@ -114,7 +114,7 @@ pub enum Status {
     /// Final.
     Done = 1,
     /// Final, of a run whose loss or weights became infinite or NaN: the last finite weights. Of an imported zoo: a row whose
-    /// weights or test accuracy are not finite.
+    /// weights are not finite or whose test accuracy is none from 0 to 1.
     Diverged = 2,
 }
 
@@ -159,6 +159,12 @@ impl Schema {
     /// Rows of the file: runs × checkpoints. Meaningful once [`Schema::check`] passed.
     pub fn rows(&self) -> usize {
         self.runs * self.checkpoints.len()
+    }
+
+    /// Whether the runs' seeds are known: of an imported zoo the recipe lists the columns that the folder lacked.
+    pub fn seeds_are_known(&self) -> bool {
+        let missing = self.recipe.get("missing").and_then(Value::as_array);
+        !missing.is_some_and(|names| names.iter().any(|name| name == "config.random_seed"))
     }
 
     /// Names of the codes of `config.optimizer`, `config.activation` and `config.w_init`.

@@ -1,8 +1,9 @@
 //! One network as PyTorch keeps it: `conv1.weight` OIHW, `conv1.bias` … `dense.weight` out×in, `dense.bias`.
 //!
-//! What such a file does not tell is the caller's to know: strides, padding and activation.
+//! What other people's files do not tell is the caller's to know: strides, padding and activation.
 
 use super::reader::Zoo;
+use super::whole::absent;
 use crate::bytes::replace;
 use crate::cnn::{Arch, layout};
 use crate::{Error, Result};
@@ -54,11 +55,12 @@ fn ending(bias: bool) -> &'static str {
 /// Writes the network in `row` of a zoo; the metadata `network` says in JSON what the tensors do not.
 ///
 /// # Errors
-/// [`Error::Io`].
+/// [`Error::Io`]: also where a file of that name is there.
 ///
 /// # Panics
 /// If there is no such row.
 pub fn write(zoo: &Zoo, row: usize, path: &Path) -> Result<()> {
+    absent(path)?;
     let (schema, weights) = (zoo.schema(), zoo.weights(row));
     let (arch, run) = (&schema.arch, zoo.run()[row] as usize);
     let tensors: Vec<(String, Vec<usize>, Vec<f32>)> = twins(arch)

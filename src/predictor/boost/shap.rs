@@ -5,6 +5,8 @@
 //! Ensembles* (arXiv 1802.03888), algorithm 2.
 
 use super::{Boost, Node, Tree};
+use crate::par::Stop;
+use crate::{Error, Result};
 use rayon::prelude::*;
 
 /// Contributions of the columns of some rows.
@@ -19,17 +21,24 @@ pub struct Shap {
 impl Boost {
     /// The contributions of every column to the prediction of each row of a row-major table, in parallel.
     ///
+    /// # Errors
+    /// [`Error::Cancelled`] when `stop` was requested.
+    ///
     /// # Panics
     /// If `x` is no whole number of rows.
-    pub fn shap(&self, x: &[f32]) -> Shap {
+    pub fn shap(&self, x: &[f32], stop: &Stop) -> Result<Shap> {
         assert_eq!(x.len() % self.width, 0, "whole rows of {} columns", self.width);
         let mut values = vec![0.0; x.len()];
-        values.par_chunks_mut(self.width).zip(x.par_chunks(self.width)).for_each(|(phi, row)| {
+        values.par_chunks_mut(self.width).zip(x.par_chunks(self.width)).try_for_each(|(phi, row)| {
+            if stop.requested() {
+                return Err(Error::Cancelled);
+            }
             let mut walk = Walk { row, phi, steps: Vec::new() };
             self.trees.iter().for_each(|tree| walk.tree(tree));
-        });
+            Ok(())
+        })?;
         let expected = self.base + self.trees.iter().map(|tree| mean(tree, 0)).sum::<f64>();
-        Shap { expected, values }
+        Ok(Shap { expected, values })
     }
 }
 
@@ -194,7 +203,7 @@ mod tests {
     #[test]
     fn contributions_are_shapleys() {
         let (model, table) = fitted();
-        let shap = model.shap(&table.x[..20 * WIDTH]);
+        let shap = model.shap(&table.x[..20 * WIDTH], &Stop::new()).unwrap();
         for r in 0..20 {
             let row = table.row(r);
             let game = |known: u32| model.trees.iter().map(|tree| value(tree, 0, row, known)).sum::<f64>();
@@ -214,7 +223,7 @@ mod tests {
     #[test]
     fn contributions_add_up_to_the_prediction() {
         let (model, table) = fitted();
-        let shap = model.shap(&table.x);
+        let shap = model.shap(&table.x, &Stop::new()).unwrap();
         for (row, phi) in table.x.chunks(WIDTH).zip(shap.values.chunks(WIDTH)) {
             let sum = shap.expected + phi.iter().sum::<f64>();
             assert!((sum - f64::from(model.predict_row(Isa::detect(), row))).abs() < 1e-5);

@@ -2,7 +2,7 @@
 
 use crate::cnn::layout::{Tensor, tensors};
 use crate::cnn::{Arch, Conv, reference_stack};
-use crate::zoo::Schema;
+use crate::zoo::{Config, Schema, settings};
 use crate::{Error, Result};
 use std::path::{Path, PathBuf};
 
@@ -15,6 +15,8 @@ pub(super) struct Layout {
     tensors: Vec<Tensor>,
     /// What our own export says of the zoo.
     pub kept: Option<Schema>,
+    /// Settings that it says of runs without a row.
+    pub settings: Vec<(u32, Config)>,
 }
 
 impl Layout {
@@ -27,8 +29,8 @@ impl Layout {
         let names = reader.headers().map_err(not_csv)?.clone();
         let column = |name: &str| names.iter().position(|found| found.trim() == name);
         let needed = ["varname", "start_idx", "end_idx", "shape"].map(|name| column(name).ok_or(name));
-        let mut layout = Layout { path: path.into(), tensors: Vec::new(), kept: None };
-        let kept = column(KEPT);
+        let mut layout = Layout { path: path.into(), tensors: Vec::new(), kept: None, settings: Vec::new() };
+        let (kept, settings) = (column(KEPT), column(settings::COLUMN));
         for record in reader.records() {
             let record = record.map_err(not_csv)?;
             let line = record.position().map_or(0, csv::Position::line);
@@ -47,6 +49,10 @@ impl Layout {
                 let schema: Schema = serde_json::from_str(text)
                     .map_err(|error| wrong(&format!("metadata of a zoo in column {KEPT}"), error.to_string()))?;
                 schema.check().map_err(|error| wrong("metadata of a zoo", error.to_string()))?;
+                if let Some(text) = settings.map(|at| &record[at]).filter(|text| !text.is_empty()) {
+                    layout.settings = settings::parse(text, &schema)
+                        .map_err(|got| wrong(&format!("settings of runs in column {}", settings::COLUMN), got))?;
+                }
                 layout.kept = Some(schema);
             }
         }
@@ -57,7 +63,7 @@ impl Layout {
     /// The released layout, for a folder without the file.
     pub fn released(folder: &Path) -> Layout {
         let arch = Arch { height: 28, width: 28, convs: reference_stack(), classes: 10 };
-        Layout { path: folder.join("layout.csv"), tensors: tensors(&arch), kept: None }
+        Layout { path: folder.join("layout.csv"), tensors: tensors(&arch), kept: None, settings: Vec::new() }
     }
 
     /// Outputs of the dense layer; 0 where there can be none.

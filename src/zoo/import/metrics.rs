@@ -53,6 +53,8 @@ pub(super) struct Expected {
     pub names: [Vec<String>; 3],
     /// Runs, where the lines' own numbers count (a zoo exported by us).
     pub runs: Option<usize>,
+    /// Settings of runs that have no line.
+    pub settings: Vec<(u32, Config)>,
     /// Classes of the networks.
     pub classes: usize,
 }
@@ -104,9 +106,12 @@ impl<'p> Reading<'p> {
     fn new(path: &'p Path, columns: Columns, mut expected: Expected) -> Reading<'p> {
         let names = std::mem::take(&mut expected.names).map(Names::new);
         let runs = expected.runs.unwrap_or(0);
-        let configs = vec![Config::default(); runs];
+        let (mut configs, mut seen) = (vec![Config::default(); runs], vec![false; runs]);
+        for (run, config) in expected.settings.drain(..) {
+            (configs[run as usize], seen[run as usize]) = (config, true);
+        }
         let sheet = Sheet { names, configs, missing: columns.missing(), ..Sheet::default() };
-        Reading { path, columns, expected, sheet, runs: HashMap::new(), seen: vec![false; runs] }
+        Reading { path, columns, expected, sheet, runs: HashMap::new(), seen }
     }
 
     fn line(&mut self, record: &ByteRecord) -> Result<()> {
@@ -115,6 +120,7 @@ impl<'p> Reading<'p> {
             return Err(Error::malformed(self.path, expected, "more lines"));
         }
         let at = Place { path: self.path, record };
+        at.utf8()?;
         let (key, epoch) = self.columns.checkpoint(record).map_err(|(expected, got)| at.wrong(expected, got))?;
         let run = self.run(&at, key)?;
         self.settle(&at, run, key)?;
@@ -204,6 +210,17 @@ impl Place<'_> {
     fn wrong(&self, expected: &str, got: String) -> Error {
         let line = self.record.position().map_or(0, csv::Position::line);
         Error::malformed(self.path, format!("{expected} in line {line}"), got)
+    }
+
+    /// Refuses a line in another encoding: its names could not be compared.
+    fn utf8(&self) -> Result<()> {
+        match self.record.iter().find(|cell| std::str::from_utf8(cell).is_err()) {
+            None => Ok(()),
+            Some(cell) => {
+                let text = String::from_utf8_lossy(cell);
+                Err(self.wrong("UTF-8", format!("another encoding, Latin-1 perhaps: {text:?}")))
+            }
+        }
     }
 
     /// A cell as a number; NaN without such a column.

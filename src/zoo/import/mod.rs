@@ -51,7 +51,7 @@ pub struct Report {
     pub kept: usize,
     /// Rows that the zoo has a place for and the folder has not.
     pub missing: usize,
-    /// Rows whose weights or test accuracy are not finite.
+    /// Rows whose weights are not finite or whose test accuracy is none from 0 to 1.
     pub diverged: usize,
     /// What else a reader should know, a sentence each.
     pub notes: Vec<String>,
@@ -86,13 +86,15 @@ pub fn import(
     let mut weights = Weights::open(&find(folder, WEIGHTS)?)?;
     let path = find(folder, METRICS)?;
     let layout_path = folder.join("layout.csv");
-    let layout = if layout_path.exists() { Layout::read(&layout_path)? } else { Layout::released(folder) };
+    let mut layout = if layout_path.exists() { Layout::read(&layout_path)? } else { Layout::released(folder) };
+    let settings = std::mem::take(&mut layout.settings);
     let kept = layout.kept.as_ref();
     kept.map_or(Ok(()), |kept| check_size(&layout_path, kept, weights.rows()))?;
     let expected = Expected {
         rows: weights.rows(),
         names: kept.map_or_else(|| options.names.clone(), |kept| names(kept).map(Vec::clone)),
         runs: kept.map(|kept| kept.runs),
+        settings,
         classes: layout.classes(),
     };
     let sheet = metrics::read(&path, expected)?;
@@ -185,13 +187,18 @@ fn schema(folder: &Path, layout: &Layout, sheet: &Sheet, options: &Import) -> Re
         sheet.constants.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect();
     let seed = sheet.configs[0].seed;
     let [optimizer, activation, w_init] = sheet.names.each_ref().map(|names| names.list.clone());
+    let mut recipe =
+        json!({ "name": "imported", "metrics_sha256": sheet.digest, "source": source, "constants": constants });
+    if !sheet.missing.is_empty() {
+        recipe["missing"] = json!(sheet.missing);
+    }
     Ok(Schema {
         arch: layout.arch(image, options.layers.as_deref())?,
         runs: sheet.configs.len(),
         checkpoints: if options.final_only { vec![last] } else { checkpoints },
         dataset: released.map_or(theirs.clone(), |dataset| dataset.1.into()),
         digest: String::new(),
-        recipe: json!({ "name": "imported", "metrics_sha256": sheet.digest, "source": source, "constants": constants }),
+        recipe,
         seed: if sheet.configs.iter().all(|config| config.seed == seed) { seed } else { 0 },
         optimizer,
         activation,
@@ -239,7 +246,8 @@ fn describe(schema: &Schema, sheet: &Sheet, places: &[Option<usize>]) -> Report 
     if !sheet.dropped.is_empty() {
         note(format!("a zoo has no place for the columns {}: left out", sheet.dropped.join(", ")));
     }
-    if schema.runs > 1 && sheet.configs.iter().all(|config| config.seed == sheet.configs[0].seed) {
+    let alike = schema.seeds_are_known() && schema.runs > 1;
+    if alike && sheet.configs.iter().all(|config| config.seed == sheet.configs[0].seed) {
         note(format!(
             "all networks have one seed, {}: they began alike and saw their images in one order",
             sheet.configs[0].seed
@@ -280,7 +288,7 @@ fn fill(
         weights.read(number, &mut values)?;
         whole.weights(row, &values)?;
         let found = &line.metrics;
-        let finite = found.test_accuracy.is_finite() && values.iter().all(|weight| weight.is_finite());
+        let finite = (0.0..=1.0).contains(&found.test_accuracy) && values.iter().all(|weight| weight.is_finite());
         let state = line.status.unwrap_or(if finite { Status::Done } else { Status::Diverged });
         status[row] = state as u8;
         report.diverged += usize::from(state == Status::Diverged);
