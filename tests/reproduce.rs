@@ -29,7 +29,7 @@ fn a_study_is_continued_where_it_was_cut_off() {
     let lines: Vec<&str> = text.lines().collect();
     let torn = format!("{}\n{}", lines[..lines.len() - 4].join("\n"), &lines[lines.len() - 4][..50]);
     fs::write(&journal, torn).unwrap();
-    succeed(&format!("reproduce {zoo} --out {study} {only}"));
+    json(&format!("reproduce {zoo} --out {study} {only}"));
     let seconds = |text: &str| -> Vec<Value> {
         let mut entries: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         entries.iter_mut().for_each(|entry| entry["seconds"] = Value::Null);
@@ -37,8 +37,22 @@ fn a_study_is_continued_where_it_was_cut_off() {
     };
     assert_eq!(seconds(&fs::read_to_string(&journal).unwrap()), seconds(&text));
 
+    // another command is named where it finds something, not where all is there already
+    succeed(&format!("reproduce {zoo} --out {study} --only early"));
+    let continued = |text: &str| text.lines().filter(|line| line.contains("\"kind\":\"continued\"")).count();
+    assert_eq!(continued(&fs::read_to_string(&journal).unwrap()), 0);
+    let torn = format!("{}\n", lines[..lines.len() - 4].join("\n"));
+    fs::write(&journal, torn).unwrap();
+    succeed(&format!("reproduce {zoo} --out {study} --only early"));
+    assert_eq!(continued(&fs::read_to_string(&journal).unwrap()), 1);
+    let page = fs::read_to_string(at("study/report.html")).unwrap();
+    assert!(page.contains("--only ablation,early --json</code>") && page.contains("--only early</code>"));
+
     fail(&format!("reproduce {zoo} --out {study} --protocol optimistic"), 1, &["results.jsonl", "protocol"]);
     fail(&format!("reproduce {zoo} --out {study} --split-seed 3"), 1, &["results.jsonl", "--split-seed"]);
+    succeed(&format!("{} --checkpoints 0,1 --set batch=100", small_zoo(at("zoo2.safetensors").as_ref(), 20, 2)));
+    fs::rename(at("zoo2.safetensors"), at("zoo.safetensors")).unwrap();
+    fail(&format!("reproduce {zoo} --out {study}"), 1, &["zoo zoo", "40 networks", "with batch=100", "another --out"]);
     fs::write(&journal, "nonsense\n").unwrap();
     fail(&format!("reproduce {zoo} --out {study}"), 1, &["results.jsonl", "line 1"]);
 }
@@ -63,10 +77,51 @@ fn zoos_are_compared_with_their_likes() {
     assert!(shapes.iter().any(|cell| cell["fitted"] == "own" && cell["tested"] == "other"));
     let curve = cells("learning-curve", &own.to_string());
     assert!(curve.iter().all(|cell| cell["n_train"].as_u64().unwrap() < 30 && cell["draws"] == 1));
-    assert!(succeed(&format!("transfer {own} {other}")).contains("nothing to compare"));
+    assert!(succeed(&format!("transfer {own} {other}")).contains("two data sets are needed, here is glyphs"));
+    let longer = at("longer.safetensors");
+    succeed(&format!("{} --shared-seed", small_zoo(longer.as_ref(), 20, 2)));
+    assert!(succeed(&format!("seeds {own} {longer}")).contains("longer and own differ in epochs (2 and 1)"));
 
     fail("reproduce nowhere.safetensors --out x", 1, &["nowhere.safetensors"]);
     fail(&format!("reproduce {own} --out {} --only tables", at("x")), 2, &["tables", "table"]);
+    fail(&format!("reproduce {own} {other} {own} --out {}", at("x")), 2, &["own.safetensors twice"]);
+    assert!(!folder.path().join("x").exists(), "a wrong command line leaves nothing");
     fail(&format!("table {own} --protocol honest"), 2, &["honest", "clean"]);
     fail(&format!("reproduce {own} --out {own}"), 1, &["own.safetensors"]);
+}
+
+#[test]
+fn scores_that_are_too_good_say_so_everywhere() {
+    let (folder, zoo) = scratch("zoo.safetensors");
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    succeed(&small_zoo(&zoo, 40, 1));
+    let (zoo, study) = (zoo.display(), at("study"));
+    let command = format!("table {zoo} --protocol optimistic --out {study}");
+    assert!(succeed(&command).contains("too good"));
+    let found = json(&command);
+    assert_eq!((&found["protocol"], &found["coverage"]), (&"optimistic".into(), &Value::Array(Vec::new())));
+    assert!(found["cells"].as_array().unwrap().iter().all(|cell| cell["protocol"] == "optimistic"));
+    let csv = fs::read_to_string(at("study/results.csv")).unwrap();
+    assert!(csv.lines().next().unwrap().ends_with(",protocol"));
+    assert!(csv.lines().skip(1).all(|line| line.ends_with(",optimistic")));
+    let page = fs::read_to_string(at("study/report.html")).unwrap();
+    assert!(page.contains("class=\"warning\"") && !page.contains("never seen") && !page.contains("id=\"intervals\""));
+}
+
+#[test]
+fn a_published_division_is_taken_for_one_zoo() {
+    let (folder, zoo) = scratch("zoo.safetensors");
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    succeed(&format!("{} --checkpoints 0", small_zoo(&zoo, 30, 1)));
+    let (zoo, split) = (zoo.display(), at("split.csv"));
+    // 60 rows, of which each second is a last checkpoint
+    fs::write(&split, (0..60).map(|i| format!("{}\n", i * 7 % 60)).collect::<String>()).unwrap();
+    let found = json(&format!("ablation {zoo} --split {split} --out {}", at("study")));
+    for cell in found["cells"].as_array().unwrap() {
+        assert_eq!((cell["n_train"].as_u64(), cell["score"]["n"].as_u64()), (Some(12), Some(15)));
+    }
+    fail(&format!("ablation {zoo} --out {}", at("study")), 1, &["--split", "a file of digest"]);
+    fs::copy(zoo.to_string(), at("other.safetensors")).unwrap();
+    fail(&format!("ablation {zoo} {} --split {split}", at("other.safetensors")), 2, &["--split", "one zoo"]);
+    fail(&format!("ablation {zoo} --split {zoo}"), 1, &["zoo.safetensors"]);
 }

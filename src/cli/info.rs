@@ -4,6 +4,7 @@ use super::output::{self, Output, count};
 use clap::Args;
 use std::path::PathBuf;
 use zoometry::Result;
+use zoometry::train::overrides::overrides;
 use zoometry::zoo::{Status, Zoo};
 
 /// Show what is in a zoo file and how far it is, or which cards this machine has
@@ -39,14 +40,16 @@ impl Info {
             if schema.digest.is_empty() { "images unknown".into() } else { format!("sha256 {}", schema.digest) };
         output.line(format!("  data set      {} ({digest})", schema.dataset));
         output.line(format!("  network       {}, {} weights", schema.arch, count(parameters as u64)));
-        output.line(format!("  recipe        {recipe}, zoo seed {}", schema.seed));
+        let set = overrides(&schema.recipe);
+        let with = if set.is_empty() { String::new() } else { format!(" with {}", set.join(" ")) };
+        output.line(format!("  recipe        {recipe}{with}, zoo seed {}", schema.seed));
         output.line(format!(
             "  networks      {} × {} checkpoints (epochs {})",
             count(schema.runs as u64),
             epochs.len(),
             epochs.join(", ")
         ));
-        output.line(format!("  made by       {}", schema.program));
+        output.line(format!("  origin        {}", schema.origin()));
         let share = 100.0 * (done + diverged) as f64 / rows as f64;
         output.line(format!(
             "  rows          {} of {} ({share:.1} %), {} diverged",
@@ -61,8 +64,10 @@ impl Info {
         output.set("architecture", &schema.arch);
         output.set("parameters", parameters);
         output.set("recipe", &schema.recipe);
+        output.set("recipe_overrides", &set);
         output.set("seed", schema.seed);
         output.set("program", &schema.program);
+        output.set("origin", schema.origin());
         output.set("models", schema.runs);
         output.set("checkpoints", &schema.checkpoints);
         output.set("rows", rows);

@@ -83,7 +83,7 @@ fn write_pictures(study: &Study, folder: &Path) -> Result<Vec<PathBuf>> {
 /// What a zoo alone tells: its networks, a few predictors, what matters to them. Nothing of it is kept.
 pub fn of_zoo(isa: Isa, path: &Path) -> Result<Study> {
     let zoos = [Subject::open(path, &[])?];
-    let mut run = Run::new(isa, &zoos, header(Protocol::Clean, 0), None, &STOP)?;
+    let mut run = Run::new(isa, &zoos, header(Protocol::Clean, 0, None), None, &STOP)?;
     let bar = progress::steps();
     let outcome = run.brief(&mut |done, all, next| progress::step(&bar, done, all, next));
     bar.finish_and_clear();
@@ -91,12 +91,23 @@ pub fn of_zoo(isa: Isa, path: &Path) -> Result<Study> {
 }
 
 /// How a study is made by this command.
-pub fn header(protocol: Protocol, split_seed: u64) -> Header {
+pub fn header(protocol: Protocol, split_seed: u64, split: Option<String>) -> Header {
+    let words = std::env::args_os().map(|word| quoted(&word.to_string_lossy()));
     Header {
-        command: std::env::args().collect::<Vec<_>>().join(" "),
+        command: words.collect::<Vec<_>>().join(" "),
         program: format!("zoometry {}", env!("CARGO_PKG_VERSION")),
         protocol,
         split_seed,
+        split,
+    }
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "-_./,:=+@%".contains(c);
+    match !word.is_empty() && word.chars().all(plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', r"'\''")),
     }
 }
 
@@ -105,4 +116,18 @@ pub fn write(study: &Study, title: &str, out: &Path) -> Result<usize> {
     let page = report::html(study, title);
     zoometry::bytes::replace(out, |file| file.write_all(page.as_bytes()))?;
     Ok(page.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quoted;
+
+    #[test]
+    fn a_shell_reads_the_words_again() {
+        assert_eq!(quoted("study/a-1.safetensors"), "study/a-1.safetensors");
+        assert_eq!(
+            (quoted(""), quoted("a b"), quoted("it's $1")),
+            ("''".into(), "'a b'".into(), r"'it'\''s $1'".into())
+        );
+    }
 }

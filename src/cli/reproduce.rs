@@ -3,9 +3,11 @@
 use super::output::{Output, count, duration};
 use super::{Machine, STOP, progress, report};
 use clap::Args;
+use serde::Serialize;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
-use zoometry::study::{Cell, EXPERIMENTS, Protocol, Run, Study, Subject, curve};
+use zoometry::study::{self, Cell, EXPERIMENTS, Protocol, Run, Study, Subject, curve};
 use zoometry::{Error, Result};
 
 /// Networks of the released zoos that predictors were fitted to.
@@ -51,6 +53,9 @@ pub struct Options {
     /// Seed of the division into parts
     #[arg(long, value_name = "S", default_value_t = 0, allow_negative_numbers = true)]
     split_seed: u64,
+    /// A published division instead, of one zoo: a permutation of the released row numbers, one a line
+    #[arg(long, value_name = "FILE.csv", conflicts_with = "split_seed")]
+    split: Option<PathBuf>,
     #[command(flatten)]
     pub machine: Machine,
 }
@@ -77,11 +82,9 @@ impl Options {
             "optimistic" => Protocol::Optimistic,
             other => return Err(Error::unknown("protocol", other, ["clean", "optimistic"])),
         };
-        let mut zoos = Vec::new();
-        for path in &self.zoos {
-            zoos.push(Subject::open(path, &zoos)?);
-        }
-        let header = report::header(protocol, self.split_seed);
+        study::check(names)?;
+        let (zoos, split) = self.subjects()?;
+        let header = report::header(protocol, self.split_seed, split);
         let start = Instant::now();
         let mut run = Run::new(isa, &zoos, header, folder, &STOP)?;
         let bar = progress::steps();
@@ -90,10 +93,10 @@ impl Options {
         bar.finish_and_clear();
         outcome?;
         let mut output = Output::default();
-        show(run.study(), names, &mut output);
+        show(run.study(), names, &run.left_out(names)?, &mut output);
         if let Some(folder) = folder {
             let csv = folder.join("results.csv");
-            write_csv(&csv, &run.study().cells)?;
+            write_csv(&csv, run.study())?;
             let page = folder.join("report.html");
             report::write(run.study(), report::TITLE, &page)?;
             output.line(format!("kept in {}; look at {}", folder.display(), page.display()));
@@ -104,15 +107,63 @@ impl Options {
             count(run.study().cells.len() as u64),
             duration(start.elapsed().as_secs_f64())
         ));
-        output.set("cells", &run.study().cells);
-        output.set("stopping", &run.study().stopping);
-        output.set("coverage", &run.study().coverage);
+        if protocol == Protocol::Optimistic {
+            output.line(OPTIMISTIC);
+        }
+        to_json(run.study(), &mut output);
         Ok(output)
+    }
+
+    /// The zoos, none of them twice, and the digest of the published division.
+    fn subjects(&self) -> Result<(Vec<Subject>, Option<String>)> {
+        let mut zoos = Vec::new();
+        let mut files: Vec<PathBuf> = Vec::new();
+        for path in &self.zoos {
+            let file = path.canonicalize().unwrap_or_else(|_| path.clone());
+            if files.contains(&file) {
+                return Err(Error::invalid("ZOO", "each file once", format!("{} twice", path.display())));
+            }
+            files.push(file);
+            zoos.push(Subject::open(path, &zoos)?);
+        }
+        let split = match (&self.split, zoos.as_mut_slice()) {
+            (None, _) => None,
+            (Some(file), [zoo]) => Some(zoo.divide(file)?),
+            (Some(_), zoos) => {
+                return Err(Error::invalid(
+                    "--split",
+                    "one zoo, that which the file divides",
+                    format!("{} zoos", zoos.len()),
+                ));
+            }
+        };
+        Ok((zoos, split))
     }
 }
 
+/// What is said of scores that are too good.
+const OPTIMISTIC: &str = "protocol optimistic: the number of trees and epochs was chosen on the networks tested, so these scores \
+                          are too good; for comparison with published figures alone";
+
+/// A score as programs get it.
+#[derive(Serialize)]
+struct Scored<'c> {
+    protocol: Protocol,
+    #[serde(flatten)]
+    cell: &'c Cell,
+}
+
+fn to_json(study: &Study, output: &mut Output) {
+    let protocol = study.header.protocol;
+    let scored: Vec<Scored> = study.cells.iter().map(|cell| Scored { protocol, cell }).collect();
+    output.set("protocol", protocol);
+    output.set("cells", scored);
+    output.set("stopping", &study.stopping);
+    output.set("coverage", &study.coverage);
+}
+
 /// Every score as a line of CSV.
-fn write_csv(path: &Path, cells: &[Cell]) -> Result<()> {
+fn write_csv(path: &Path, study: &Study) -> Result<()> {
     zoometry::bytes::replace(path, |file| {
         let mut table = csv::Writer::from_writer(file);
         table.write_record([
@@ -135,8 +186,9 @@ fn write_csv(path: &Path, cells: &[Cell]) -> Result<()> {
             "mae",
             "published_r2",
             "seconds",
+            "protocol",
         ])?;
-        for cell in cells {
+        for cell in &study.cells {
             let numbers = [
                 cell.score.r2,
                 cell.r2_interval[0],
@@ -160,19 +212,19 @@ fn write_csv(path: &Path, cells: &[Cell]) -> Result<()> {
                 cell.score.n.to_string(),
             ];
             line.extend(numbers.map(|number| number.to_string()));
-            line.extend([optional(cell.published_r2.map(|r2| r2.to_string())), cell.seconds.to_string()]);
+            let protocol = study.header.protocol.to_string();
+            line.extend([optional(cell.published_r2.map(|r2| r2.to_string())), cell.seconds.to_string(), protocol]);
             table.write_record(line)?;
         }
         table.flush()
     })
 }
 
-/// Adds the scores of some experiments.
-fn show(study: &Study, names: &[&str], output: &mut Output) {
+/// Adds the scores of some experiments, last what has none and why.
+fn show(study: &Study, names: &[&str], left_out: &[(String, String)], output: &mut Output) {
     for name in names {
         let cells: Vec<&Cell> = study.cells.iter().filter(|cell| cell.experiment == *name).collect();
         if cells.is_empty() {
-            output.line(format!("{name}: nothing to compare in these zoos ({})", needs(name)));
             continue;
         }
         output.line(format!("{name}:"));
@@ -185,17 +237,10 @@ fn show(study: &Study, names: &[&str], output: &mut Output) {
         }
         output.line("");
     }
-}
-
-/// What an experiment needs to have something to do.
-fn needs(name: &str) -> &'static str {
-    match name {
-        "transfer" => "two data sets, networks of one shape",
-        "architectures" => "the reference's shape and another one on the same data",
-        "early" => "checkpoints between the first and the last epoch: train --checkpoints 1,2,3",
-        "seeds" => "two zoos of one data set and shape, one of them trained with --shared-seed",
-        _ => "networks of the reference's shape",
+    for (name, why) in left_out {
+        output.line(format!("{name}: nothing to compare in these zoos ({why})"));
     }
+    output.set("left_out", left_out.iter().cloned().collect::<BTreeMap<String, String>>());
 }
 
 /// One score a line; what is the same as in the line before is left out.
@@ -263,10 +308,11 @@ fn promise(cells: &[&Cell], output: &mut Output) {
     curves.dedup();
     for (zoo, input) in curves {
         let own = cells.iter().copied().filter(|cell| (&*cell.fitted, &*cell.input) == (zoo, input));
-        if let Some(r2) = curve::extrapolate(own, RELEASED) {
-            output.line(format!(
-                "  {zoo}, {input}: a power law through these points gives R² {r2:.4} for 15,000 networks"
-            ));
-        }
+        output.line(match curve::extrapolate(own, RELEASED) {
+            Ok(r2) => {
+                format!("  {zoo}, {input}: a power law through these points gives R² {r2:.4} for 15,000 networks")
+            }
+            Err(why) => format!("  {zoo}, {input}: no power law through these points: {why}"),
+        });
     }
 }

@@ -40,10 +40,63 @@ pub fn coverage(predicted: &[f32], target: &[f32], reach: f32) -> f64 {
     inside.count() as f64 / target.len() as f64
 }
 
+/// The range in which the share of `tested` targets inside lies by chance in 95 of 100 cases, where the reach is that of `n`
+/// errors and no two are equal; none where the reach is infinite.
+///
+/// The share of all targets inside is distributed as Beta(k, n + 1 − k), k the error's place, so their number among those tested
+/// is beta-binomial: both parts have a share in the chance, and few errors the larger one.
+///
+/// Source: Vovk, *Conditional Validity of Inductive Conformal Predictors* (ACML 2012), section 3.
+pub fn chance(n: usize, level: f64, tested: usize) -> Option<[f64; 2]> {
+    let place = place(n, level);
+    if place == 0 || place > n || tested == 0 {
+        return None;
+    }
+    let (a, b, all) = (place as f64, (n + 1 - place) as f64, tested as f64);
+    // the logarithm of the probability that none is inside; each further one follows from it
+    let mut log: f64 = (0..tested).map(|i| ((b + i as f64) / (a + b + i as f64)).ln()).sum();
+    let (mut sum, mut low, mut high) = (0.0, None, None);
+    for inside in 0..=tested {
+        sum += log.exp();
+        let share = inside as f64 / all;
+        low = low.or((sum > 0.025).then_some(share));
+        high = high.or((sum >= 0.975).then_some(share));
+        let (i, out) = (inside as f64, (tested - inside) as f64);
+        log += (out / (i + 1.0) * (a + i) / (b + out - 1.0)).ln();
+    }
+    Some([low.unwrap_or(0.0), high.unwrap_or(1.0)])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::rng::Stream;
+
+    #[test]
+    fn chance_has_a_share_of_both_parts() {
+        // one error, of which half of all are smaller: the number inside is uniform on 0 … 99
+        assert_eq!(chance(1, 0.5, 99), Some([2.0 / 99.0, 97.0 / 99.0]));
+        // so many errors that the binomial law is left: 0.9 ± 1.96·√(0.9·0.1/1000)
+        let [low, high] = chance(10_000_000, 0.9, 1000).unwrap();
+        assert!((low - 0.8814).abs() < 0.0011 && (high - 0.9186).abs() < 0.0011, "{low} {high}");
+        assert_eq!((chance(8, 0.9, 100), chance(20, 0.9, 0)), (None, None));
+    }
+
+    #[test]
+    fn the_share_inside_lies_in_its_range() {
+        let mut stream = Stream::new(2, 0, 0);
+        let mut normal = |n: usize| (0..n).map(|_| stream.normal() as f32).collect::<Vec<f32>>();
+        let [low, high] = chance(30, 0.9, 300).unwrap();
+        let outside = (0..2000).filter(|_| {
+            let errors: Vec<f32> = normal(30).iter().map(|y| y.abs()).collect();
+            let reach = reach(&errors, 0.9);
+            let inside = normal(300).iter().filter(|y| y.abs() <= reach).count() as f64 / 300.0;
+            !(low..=high).contains(&inside)
+        });
+        // 5 of 100 less what whole numbers leave, with six standard deviations of 2,000 draws
+        let outside = outside.count();
+        assert!((40..=150).contains(&outside), "{outside} of 2000 are outside {low} {high}");
+    }
 
     #[test]
     fn the_reach_is_an_order_statistic() {

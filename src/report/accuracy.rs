@@ -7,6 +7,7 @@ use super::page::{Block, Section};
 use super::palette::{MUTED, TEXT, series};
 use super::svg::{Anchor, Panel, SMALL};
 use super::view::View;
+use crate::eval::Score;
 use crate::study::{Networks, Predictions};
 
 /// Bars of a histogram.
@@ -24,14 +25,18 @@ pub fn section(view: &View) -> Option<Section> {
     let lead = "How many networks of each zoo reach which accuracy on the test images (a share of images, 0…1; the \
                 dashed line is the median), and how that relates to the accuracy on the images that each was trained \
                 on: below the diagonal a network does worse on new images than on its own.";
-    let histograms = zoos.iter().map(|zoo| histogram(zoo)).collect();
+    let mut histograms: Vec<Panel> = zoos.iter().map(|zoo| histogram(zoo)).collect();
+    let mut scatters: Vec<Panel> =
+        zoos.iter().filter(|zoo| !zoo.train_accuracy.is_empty()).map(|zoo| scatter(zoo)).collect();
+    if zoos.len() == 1 {
+        // side by side
+        histograms.append(&mut scatters);
+    }
     let mut section = Section::new("accuracy", "Accuracy of the networks", lead).with(Block::Figure(Figure::new(
         "accuracy",
         "Networks by test accuracy",
         histograms,
     )));
-    let scatters: Vec<Panel> =
-        zoos.iter().filter(|zoo| !zoo.train_accuracy.is_empty()).map(|zoo| scatter(zoo)).collect();
     if !scatters.is_empty() {
         section = section.with(Block::Figure(Figure::new("train-test", "Test against training accuracy", scatters)));
     }
@@ -115,16 +120,9 @@ fn against(view: &View, zoo: &Networks, predictions: &Predictions) -> Panel {
     let mut plot = Plot::new(&title, x, Axis(Scale::share(), "predicted accuracy"));
     diagonal(&mut plot);
     cloud(&mut plot, &points, view.colour(&predictions.input));
-    let cells = view.cells("table");
-    let cell = cells.iter().find(|cell| {
-        cell.fitted == zoo.zoo
-            && cell.tested == zoo.zoo
-            && cell.input == predictions.input
-            && cell.predictor == super::view::USUAL
-    });
-    if let Some(cell) = cell {
-        let (r2, tau) = (number::score(cell.score.r2), number::score(cell.score.tau));
-        plot.note(&format!("R² {r2}, τ {tau}"));
-    }
+    let known = points.iter().filter(|point| point.iter().all(|value| value.is_finite()));
+    let (measured, predicted): (Vec<f32>, Vec<f32>) = known.map(|[x, y]| (*x as f32, *y as f32)).unzip();
+    let score = Score::new(&predicted, &measured);
+    plot.note(&format!("R² {}, τ {}", number::score(score.r2), number::score(score.tau)));
     plot.finish()
 }

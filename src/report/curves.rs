@@ -6,7 +6,7 @@ use super::page::{Block, Section};
 use super::palette::PLAIN;
 use super::svg::Panel;
 use super::view::{Measure, USUAL, View, unique, what};
-use crate::study::{Cell, Stopping};
+use crate::study::{Cell, MEASURED, Stopping};
 
 /// Score against the number of networks for fitting.
 pub fn learning(view: &View) -> Option<Section> {
@@ -59,10 +59,18 @@ fn pairs(name: &str, title: &str, panels: Vec<Panel>) -> Figure {
     figure
 }
 
+/// What an input is called where it may be none.
+fn called(name: &str) -> String {
+    match name {
+        MEASURED => "the accuracy measured then (test images are needed)".to_owned(),
+        other => other.to_owned(),
+    }
+}
+
 fn legend(view: &View, cells: &[&Cell]) -> Vec<Key> {
     let mut seen: Vec<(String, Key)> = Vec::new();
     for cell in cells {
-        let name = what(cell);
+        let name = called(&what(cell));
         if seen.iter().all(|(known, _)| *known != name) {
             let mark = match view.dash(&cell.predictor) {
                 "" => Mark::Line,
@@ -113,14 +121,10 @@ fn stopping(view: &View, section: Section) -> Section {
     let text = "<h3>Stopping hopeless runs</h3>\n<p class=\"lead\">Had the runs with the lowest predicted final \
                 accuracy been stopped at that epoch: to the right the share of all epochs that is saved, upwards the \
                 share of the tenth that ends best that is lost with it. The lower a curve the better; the dashed line \
-                is what stopping by lot costs.</p>\n";
-    let name = |input: &str| match input {
-        "test_accuracy" => "no predictor: by the accuracy measured then".to_owned(),
-        other => other.to_owned(),
-    };
+                is what stopping by lot costs. Where curves lie upon each other, the smaller discs are on the larger.</p>\n";
     let inputs = unique(curves.iter().map(|curve| curve.input.as_str()));
     let mut legend: Vec<Key> =
-        inputs.iter().map(|input| Key::new(Mark::Line, view.colour(input), name(input))).collect();
+        inputs.iter().map(|input| Key::new(Mark::Line, view.colour(input), called(input))).collect();
     legend.push(Key::new(Mark::Dashed("4 4"), PLAIN, "by lot"));
     let mut panels = Vec::new();
     let mut columns = 1;
@@ -151,10 +155,12 @@ fn stopping_panel(view: &View, zoo: &str, (epoch, epochs): (u32, u32), curves: &
         let end = high.min(most);
         plot.line(&[[0.0, 0.0], [end, end / most]], PLAIN, "4 4");
     }
-    for curve in curves {
+    // curves may lie upon each other: what is measured goes below, and each further one is narrower
+    let (below, above): (Vec<&Stopping>, Vec<&Stopping>) = curves.iter().partition(|curve| curve.input == MEASURED);
+    for (number, curve) in below.into_iter().chain(above).enumerate() {
         let points: Vec<[f64; 2]> = curve.points.iter().map(|point| [point.saved, point.best_lost]).collect();
         plot.line(&points, view.colour(&curve.input), "");
-        plot.dots(&points, 2.6, view.colour(&curve.input), 1.0);
+        plot.dots(&points, (4.4 - 1.1 * number as f64).max(1.8), view.colour(&curve.input), 1.0);
     }
     plot.finish()
 }

@@ -9,6 +9,7 @@ use std::fmt::Write;
 pub enum Mark {
     Disc,
     Ring,
+    Stroke,
     Line,
     /// With these dashes.
     Dashed(&'static str),
@@ -33,6 +34,7 @@ impl Key {
         match self.mark {
             Mark::Disc => panel.dots([[x + 11.0, y]], 5.0, self.colour, 1.0),
             Mark::Ring => panel.ring([x + 11.0, y], 4.5, self.colour),
+            Mark::Stroke => panel.line([x + 11.0, y - 5.5], [x + 11.0, y + 5.5], self.colour, 2.0),
             Mark::Line => panel.path(&[[x + 1.0, y], [x + 21.0, y]], self.colour, 2.5, ""),
             Mark::Dashed(dash) => panel.path(&[[x + 1.0, y], [x + 21.0, y]], self.colour, 2.5, dash),
         }
@@ -96,8 +98,17 @@ impl Figure {
         // a panel is not made smaller than can be read, nor much larger than it was drawn
         let widest = self.panels.iter().map(|panel| panel.width).fold(1.0, f64::max);
         // four wide ones stand two by two
-        let least = if self.panels.len() == 4 && widest > 320.0 { 480.0 } else { 0.88 * widest };
-        let _ = writeln!(text, r#"<div class="panels" style="--w:{widest:.0}px;--least:{least:.0}px">"#);
+        let least = if self.panels.len() == 4 && widest > 320.0 { 450.0 } else { 0.88 * widest };
+        // few may be larger, since the page has the room
+        let most = widest
+            * match self.panels.len() {
+                1 if widest < 320.0 => 1.6,
+                2 if widest < 320.0 => 1.4,
+                _ => 1.2,
+            };
+        let count = self.panels.len();
+        let _ =
+            writeln!(text, r#"<div class="panels" style="--count:{count};--most:{most:.0}px;--least:{least:.0}px">"#);
         for panel in &self.panels {
             let (width, height, label) = (panel.width, panel.height, escape(&panel.label));
             let _ = writeln!(

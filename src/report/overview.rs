@@ -4,7 +4,7 @@ use super::number;
 use super::page::{Block, Section, breakable, table};
 use super::svg::escape;
 use super::view::View;
-use crate::study::{Cell, ZooEntry};
+use crate::study::{Cell, Protocol, ZooEntry};
 use std::fmt::Write;
 
 /// Zoos and headline figures.
@@ -13,10 +13,15 @@ pub fn section(view: &View) -> Option<Section> {
     if view.study.zoos.is_empty() && tiles.is_empty() {
         return None;
     }
-    let lead = "Each zoo is a set of networks that differ in their hyperparameters and seeds. A predictor is fitted \
-                to some of them and scored on others that it has never seen: R² is the share of the variance of the \
-                test accuracy that it explains, Kendall’s τ says how well it orders the networks (1 perfect, 0 by \
-                chance).";
+    let others = match view.study.header.protocol {
+        Protocol::Clean => "that it has never seen",
+        Protocol::Optimistic => "on which its number of trees or epochs was chosen",
+    };
+    let lead = format!(
+        "Each zoo is a set of networks that differ in their hyperparameters and seeds. A predictor is fitted to some of \
+         them and scored on others {others}: R² is the share of the variance of the test accuracy that it explains, \
+         Kendall’s τ says how well it orders the networks (1 perfect, 0 by chance)."
+    );
     let mut section = Section::new("zoos", "The zoos", lead);
     if !tiles.is_empty() {
         section = section.with(Block::Html(tiles));
@@ -41,13 +46,17 @@ fn row(zoo: &ZooEntry) -> Vec<String> {
         0 => String::new(),
         n => format!("<small>and {} diverged</small>", number::count(n)),
     };
+    let set = match zoo.overrides.as_slice() {
+        [] => String::new(),
+        all => format!("<small>with {}</small>", breakable(&all.join(" "))),
+    };
     vec![
         breakable(&zoo.name),
         escape(&zoo.dataset),
         format!("{}{diverged}", number::count(zoo.networks)),
         format!("{}<small>{} weights</small>", breakable(&zoo.arch), number::count(zoo.weights)),
         epochs,
-        escape(&zoo.recipe),
+        format!("{}{set}", escape(&zoo.recipe)),
         format!("{}{seeds}", zoo.seed),
     ]
 }
@@ -59,7 +68,7 @@ fn tiles(view: &View) -> String {
     for zoo in view.zoos(cells.iter().map(|cell| cell.tested.as_str())) {
         let own = cells.iter().filter(|cell| cell.tested == zoo && cell.fitted == zoo && cell.score.r2.is_finite());
         if let Some(cell) = own.min_by_key(|cell| preference(cell)) {
-            tile(&mut tiles, zoo, cell);
+            tile(&mut tiles, zoo, cell, view.study.header.protocol);
         }
     }
     if tiles.is_empty() { tiles } else { format!("<div class=\"tiles\">\n{tiles}</div>\n") }
@@ -74,12 +83,16 @@ fn preference(cell: &Cell) -> usize {
     }
 }
 
-fn tile(text: &mut String, zoo: &str, cell: &Cell) {
+fn tile(text: &mut String, zoo: &str, cell: &Cell, protocol: Protocol) {
+    let protocol = match protocol {
+        Protocol::Clean => "",
+        Protocol::Optimistic => "; protocol optimistic",
+    };
     let published = cell.published_r2.map_or(String::new(), |r2| format!("; published R² {}", number::score(r2)));
     let _ = writeln!(
         text,
         "<div class=\"tile\"><h3>{}</h3><p class=\"big\"><span>{} <small>R²</small></span> \
-         <span>{} <small>τ</small></span></p><p>{}, {}</p><p>{} networks for fitting, {} for testing{published}</p></div>",
+         <span>{} <small>τ</small></span></p><p>{}, {}</p><p>{} networks for fitting, {} for testing{published}{protocol}</p></div>",
         escape(zoo),
         number::score(cell.score.r2),
         number::score(cell.score.tau),

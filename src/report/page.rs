@@ -47,6 +47,14 @@ impl Section {
         })
     }
 
+    /// The same, to be changed.
+    pub fn figures_mut(&mut self) -> impl Iterator<Item = &mut Figure> {
+        self.blocks.iter_mut().filter_map(|block| match block {
+            Block::Figure(figure) => Some(figure),
+            _ => None,
+        })
+    }
+
     fn html(&self) -> String {
         let mut text = format!(
             "<section id=\"{}\">\n<h2>{}</h2>\n<p class=\"lead\">{}</p>\n",
@@ -67,19 +75,25 @@ impl Section {
     }
 }
 
+/// Letters of a cell that needs a line of its own on a narrow page.
+const WIDE: usize = 40;
+
 /// A table whose cells are HTML already; a heading that begins with `#` is above numbers.
 pub fn table(caption: &str, head: &[&str], rows: &[Vec<String>]) -> String {
     let mut text = String::from("<div class=\"scroll\"><table>\n");
     if !caption.is_empty() {
         let _ = writeln!(text, "<caption>{}</caption>", escape(caption));
     }
-    let class = |column: usize| match head.get(column).is_some_and(|name| name.starts_with('#')) {
+    let label = |column: usize| escape(head.get(column).map_or("", |name| name.trim_start_matches('#')));
+    let class = |column: usize, cell: &str| match head.get(column).is_some_and(|name| name.starts_with('#')) {
         true => " class=\"number\"",
+        // what takes a line of its own where there is no room beside it
+        false if cell.len() > WIDE && cell.contains("<code>") => " class=\"wide\"",
         false => "",
     };
     text.push_str("<thead><tr>");
-    for (column, name) in head.iter().enumerate() {
-        let _ = write!(text, "<th scope=\"col\"{}>{}</th>", class(column), escape(name.trim_start_matches('#')));
+    for column in 0..head.len() {
+        let _ = write!(text, "<th scope=\"col\"{}>{}</th>", class(column, ""), label(column));
     }
     text.push_str("</tr></thead>\n<tbody>\n");
     for row in rows {
@@ -87,7 +101,7 @@ pub fn table(caption: &str, head: &[&str], rows: &[Vec<String>]) -> String {
         for (column, cell) in row.iter().enumerate() {
             let _ = match column {
                 0 => write!(text, "<th scope=\"row\">{cell}</th>"),
-                _ => write!(text, "<td{}>{cell}</td>", class(column)),
+                _ => write!(text, "<td{} data-label=\"{}\">{cell}</td>", class(column, cell), label(column)),
             };
         }
         text.push_str("</tr>\n");
@@ -101,8 +115,8 @@ pub fn breakable(name: &str) -> String {
     parts.join("<wbr />")
 }
 
-/// The whole page.
-pub fn page(title: &str, subtitle: &str, sections: &[Section]) -> String {
+/// The whole page; a warning, if there is one, stands above everything.
+pub fn page(title: &str, subtitle: &str, warning: Option<&str>, sections: &[Section]) -> String {
     let title = escape(title);
     let mut text = format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\" />\n\
@@ -115,6 +129,9 @@ pub fn page(title: &str, subtitle: &str, sections: &[Section]) -> String {
         include_str!("style.css"),
         escape(subtitle)
     );
+    if let Some(warning) = warning {
+        let _ = writeln!(text, "<p class=\"warning\" role=\"note\">{}</p>", escape(warning));
+    }
     if sections.len() > 1 {
         text.push_str("<nav aria-label=\"Contents\"><ul>");
         for section in sections {

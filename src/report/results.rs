@@ -4,7 +4,7 @@ use super::axes::Scale;
 use super::figure::{Figure, Key, Mark};
 use super::number;
 use super::page::{Block, Section, breakable, table};
-use super::palette::{PLAIN, series};
+use super::palette::{TEXT, series};
 use super::rows::{Bar, Point, bars, points};
 use super::svg::Panel;
 use super::view::{Measure, View, unique, what};
@@ -19,45 +19,40 @@ pub fn section(view: &View) -> Option<Section> {
     let published = cells.iter().any(|cell| cell.published_r2.is_some());
     let mut lead = String::from(
         "R² on the test part of the zoo that each predictor was fitted to; lines and small figures are intervals that hold \
-         95 % of the bootstrap replicates. MSE is the mean squared error of the accuracy (a share).",
+         95 % of the bootstrap replicates, an arrow says that one goes on below the axis, a number beside a point that \
+         the point itself lies there. MSE is the mean squared error of the accuracy (a share); a green bar stands beside \
+         the highest R² of a table.",
     );
     if published {
-        lead +=
-            " Published figures are for the released zoo of the same data set: 15,000 networks for fitting, 86 epochs.";
+        lead += " Published figures are for the same input and predictor on the released zoo of the same data set: 15,000 \
+             networks for fitting, 86 epochs.";
     }
     let mut section = Section::new("results", "What each input tells", lead);
     let predictors = unique(cells.iter().map(|cell| cell.predictor.as_str()));
     let mut legend: Vec<Key> =
         predictors.iter().map(|name| Key::new(Mark::Disc, series(view.number(name)), *name)).collect();
     if published {
-        legend.push(Key::new(Mark::Ring, PLAIN, "published, with far more networks"));
+        legend.push(Key::new(Mark::Stroke, TEXT, "published of the same predictor, with far more networks"));
     }
     let scale = Scale::scores(cells.iter().flat_map(|cell| [cell.score.r2, cell.r2_interval[0]]));
     let zoos = view.zoos(cells.iter().map(|cell| cell.tested.as_str()));
     let of = |zoo: &str| -> Vec<&Cell> { cells.iter().copied().filter(|cell| cell.tested == zoo).collect() };
-    let panels = zoos.iter().map(|zoo| forest(view, zoo, &of(zoo), scale.clone(), published)).collect();
+    let panels = zoos.iter().map(|zoo| forest(view, zoo, &of(zoo), scale.clone())).collect();
     let title = "R² on test networks, by input and predictor";
     section = section.with(Block::Figure(Figure::new("results", title, panels).with(legend)));
     let tables: String = zoos.iter().map(|zoo| scores(zoo, &of(zoo), &predictors)).collect();
     Some(section.with(Block::Html(format!("<div class=\"tables\">\n{tables}</div>\n"))))
 }
 
-fn forest(view: &View, zoo: &str, cells: &[&Cell], scale: Scale, known: bool) -> Panel {
+fn forest(view: &View, zoo: &str, cells: &[&Cell], scale: Scale) -> Panel {
     let point = |cell: &&Cell| Point {
         value: cell.score.r2,
         interval: Some(cell.r2_interval),
         colour: series(view.number(&cell.predictor)),
         hollow: false,
+        published: cell.published_r2,
     };
-    let row = |input: &str| {
-        let cells: Vec<&Cell> = cells.iter().copied().filter(|cell| cell.input == input).collect();
-        let mut marks: Vec<Point> = cells.iter().map(point).collect();
-        // its place stays free where nothing is published, so that all panels have the same rows
-        let published = cells.iter().filter_map(|cell| cell.published_r2).max_by(f64::total_cmp);
-        let published = published.or(known.then_some(f64::NAN));
-        marks.extend(published.map(|value| Point { value, interval: None, colour: PLAIN, hollow: true }));
-        (input.to_owned(), marks)
-    };
+    let row = |input: &str| (input.to_owned(), cells.iter().filter(|cell| cell.input == input).map(point).collect());
     let rows: Vec<_> = unique(cells.iter().map(|cell| cell.input.as_str())).into_iter().map(row).collect();
     points(zoo, "R² on test networks (1 is perfect)", scale, &rows)
 }
@@ -100,7 +95,7 @@ pub fn ablation(view: &View) -> Option<Section> {
     if cells.is_empty() {
         return None;
     }
-    let lead = "The same predictor on parts of what it could see. Bars are R² on test networks with their 95 % \
+    let lead = "Gradient boosting (gbm) on parts of what it could see. Bars are R² on test networks with their 95 % \
                 intervals, rings Kendall’s τ; the longer the bar, the more that part alone tells.";
     let all: Vec<Bar> = cells.iter().map(|cell| bar(cell)).collect();
     // room for the numbers at the bars' ends

@@ -3,17 +3,18 @@
 use super::axes::{Axis, Plot, Scale};
 use super::number;
 use super::palette::{AXIS, MUTED, TEXT};
-use super::svg::{Anchor, NORMAL, Panel, SMALL, width_of};
+use super::svg::{Anchor, NORMAL, Panel, SMALL, shorten, width_of};
 
-/// Room that names may take, and the least.
-const ROOM: (f64, f64) = (46.0, 168.0);
+/// The least room that names take, and the most.
+const ROOM: (f64, f64) = (46.0, 204.0);
 
-/// Width of a picture of bars, and of one of points.
+/// Width of a picture of bars, and of one of points, which a telephone has room for.
 const WIDTH: f64 = 380.0;
-const WIDE: f64 = 440.0;
+const NARROW: f64 = 340.0;
 
-/// Between points of one row.
-const GAP: f64 = 10.5;
+/// Between points of one row, and the height of their name above them.
+const GAP: f64 = 11.0;
+const NAME: f64 = 19.0;
 
 /// A bar.
 #[derive(Clone, Debug, PartialEq)]
@@ -77,38 +78,53 @@ pub struct Point {
     pub interval: Option<[f64; 2]>,
     pub colour: &'static str,
     pub hollow: bool,
+    /// What others found, drawn as a stroke.
+    pub published: Option<f64>,
 }
 
-/// Rows of points, one below the other within a row.
+/// Rows of points, one below the other within a row, each under its name.
 pub fn points(title: &str, axis: &str, scale: Scale, rows: &[(String, Vec<Point>)]) -> Panel {
-    let names: Vec<String> = rows.iter().map(|row| row.0.clone()).collect();
     let most = rows.iter().map(|row| row.1.len()).max().unwrap_or(1).max(1);
-    let step = (GAP * most as f64 + 8.0).max(26.0);
-    let mut plot = Plot::rows(title, Axis(scale, axis), &names, [WIDE, step, room(&names)]);
-    for (number, (_, points)) in rows.iter().enumerate() {
-        for (place, point) in points.iter().enumerate().filter(|(_, point)| point.value.is_finite()) {
-            let share = (place as f64 + 0.5 - points.len() as f64 / 2.0) * GAP / step;
-            let y = plot.py(number as f64 + 0.5 + share);
-            if let Some(interval) = point.interval.filter(|ends| ends.iter().all(|end| end.is_finite())) {
-                let [low, high] = interval.map(|value| plot.px(value));
-                plot.panel().line([low, y], [high, y], point.colour, 2.0);
-            }
-            let x = plot.px(point.value);
-            match point.hollow {
-                true => plot.panel().ring([x, y], 4.0, point.colour),
-                false => plot.panel().dots([[x, y]], 4.5, point.colour, 1.0),
-            }
-            // what lies below the axis is named
-            if point.value < plot.low() {
-                let text = format!("← {}", number::score(point.value));
-                plot.panel().text([x + 8.0, y + 4.0], Anchor::Start, SMALL, MUTED, &text);
-            }
-        }
+    let step = NAME + GAP * most as f64 + 5.0;
+    let unnamed = vec![String::new(); rows.len()];
+    let mut plot = Plot::rows(title, Axis(scale, axis), &unnamed, [NARROW, step, 0.0]);
+    let (left, right) = (plot.px(f64::NEG_INFINITY), plot.px(f64::INFINITY));
+    for (number, (name, points)) in rows.iter().enumerate() {
+        let top = plot.py(number as f64);
         if number > 0 {
-            let y = plot.py(number as f64);
-            let (left, right) = (plot.px(f64::NEG_INFINITY), plot.px(f64::INFINITY));
-            plot.panel().line([left, y], [right, y], super::palette::GRID, 1.0);
+            plot.panel().line([left, top], [right, top], super::palette::GRID, 1.0);
+        }
+        let name = shorten(name, right - left, NORMAL);
+        plot.panel().text([left, top + 14.0], Anchor::Start, NORMAL, TEXT, &name);
+        for (place, point) in points.iter().enumerate().filter(|(_, point)| point.value.is_finite()) {
+            mark(&mut plot, point, top + NAME + (place as f64 + 0.5) * GAP);
         }
     }
     plot.finish()
+}
+
+/// A point at a height; what lies below the axis is named beside it, and an interval that goes on there ends in an arrow.
+fn mark(plot: &mut Plot, point: &Point, y: f64) {
+    let x = plot.px(point.value);
+    let mut end = x;
+    if let Some(interval) = point.interval.filter(|ends| ends.iter().all(|end| end.is_finite())) {
+        let [low, high] = interval.map(|value| plot.px(value));
+        plot.panel().line([low, y], [high, y], point.colour, 2.0);
+        if interval[0] < plot.low() {
+            plot.panel().path(&[[low, y - 4.0], [low - 6.0, y], [low, y + 4.0]], point.colour, 2.0, "");
+        }
+        end = high.max(x);
+    }
+    match point.hollow {
+        true => plot.panel().ring([x, y], 4.0, point.colour),
+        false => plot.panel().dots([[x, y]], 4.5, point.colour, 1.0),
+    }
+    if let Some(published) = point.published.filter(|published| *published >= plot.low()) {
+        let x = plot.px(published);
+        plot.panel().line([x, y - 5.0], [x, y + 5.0], TEXT, 2.0);
+    }
+    if point.value < plot.low() {
+        let text = number::score(point.value);
+        plot.panel().text([end + 9.0, y + 4.0], Anchor::Start, SMALL, MUTED, &text);
+    }
 }

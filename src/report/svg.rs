@@ -9,9 +9,6 @@ pub const SMALL: f64 = 11.0;
 pub const NORMAL: f64 = 12.0;
 pub const TITLE: f64 = 13.5;
 
-/// Width of a letter of a sans-serif face as a share of its size, on average.
-const LETTER: f64 = 0.55;
-
 /// Where a text's given place lies in it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Anchor {
@@ -175,22 +172,46 @@ pub fn escape(text: &str) -> String {
     out
 }
 
+/// Width of a letter as a share of its size, in a wide sans-serif face (DejaVu Sans); most others are narrower.
+fn letter(c: char) -> f64 {
+    match c {
+        'i' | 'j' | 'l' | 'I' | '.' | ',' | ':' | ';' | '\'' | '|' | '·' => 0.32,
+        'f' | 'r' | 't' | ' ' | '-' | '(' | ')' | '[' | ']' => 0.4,
+        'm' | 'w' | 'M' | 'W' | '…' | '→' | '←' => 0.95,
+        c if c.is_lowercase() || c.is_ascii_digit() || c == '_' => 0.61,
+        c if c.is_ascii() => 0.72,
+        // Chinese and the like are square
+        c if u32::from(c) > 0x2e80 => 1.0,
+        _ => 0.7,
+    }
+}
+
 /// About how wide a text is.
 pub fn width_of(text: &str, size: f64) -> f64 {
-    text.chars().count() as f64 * size * LETTER
+    text.chars().map(letter).sum::<f64>() * size
 }
 
 /// A text that is no wider than given, its middle left out where it has to be: both ends of a column's or a zoo's name tell it
 /// from others.
 pub fn shorten(text: &str, width: f64, size: f64) -> String {
-    let most = ((width / size / LETTER) as usize).max(3);
-    let letters: Vec<char> = text.chars().collect();
-    if letters.len() <= most {
+    if width_of(text, size) <= width {
         return text.to_owned();
     }
-    let head = most.div_ceil(2);
-    let (head, tail) = (&letters[..head], &letters[letters.len() + 1 + head - most..]);
-    head.iter().chain(&['…']).chain(tail).collect()
+    let letters: Vec<char> = text.chars().collect();
+    let (mut head, mut tail) = (1, letters.len());
+    let mut room = width / size - letter('…') - letters.iter().take(1).copied().map(letter).sum::<f64>();
+    // a letter of the end, one of the beginning, in turn
+    for turn in 0.. {
+        let next = if turn % 2 == 0 { tail.checked_sub(1) } else { Some(head) };
+        let Some(&c) = next.filter(|_| head < tail).and_then(|place| letters.get(place)) else { break };
+        room -= letter(c);
+        match turn % 2 {
+            _ if room < 0.0 => break,
+            0 => tail -= 1,
+            _ => head += 1,
+        }
+    }
+    letters[..head.min(tail)].iter().chain(&['…']).chain(&letters[tail..]).collect()
 }
 
 #[cfg(test)]
@@ -205,7 +226,10 @@ mod tests {
             ("1".into(), "-0.3".into(), "0".into(), "12".into())
         );
         assert_eq!(shorten("conv1.bias.min", 1e3, 10.0), "conv1.bias.min");
-        assert_eq!(shorten("abcdefghij", 5.0 * 5.5 + 0.1, 10.0), "abc…j");
+        let short = shorten("probes.last.weights.std", 90.0, 10.0);
+        assert!(short.starts_with("probes") && short.ends_with("s.std") && short.contains('…'), "{short}");
+        assert!(width_of(&short, 10.0) <= 90.0 && width_of(&short, 10.0) > 75.0, "{short}");
+        assert_eq!((shorten("ab", 1.0, 10.0), shorten("", 1.0, 10.0)), ("a…".into(), String::new()));
         assert_eq!(escape("<a & \"b\">\u{1}\n"), "&lt;a &amp; &quot;b&quot;&gt; ");
     }
 

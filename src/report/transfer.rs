@@ -43,21 +43,27 @@ pub fn architectures(view: &View) -> Option<Section> {
     if cells.is_empty() {
         return None;
     }
-    let lead = "Rows are zoos of other widths and depths. Discs: fitted to another zoo, of the reference’s shape, \
-                which is named in brackets where there are several. Rings: fitted to networks of the row’s own zoo. \
-                Lines are 95 % intervals; the nearer disc and ring, the less is lost by the other shape.";
+    let lead = "Rows are zoos of other widths and depths, each kind of predictor has its own picture. Discs: fitted to \
+                another zoo, of the reference’s shape, which is named in brackets where there are several. Rings: fitted \
+                to networks of the row’s own zoo. Lines are 95 % intervals, an arrow says that one goes on below the \
+                axis; the nearer disc and ring, the less is lost by the other shape.";
     let mut legend: Vec<Key> = unique(cells.iter().map(|cell| cell.input.as_str()))
         .into_iter()
         .map(|input| Key::new(Mark::Line, view.colour(input), input))
         .collect();
     legend.push(Key::new(Mark::Disc, MUTED, "fitted to another shape"));
     legend.push(Key::new(Mark::Ring, MUTED, "fitted to its own zoo"));
-    let panels = Measure::BOTH.iter().map(|&measure| shapes(view, &cells, measure)).collect();
-    let figure = Figure::new("architectures", "Transfer between architectures", panels).with(legend);
+    let predictors = unique(cells.iter().map(|cell| cell.predictor.as_str()));
+    let panels = predictors.iter().flat_map(|predictor| {
+        let own: Vec<&Cell> = cells.iter().copied().filter(|cell| cell.predictor == *predictor).collect();
+        Measure::BOTH.map(|measure| shapes(view, &own, predictor, measure))
+    });
+    let mut figure = Figure::new("architectures", "Transfer between architectures", panels.collect()).with(legend);
+    figure.columns = 2;
     Some(Section::new("architectures", "Transfer between architectures", lead).with(Block::Figure(figure)))
 }
 
-fn shapes(view: &View, cells: &[&Cell], measure: Measure) -> Panel {
+fn shapes(view: &View, cells: &[&Cell], predictor: &str, measure: Measure) -> Panel {
     let several = unique(cells.iter().filter(|cell| cell.fitted != cell.tested).map(|cell| &cell.fitted)).len() > 1;
     let mut rows: Vec<(String, Vec<Point>)> = Vec::new();
     for zoo in view.zoos(cells.iter().map(|cell| cell.tested.as_str())) {
@@ -72,19 +78,20 @@ fn shapes(view: &View, cells: &[&Cell], measure: Measure) -> Panel {
             rows.push((zoo.to_owned(), marks(view, own, zoo, measure)));
         }
     }
-    let scale = Scale::scores(cells.iter().map(|cell| measure.of(cell)));
-    points(measure.short(), measure.long(), scale, &rows)
+    let scale = Scale::scores(cells.iter().flat_map(|cell| [measure.of(cell), measure.interval(cell)[0]]));
+    points(&format!("{} · {predictor}", measure.short()), measure.long(), scale, &rows)
 }
 
 /// Disc and ring of an input next to each other.
 fn marks(view: &View, mut cells: Vec<&Cell>, zoo: &str, measure: Measure) -> Vec<Point> {
-    let names = unique(cells.iter().map(|cell| what(cell)));
-    cells.sort_by_key(|cell| (names.iter().position(|name| *name == what(cell)), cell.fitted == zoo));
+    let inputs = unique(cells.iter().map(|cell| cell.input.as_str()));
+    cells.sort_by_key(|cell| (inputs.iter().position(|input| *input == cell.input), cell.fitted == zoo));
     let point = |cell: &Cell| Point {
         value: measure.of(cell),
         interval: Some(measure.interval(cell)),
         colour: view.colour(&cell.input),
         hollow: cell.fitted == zoo,
+        published: None,
     };
     cells.into_iter().map(point).collect()
 }

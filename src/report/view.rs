@@ -1,7 +1,7 @@
 //! A study as the sections look at it: what belongs together, in one order and in one colour everywhere.
 
 use super::palette;
-use crate::study::{Cell, Study};
+use crate::study::{Cell, MEASURED, Study};
 
 /// Predictor that is meant where nothing else is said.
 pub const USUAL: &str = "gbm";
@@ -53,7 +53,7 @@ impl<'s> View<'s> {
     /// An input's colour; that of measured accuracies is plain.
     pub fn colour(&self, input: &str) -> &'static str {
         match self.inputs.iter().position(|known| *known == input) {
-            _ if input == "test_accuracy" => palette::PLAIN,
+            _ if input == MEASURED => palette::PLAIN,
             Some(number) => palette::series(number),
             None => palette::series(self.inputs.len()),
         }

@@ -1,17 +1,62 @@
 //! What a learning curve says of more networks than there are.
 
 use super::Cell;
+use std::fmt;
 
 /// Smaller fits are not part of the law.
 const LEAST: usize = 100;
 
+/// Points that a law needs.
+const POINTS: usize = 3;
+
+/// Why there is no law.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Lawless {
+    /// So many points of at least 100 networks, fewer than three.
+    Few(usize),
+    /// R² of the point of the most networks is above 0 only by chance.
+    Noise,
+    /// More networks do not help.
+    Flat,
+}
+
+impl fmt::Display for Lawless {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Lawless::Few(points) => {
+                write!(f, "it takes {POINTS} points of {LEAST} networks or more, here are {points}")
+            }
+            Lawless::Noise => f.write_str("the interval of R² for the most networks is not above 0"),
+            Lawless::Flat => f.write_str("R² does not grow with the number of networks"),
+        }
+    }
+}
+
 /// R² for `n` networks by the power law `1 − R² = a·n⁻ᵇ` through a learning curve's points of at least 100 networks (least
-/// squares of the logarithms); none of fewer than three such points.
+/// squares of the logarithms).
 ///
 /// Source of the law: Hestness et al., *Deep Learning Scaling is Predictable, Empirically* (arXiv 1712.00409).
-pub fn extrapolate<'c>(cells: impl IntoIterator<Item = &'c Cell>, n: usize) -> Option<f64> {
+///
+/// # Errors
+/// [`Lawless`].
+pub fn extrapolate<'c>(cells: impl IntoIterator<Item = &'c Cell>, n: usize) -> Result<f64, Lawless> {
     let usable = cells.into_iter().filter(|cell| cell.n_train >= LEAST && cell.score.r2 < 1.0);
-    let points: Vec<(f64, f64)> = usable.map(|cell| ((cell.n_train as f64).ln(), (1.0 - cell.score.r2).ln())).collect();
+    let cells: Vec<&Cell> = usable.collect();
+    let (points, slope, [x, y]) = line(&cells);
+    // NaN is not above 0
+    let told = cells.iter().max_by_key(|cell| cell.n_train).is_some_and(|most| most.r2_interval[0] > 0.0);
+    match () {
+        () if points < POINTS => Err(Lawless::Few(points)),
+        () if !told => Err(Lawless::Noise),
+        () if slope < 0.0 => Ok(1.0 - (y + slope * ((n as f64).ln() - x)).exp()),
+        () => Err(Lawless::Flat),
+    }
+}
+
+/// How many sizes there are, and slope and centre of the line through the logarithms of size and error.
+fn line(cells: &[&Cell]) -> (usize, f64, [f64; 2]) {
+    let points: Vec<(f64, f64)> =
+        cells.iter().map(|cell| ((cell.n_train as f64).ln(), (1.0 - cell.score.r2).ln())).collect();
     let count = points.len() as f64;
     let mean = |get: fn(&(f64, f64)) -> f64| points.iter().map(get).sum::<f64>() / count;
     let (x, y) = (mean(|point| point.0), mean(|point| point.1));
@@ -19,7 +64,7 @@ pub fn extrapolate<'c>(cells: impl IntoIterator<Item = &'c Cell>, n: usize) -> O
         let dx = point.0 - x;
         (xy + dx * (point.1 - y), xx + dx * dx)
     });
-    (points.len() >= 3 && xx > 0.0).then(|| 1.0 - (y + xy / xx * ((n as f64).ln() - x)).exp())
+    (points.len(), xy / xx, [x, y])
 }
 
 #[cfg(test)]
@@ -27,16 +72,25 @@ mod tests {
     use super::*;
     use crate::eval::Score;
 
+    fn cell(n_train: usize, r2: f64) -> Cell {
+        let score = Score { r2, tau: 0.0, mse: 0.0, mae: 0.0, n: 1 };
+        Cell { n_train, score, r2_interval: [r2 - 0.1, r2 + 0.1], ..Cell::default() }
+    }
+
     #[test]
     fn a_power_law_is_found_again() {
-        let cell = |n_train: usize| Cell {
-            n_train,
-            score: Score { r2: 1.0 - 2.0 * (n_train as f64).powf(-0.6), tau: 0.0, mse: 0.0, mae: 0.0, n: 1 },
-            ..Cell::default()
-        };
-        let cells: Vec<Cell> = [50, 100, 200, 400].map(cell).into();
+        let law = |n: usize| 1.0 - 2.0 * (n as f64).powf(-0.6);
+        let cells: Vec<Cell> = [50, 100, 200, 400].map(|n| cell(n, law(n))).into();
         let found = extrapolate(&cells, 15_000).unwrap();
-        assert!((found - cell(15_000).score.r2).abs() < 1e-12);
-        assert_eq!(extrapolate(&cells[..3], 15_000), None);
+        assert!((found - law(15_000)).abs() < 1e-12);
+        assert_eq!(extrapolate(&cells[..3], 15_000), Err(Lawless::Few(2)));
+    }
+
+    #[test]
+    fn where_there_is_no_law_none_is_found() {
+        let curve = |r2: [f64; 3]| [100, 200, 400].iter().zip(r2).map(|(&n, r2)| cell(n, r2)).collect::<Vec<Cell>>();
+        assert_eq!(extrapolate(&curve([-0.2, -0.1, -0.0005]), 15_000), Err(Lawless::Noise));
+        assert_eq!(extrapolate(&curve([0.5, f64::NAN, f64::NAN]), 15_000), Err(Lawless::Few(1)));
+        assert_eq!(extrapolate(&curve([0.5, 0.5, 0.5]), 15_000), Err(Lawless::Flat));
     }
 }

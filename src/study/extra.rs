@@ -2,7 +2,7 @@
 
 use super::run::{Parts, fit, kept, parts};
 use super::subject::{LEAST, Subject};
-use super::{Beeswarm, Coverage, Entry, Importance, Journal, Networks, Predictions};
+use super::{Beeswarm, Coverage, Entry, Importance, Journal, Networks, Predictions, Protocol};
 use crate::eval::{conformal, importance, pca};
 use crate::kernels::Isa;
 use crate::par::Stop;
@@ -37,7 +37,10 @@ pub(super) fn add(isa: Isa, zoo: &Subject, journal: &mut Journal, stop: &Stop) -
         let parts = parts(isa, zoo, input, None, &header)?;
         let predictor = fit(isa, &parts, "gbm", stop)?;
         let predicted = predictor.predict(isa, &parts.test)?;
-        entries.extend(coverage(zoo, input, &predictor.residuals, &predicted, &parts.test.y));
+        // of errors on the networks tested themselves no interval promises anything
+        if header.protocol == Protocol::Clean {
+            entries.extend(coverage(zoo, input, &predictor.residuals, &predicted, &parts.test.y));
+        }
         entries.push(Entry::Importance(matters(isa, zoo, input, &predictor, &parts, stop)?));
         let place = |run: u64| zoo.finals().iter().position(|&row| u64::from(zoo.zoo().run()[row]) == run);
         let network = parts.test.group.iter().filter_map(|&run| place(run)).collect();
@@ -73,6 +76,7 @@ fn coverage(zoo: &Subject, input: &str, residuals: &[f32], predicted: &[f32], tr
             level,
             coverage: conformal::coverage(predicted, truth, reach),
             reach: f64::from(reach),
+            calibration: residuals.len(),
             n: predicted.len(),
         })
     };

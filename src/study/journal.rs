@@ -1,6 +1,6 @@
 //! `Journal`: a study's findings on disk, one JSON object a line, so that it can be stopped and continued.
 
-use super::{Entry, Header, Study, ZooEntry};
+use super::{Continued, Entry, Header, Protocol, Study, ZooEntry};
 use crate::{Error, Result};
 use std::fs::{File, OpenOptions};
 use std::io::{Seek, SeekFrom, Write};
@@ -13,6 +13,8 @@ pub const FILE: &str = "results.jsonl";
 pub struct Journal {
     study: Study,
     file: Option<(File, PathBuf)>,
+    /// The command that continues the study, until it finds something.
+    unnamed: Option<Continued>,
 }
 
 impl Study {
@@ -24,14 +26,22 @@ impl Study {
         read(&folder.join(FILE)).map(|found| found.0)
     }
 
+    /// Whether a command is one of those that made the study.
+    fn knows(&self, command: &str) -> bool {
+        self.header.command == command || self.continued.iter().any(|continued| continued.command == command)
+    }
+
     fn add(&mut self, entry: Entry) {
         match entry {
             Entry::Study(header) => self.header = header,
+            Entry::Continued(continued) => self.continued.push(continued),
             Entry::Zoo(zoo) => self.zoos.push(zoo),
             Entry::Cell(cell) => self.cells.push(cell),
             Entry::Stopping(stopping) => self.stopping.push(stopping),
             Entry::Networks(networks) => self.networks.push(networks),
             Entry::Importance(importance) => self.importance.push(importance),
+            // an earlier version counted on the networks that it had chosen on
+            Entry::Coverage(_) if self.header.protocol == Protocol::Optimistic => {}
             Entry::Coverage(coverage) => self.coverage.push(coverage),
         }
     }
@@ -59,7 +69,7 @@ impl Journal {
     /// A journal that is not kept.
     pub fn in_memory(header: Header, zoos: impl IntoIterator<Item = ZooEntry>) -> Journal {
         let study = Study { header, zoos: zoos.into_iter().collect(), ..Study::default() };
-        Journal { study, file: None }
+        Journal { study, file: None, unnamed: None }
     }
 
     /// Continues the journal in a folder, or begins one.
@@ -84,7 +94,9 @@ impl Journal {
             same(&path, &study, &header, zoos)?;
         }
         let known: Vec<String> = study.zoos.iter().map(|zoo| zoo.name.clone()).collect();
-        let mut journal = Journal { study, file: Some((file, path)) };
+        let unnamed = (!fresh && !study.knows(&header.command))
+            .then(|| Continued { command: header.command.clone(), program: header.program.clone() });
+        let mut journal = Journal { study, file: Some((file, path)), unnamed };
         if fresh {
             journal.add(Entry::Study(header))?;
         }
@@ -104,6 +116,9 @@ impl Journal {
     /// # Errors
     /// [`Error::Io`].
     pub fn add(&mut self, entry: Entry) -> Result<()> {
+        if let Some(continued) = self.unnamed.take() {
+            self.add(Entry::Continued(continued))?;
+        }
         if let Some((file, path)) = &mut self.file {
             let mut line = serde_json::to_vec(&entry).map_err(|error| Error::io("write", &path)(error.into()))?;
             line.push(b'\n');
@@ -117,6 +132,7 @@ impl Journal {
 /// Refuses to mix what must not stand in one table.
 fn same(path: &Path, study: &Study, header: &Header, zoos: &[ZooEntry]) -> Result<()> {
     let mismatch = |field: &str, expected: String, got: String| {
+        let expected = format!("{expected} (for which another --out begins a study of its own)");
         Err(Error::Mismatch { path: path.to_owned(), field: field.into(), expected, got })
     };
     let old = &study.header;
@@ -126,18 +142,27 @@ fn same(path: &Path, study: &Study, header: &Header, zoos: &[ZooEntry]) -> Resul
     if old.split_seed != header.split_seed {
         return mismatch("--split-seed", header.split_seed.to_string(), old.split_seed.to_string());
     }
+    if old.split != header.split {
+        let tell =
+            |header: &Header| header.split.clone().map_or("none".into(), |digest| format!("a file of digest {digest}"));
+        return mismatch("--split", tell(header), tell(old));
+    }
     for zoo in zoos {
         // the same networks may lie in another folder
-        let strip = |zoo: &ZooEntry| ZooEntry { path: String::new(), program: String::new(), ..zoo.clone() };
+        let strip = |zoo: &ZooEntry| ZooEntry { path: String::new(), origin: String::new(), ..zoo.clone() };
         match study.zoos.iter().find(|old| old.name == zoo.name) {
             Some(old) if strip(old) != strip(zoo) => {
-                let tell = |zoo: &ZooEntry| {
-                    format!("{} networks of {} on {}, seed {}", zoo.networks, zoo.arch, zoo.dataset, zoo.seed)
-                };
                 return mismatch(&format!("zoo {}", zoo.name), tell(zoo), tell(old));
             }
             _ => {}
         }
     }
     Ok(())
+}
+
+fn tell(zoo: &ZooEntry) -> String {
+    let with = if zoo.overrides.is_empty() { String::new() } else { format!(" with {}", zoo.overrides.join(" ")) };
+    let (networks, arch, dataset, recipe) = (zoo.networks, &zoo.arch, &zoo.dataset, &zoo.recipe);
+    let epochs = zoo.checkpoints.last().copied().unwrap_or(0);
+    format!("{networks} networks of {arch} on {dataset}, {epochs} epochs, {recipe}{with}, seed {}", zoo.seed)
 }

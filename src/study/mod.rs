@@ -15,6 +15,7 @@ mod extra;
 mod journal;
 mod plan;
 pub mod published;
+mod reason;
 mod result;
 mod run;
 mod stopping;
@@ -22,7 +23,7 @@ mod subject;
 
 pub use journal::{FILE, Journal};
 pub use result::*;
-pub use run::Run;
+pub use run::{Run, check};
 pub use subject::{MEASURED, Subject};
 
 /// Names of the experiments.

@@ -93,7 +93,7 @@ pub fn brief(zoo: usize) -> Vec<Job> {
 
 /// Whether a zoo of one seed stands beside one of own seeds on the same data: then the latter speaks for the data.
 fn doubled(zoo: usize, zoos: &[Subject]) -> bool {
-    let same = |other: &Subject| other.entry.digest == zoos[zoo].entry.digest && other.same_shape(&zoos[zoo]);
+    let same = |other: &Subject| other.entry.data() == zoos[zoo].entry.data() && other.same_shape(&zoos[zoo]);
     zoos[zoo].entry.shared_seed && zoos.iter().any(|other| !other.entry.shared_seed && same(other))
 }
 
@@ -101,7 +101,7 @@ fn doubled(zoo: usize, zoos: &[Subject]) -> bool {
 fn transfer(zoo: usize, zoos: &[Subject]) -> Vec<Job> {
     let comparable = |other: usize| zoos[other].same_shape(&zoos[zoo]) && !doubled(other, zoos);
     let tested: Vec<usize> = (0..zoos.len()).filter(|&other| comparable(other)).collect();
-    let data: BTreeSet<&str> = tested.iter().map(|&other| &*zoos[other].entry.digest).collect();
+    let data: BTreeSet<&str> = tested.iter().map(|&other| zoos[other].entry.data()).collect();
     if data.len() < 2 || doubled(zoo, zoos) {
         return Vec::new();
     }
@@ -111,7 +111,7 @@ fn transfer(zoo: usize, zoos: &[Subject]) -> Vec<Job> {
 
 /// From the reference's shape to others on the same data, and each other one on itself.
 fn architectures(zoo: usize, zoos: &[Subject]) -> Vec<Job> {
-    let same_data = |other: usize| zoos[other].entry.digest == zoos[zoo].entry.digest;
+    let same_data = |other: usize| zoos[other].entry.data() == zoos[zoo].entry.data();
     let others: Vec<usize> = (0..zoos.len()).filter(|&o| same_data(o) && !zoos[o].entry.reference).collect();
     let has_reference = (0..zoos.len()).any(|other| same_data(other) && zoos[other].entry.reference);
     if others.is_empty() || !has_reference || doubled(zoo, zoos) {
@@ -161,7 +161,7 @@ fn ablation(zoo: usize, subject: &Subject) -> Vec<Job> {
 fn seeds(zoo: usize, zoos: &[Subject], train: &[usize]) -> Vec<Job> {
     let like = |other: usize| {
         let (a, b) = (&zoos[zoo].entry, &zoos[other].entry);
-        a.digest == b.digest
+        a.data() == b.data()
             && a.shared_seed != b.shared_seed
             && a.checkpoints.last() == b.checkpoints.last()
             && zoos[zoo].same_shape(&zoos[other])

@@ -10,6 +10,8 @@ use std::fmt;
 pub enum Entry {
     /// How the study was made: the first line.
     Study(Header),
+    /// A later command that found something.
+    Continued(Continued),
     /// A zoo that the study looked at.
     Zoo(ZooEntry),
     /// A predictor's score.
@@ -36,6 +38,17 @@ pub struct Header {
     pub protocol: Protocol,
     /// Seed of the division into parts.
     pub split_seed: u64,
+    /// Digest of the published division, where there was one instead of a seed.
+    pub split: Option<String>,
+}
+
+/// A command that continued a study.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Continued {
+    /// The command.
+    pub command: String,
+    /// Program and version.
+    pub program: String,
 }
 
 /// On which part the number of trees and epochs is chosen.
@@ -83,12 +96,23 @@ pub struct ZooEntry {
     pub checkpoints: Vec<u32>,
     /// Name of the recipe.
     pub recipe: String,
+    /// Its settings that are not those of `small-cnn-zoo`, such as `batch=36`; name and layers apart.
+    #[serde(default)]
+    pub overrides: Vec<String>,
     /// Seed of the zoo.
     pub seed: u64,
     /// Whether all networks have one seed.
     pub shared_seed: bool,
-    /// Program that trained it.
-    pub program: String,
+    /// Who trained or imported it.
+    #[serde(alias = "program")]
+    pub origin: String,
+}
+
+impl ZooEntry {
+    /// What tells its data set from others: its digest, or its name where that is not known.
+    pub fn data(&self) -> &str {
+        if self.digest.is_empty() { &self.dataset } else { &self.digest }
+    }
 }
 
 /// The score of a predictor fitted to one zoo on the test part of one.
@@ -243,6 +267,9 @@ pub struct Coverage {
     /// Half the width of an interval, in units of accuracy, before it is cut to 0…1.
     #[serde(deserialize_with = "or_nan")]
     pub reach: f64,
+    /// Networks of the validation part, whose errors the interval was made of; 0 where it was not written down.
+    #[serde(default)]
+    pub calibration: usize,
     /// Networks of the test part.
     pub n: usize,
 }
@@ -252,6 +279,8 @@ pub struct Coverage {
 pub struct Study {
     /// How it was made.
     pub header: Header,
+    /// Later commands that found something, in their order.
+    pub continued: Vec<Continued>,
     /// The zoos, in the order given.
     pub zoos: Vec<ZooEntry>,
     /// Scores.

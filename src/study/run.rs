@@ -2,7 +2,7 @@
 
 use super::plan::{self, Job};
 use super::subject::{LEAST, MEASURED, Subject};
-use super::{Cell, EXPERIMENTS, Entry, Header, Journal, Protocol, Study, extra, published, stopping};
+use super::{Cell, EXPERIMENTS, Entry, Header, Journal, Protocol, Study, extra, published, reason, stopping};
 use crate::eval::bootstrap::intervals;
 use crate::eval::{Score, Split};
 use crate::kernels::Isa;
@@ -19,6 +19,20 @@ const PURPOSE: u32 = u32::from_be_bytes(*b"draw");
 
 /// Subsets that a point of a learning curve is the mean of.
 const DRAWS: usize = 5;
+
+/// Experiments that look at each zoo by itself.
+const ALONE: [&str; 3] = ["learning-curve", "early", "ablation"];
+
+/// Refuses what is no experiment.
+///
+/// # Errors
+/// [`Error::Unknown`].
+pub fn check(names: &[&str]) -> Result<()> {
+    match names.iter().find(|name| !EXPERIMENTS.contains(name)) {
+        Some(unknown) => Err(Error::unknown("experiment", *unknown, EXPERIMENTS)),
+        None => Ok(()),
+    }
+}
 
 /// A study under way.
 pub struct Run<'a> {
@@ -65,13 +79,34 @@ impl<'a> Run<'a> {
     /// # Errors
     /// [`Error::Unknown`] for a name that is none of them; [`Error::Interrupted`]; those of features and fits.
     pub fn experiments(&mut self, names: &[&str], tell: &mut dyn FnMut(usize, usize, &str)) -> Result<()> {
-        if let Some(unknown) = names.iter().find(|name| !EXPERIMENTS.contains(name)) {
-            return Err(Error::unknown("experiment", *unknown, EXPERIMENTS));
-        }
-        let train: Result<Vec<usize>> = self.zoos.iter().map(|zoo| self.train_size(zoo, zoo.finals())).collect();
-        let train = train?;
+        check(names)?;
+        let train = self.train_sizes()?;
         let jobs: Vec<Job> = names.iter().flat_map(|name| plan::jobs(name, self.zoos, &train)).collect();
         self.jobs(&jobs, names.contains(&"table"), tell)
+    }
+
+    /// Those of some experiments that have nothing to do with these zoos, and why; of one that leaves out some of the zoos, which.
+    ///
+    /// # Errors
+    /// Those of [`Subject::split`].
+    pub fn left_out(&self, names: &[&str]) -> Result<Vec<(String, String)>> {
+        let train = self.train_sizes()?;
+        let mut found = Vec::new();
+        for name in names {
+            let jobs = plan::jobs(name, self.zoos, &train);
+            let used = |zoo: usize| jobs.iter().any(|job| job.fitted == zoo || job.tested.contains(&zoo));
+            let without: Vec<usize> = (0..self.zoos.len()).filter(|&zoo| !used(zoo)).collect();
+            match jobs.is_empty() {
+                true => found.push(((*name).to_owned(), reason::why(name, self.zoos))),
+                // of pairs a zoo without a like needs no word
+                false if !without.is_empty() && ALONE.contains(name) => {
+                    let names: Vec<&str> = without.iter().map(|&zoo| self.name(zoo)).collect();
+                    found.push((format!("{name} of {}", names.join(", ")), reason::why(name, self.zoos)));
+                }
+                false => {}
+            }
+        }
+        Ok(found)
     }
 
     /// What is worth knowing of a zoo at a glance: a small part of the experiment `table`.
@@ -105,6 +140,11 @@ impl<'a> Run<'a> {
 
     fn go_on(&self) -> Result<()> {
         if self.stop.requested() { Err(Error::Interrupted) } else { Ok(()) }
+    }
+
+    /// Networks for fitting of each zoo.
+    fn train_sizes(&self) -> Result<Vec<usize>> {
+        self.zoos.iter().map(|zoo| self.train_size(zoo, zoo.finals())).collect()
     }
 
     /// Networks for fitting among some of a zoo's.

@@ -2,11 +2,12 @@
 
 use super::ZooEntry;
 use crate::cnn::reference_stack;
-use crate::eval::{Fractions, Split};
+use crate::eval::{Fractions, Published, Split};
 use crate::features::{Input, Networks};
 use crate::kernels::Isa;
 use crate::table::Table;
-use crate::zoo::{Status, Zoo};
+use crate::train::overrides::overrides;
+use crate::zoo::{Source, Status, Zoo};
 use crate::{Error, Result};
 use std::collections::HashMap;
 use std::path::Path;
@@ -23,6 +24,7 @@ pub struct Subject {
     pub entry: ZooEntry,
     zoo: Zoo,
     finals: Vec<usize>,
+    published: Option<(Published, Source)>,
 }
 
 impl Subject {
@@ -43,7 +45,19 @@ impl Subject {
         let free = |name: &String| taken.iter().all(|other| other.entry.name != *name);
         let name = (1..).map(name).find(free).unwrap_or_default();
         let entry = describe(name, path, &zoo, finals.len());
-        Ok(Subject { entry, zoo, finals })
+        Ok(Subject { entry, zoo, finals, published: None })
+    }
+
+    /// Divides its networks as a published file does, not by the hash of their numbers; gives the division's digest.
+    ///
+    /// # Errors
+    /// Those of [`Published::read`] and of [`Source::of`].
+    pub fn divide(&mut self, file: &Path) -> Result<String> {
+        let source = Source::of(&self.zoo)?;
+        let published = Published::read(file, source.rows)?;
+        let digest = published.digest.clone();
+        self.published = Some((published, source));
+        Ok(digest)
     }
 
     /// The zoo itself.
@@ -78,11 +92,15 @@ impl Subject {
         (&a.convs, a.classes) == (&b.convs, b.classes)
     }
 
-    /// The three parts of some of its networks, by the hash of their numbers: a number is in the same part in every zoo.
+    /// The three parts of some of its networks, by the hash of their numbers, so that a number is in the same part in every zoo;
+    /// or as [`Subject::divide`] was told.
     ///
     /// # Errors
     /// Those of [`Split::new`].
     pub fn split(&self, table: &Table, seed: u64) -> Result<Split> {
+        if let Some((published, source)) = &self.published {
+            return Ok(published.split(&source.finals, &table.group));
+        }
         Split::new(&table.group, seed, Fractions::default())
     }
 
@@ -135,10 +153,11 @@ fn describe(name: String, path: &Path, zoo: &Zoo, networks: usize) -> ZooEntry {
         networks,
         diverged: ends.filter(|&&status| status == Status::Diverged).count(),
         checkpoints: schema.checkpoints.clone(),
+        overrides: overrides(&schema.recipe),
         recipe: recipe("name").and_then(|name| name.as_str()).unwrap_or("unknown").into(),
         seed: schema.seed,
         shared_seed: shared_seed(zoo),
-        program: schema.program.clone(),
+        origin: schema.origin(),
     }
 }
 

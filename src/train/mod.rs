@@ -6,6 +6,7 @@ pub mod cpu;
 mod executor;
 #[cfg(feature = "gpu")]
 pub mod gpu;
+pub mod overrides;
 pub mod reference;
 pub mod run;
 pub mod schedule;

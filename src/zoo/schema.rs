@@ -167,6 +167,14 @@ impl Schema {
         !missing.is_some_and(|names| names.iter().any(|name| name == "config.random_seed"))
     }
 
+    /// Who trained the networks, as far as the file tells: of an imported zoo, only who imported it and from which metrics.
+    pub fn origin(&self) -> String {
+        match self.recipe.get("metrics_sha256").and_then(Value::as_str) {
+            Some(digest) => format!("imported by {} (metrics: sha256 {digest})", self.program),
+            None => format!("trained by {}", self.program),
+        }
+    }
+
     /// Names of the codes of `config.optimizer`, `config.activation` and `config.w_init`.
     pub(super) fn names(&self) -> [(&'static str, &Vec<String>); 3] {
         [

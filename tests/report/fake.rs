@@ -69,6 +69,7 @@ pub fn study() -> Study {
                     level,
                     coverage,
                     reach: 0.3 * level * level * level,
+                    calibration: networks / 10,
                     n: networks / 2,
                 });
             }
@@ -93,9 +94,10 @@ fn zoo(name: &str, networks: usize, seed: u64) -> ZooEntry {
         diverged: networks / 90,
         checkpoints: EPOCHS.into(),
         recipe: "small-cnn-zoo".into(),
+        overrides: Vec::new(),
         seed,
         shared_seed: false,
-        program: "zoometry 0.1.0".into(),
+        origin: "trained by zoometry 0.1.0".into(),
     }
 }
 

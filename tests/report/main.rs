@@ -8,7 +8,7 @@ use common::{fail, scratch, small_zoo, succeed};
 use std::collections::HashSet;
 use std::io::Write;
 use zoometry::report::{html, pictures};
-use zoometry::study::{Entry, Study};
+use zoometry::study::{Continued, Entry, Protocol, Study};
 
 /// Anchors of all sections.
 const SECTIONS: [&str; 14] = [
@@ -90,12 +90,32 @@ fn a_full_study_fills_every_section() {
         assert!(page.contains(&format!("<section id=\"{section}\">")), "{section}");
         assert!(page.contains(&format!("href=\"#{section}\"")), "{section}");
     }
+    // each kind of predictor has its own picture, each picture of predictions its scores
+    for title in ["R² · gbm", "τ · gbm"] {
+        assert!(page.contains(&format!("aria-label=\"{title}\"")), "{title}");
+    }
+    let predicted = page.split("<section id=").find(|part| part.starts_with("\"predicted\"")).unwrap();
+    assert_eq!(predicted.matches("<svg").count(), predicted.matches(">R² 0.").count());
+    assert!(page.contains("by chance</small><small>750 tested, 150 for choosing"));
+    assert!(!page.contains("class=\"warning\""));
     assert!(page.len() < 6_000_000, "{} bytes", page.len());
     assert_eq!(page, html(&study, "A title with <b> & \"quotes\""), "the same twice");
     let names: Vec<String> = pictures(&study).into_iter().map(|file| file.0).collect();
     for name in ["accuracy.svg", "transfer.svg", "learning-curves.svg", "shap-mnist-wstats.svg", "map.svg"] {
         assert!(names.iter().any(|found| found == name), "{name} in {names:?}");
     }
+}
+
+#[test]
+fn a_page_of_scores_that_are_too_good_warns() {
+    let mut study = fake::study();
+    study.header.protocol = Protocol::Optimistic;
+    study.continued.push(Continued { command: "zoometry table 'a b'".into(), program: "zoometry 0.1.0".into() });
+    study.zoos[0].overrides = vec!["batch=36".into()];
+    let page = check(&study);
+    assert!(page.contains("class=\"warning\"") && !page.contains("never seen"));
+    assert!(page.contains("<code>zoometry table 'a b'</code>") && page.contains("<small>with batch=36</small>"));
+    assert!(pictures(&study).iter().all(|(_, svg)| svg.contains("protocol optimistic")));
 }
 
 #[test]
