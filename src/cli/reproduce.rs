@@ -238,7 +238,7 @@ fn show(study: &Study, names: &[&str], left_out: &[(String, String)], output: &m
         output.line("");
     }
     for (name, why) in left_out {
-        output.line(format!("{name}: nothing to compare in these zoos ({why})"));
+        output.line(format!("left out: {name} ({why})"));
     }
     output.set("left_out", left_out.iter().cloned().collect::<BTreeMap<String, String>>());
 }

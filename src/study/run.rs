@@ -85,7 +85,8 @@ impl<'a> Run<'a> {
         self.jobs(&jobs, names.contains(&"table"), tell)
     }
 
-    /// Those of some experiments that have nothing to do with these zoos, and why; of one that leaves out some of the zoos, which.
+    /// Those of some experiments that have nothing to do with these zoos, and why; of one that leaves out some of the zoos, which;
+    /// networks that probes cannot run.
     ///
     /// # Errors
     /// Those of [`Subject::split`].
@@ -104,6 +105,12 @@ impl<'a> Run<'a> {
                     found.push((format!("{name} of {}", names.join(", ")), reason::why(name, self.zoos)));
                 }
                 false => {}
+            }
+        }
+        for (place, zoo) in self.zoos.iter().enumerate() {
+            if let without @ 1.. = zoo.finals().len() - zoo.computable("probes")?.len() {
+                let what = format!("{without} networks of {} where probes are seen", self.name(place));
+                found.push((what, "their activation cannot be computed".into()));
             }
         }
         Ok(found)
