@@ -184,6 +184,9 @@ impl Fleet {
             let running = (0..work.len()).filter(|&index| !f32::is_nan(losses[index]));
             let (indices, now): (Vec<usize>, Vec<Steps>) =
                 running.filter_map(|index| Some((index, self.part(&work[index], &piece)?))).unzip();
+            if now.is_empty() {
+                break;
+            }
             self.prepare(&now, &piece);
             self.gpu.submit(&self.dispatch(now.len(), &self.bindings()));
             let outcomes: Vec<[u32; 2]> = self.gpu.download(&self.outcomes, 0, self.slots)?;
