@@ -1,7 +1,14 @@
 //! Elementary functions on lanes: exp, ln, tanh, sigmoid, and the normal distribution for GELU.
 //!
 //! The same operations in the same order on every leg. Error bounds are stated with each function and tested against the
-//! `f64` functions in `tests/math.rs`.
+//! `f64` functions in `tests/math.rs`. Over all floats the largest errors are (26 November 2026, that file's ignored test):
+//!
+//! | ULP | exp | ln | sigmoid | tanh |
+//! |---|---|---|---|---|
+//! | AVX2, AVX-512 | 0.94 | 1.97 | 2.48 | 5.41 |
+//! | portable | 1.22 | 1.97 | 2.48 | 6.12 |
+//!
+//! and 3.4·10⁻⁷ for the normal distribution function.
 
 use crate::simd::Simd;
 

@@ -5,8 +5,9 @@ use crate::kernels::Isa;
 use std::sync::Barrier;
 use std::time::Instant;
 
-/// A sample is at least this long, so that the clock's resolution does not matter.
-const SAMPLE: f64 = 5e-4;
+/// A sample is at least this long, so that neither the clock's resolution matters nor what the contestant before left in the
+/// caches.
+const SAMPLE: f64 = 5e-3;
 
 /// Samples that a figure needs to be believed.
 pub const FEWEST: usize = 5;
