@@ -1,0 +1,60 @@
+//! Other people's divisions of the released zoos.
+
+use super::*;
+
+#[test]
+fn published_divisions_are_followed() {
+    let (folder, zoo) = scratch("zoo.safetensors");
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    succeed(&format!("{} --checkpoints 0,1 --set train_fraction=0.1", small_zoo(&zoo, 30, 2)));
+    let (zoo, export, last) = (zoo.display().to_string(), at("export"), at("last.safetensors"));
+    succeed(&format!("export {zoo} {export}"));
+    succeed(&format!("import {export} --final-only --out {last}"));
+    let order: Vec<String> = (0..90).map(|row| (row * 7 % 90).to_string()).collect();
+    let split = at("split.csv");
+    std::fs::write(&split, format!("0\n{}\n", order.join("\n"))).unwrap();
+    let model = at("model.safetensors");
+    let json = |arguments: &str| serde_json::from_str::<serde_json::Value>(&succeed(arguments)).unwrap();
+    let fit = json(&format!("fit {zoo} --split {split} --param n_estimators=20 --out {model} --json"));
+    assert_eq!((&fit["n_train"], &fit["n_val"], &fit["n_test"]), (&12.into(), &3.into(), &15.into()), "{fit}");
+    let evaluate = json(&format!("evaluate {model} {zoo} --split {split} --json"));
+    assert_eq!((&evaluate["mse"], &evaluate["n"]), (&fit["mse"], &15.into()));
+    // without the file, or with another, networks of the fit would be judged on
+    fail(&format!("evaluate {model} {zoo}"), 2, &["--split", "the file of the fit"]);
+    std::fs::write(at("other.csv"), (0..90).map(|row| format!("{row}\n")).collect::<String>()).unwrap();
+    fail(&format!("evaluate {model} {zoo} --split {}", at("other.csv")), 2, &["--split", "other.csv"]);
+    let hashed = at("hashed.safetensors");
+    succeed(&format!("fit {zoo} --param n_estimators=5 --out {hashed}"));
+    fail(&format!("evaluate {hashed} {zoo} --split {split}"), 2, &["--split", "none"]);
+    fail(&format!("fit {zoo} --split {split} --split-seed 1"), 2, &["--split-seed"]);
+    std::fs::write(at("other.csv"), "0\n1\n").unwrap();
+    fail(&format!("fit {zoo} --split {}", at("other.csv")), 1, &["other.csv", "90", "another data set"]);
+    fail(&format!("fit {zoo} --split {}", at("none.csv")), 1, &["none.csv"]);
+}
+
+#[test]
+fn a_division_counts_the_rows_of_the_folder_it_came_from() {
+    let mut folder = Folder::new(40);
+    folder.remove(6);
+    let (full, last) = (folder.at("full.safetensors"), folder.at("last.safetensors"));
+    let import = folder.write();
+    succeed(&format!("{import} --out {}", full.display()));
+    succeed(&format!("{import} --final-only --out {}", last.display()));
+    let sources = [&full, &last].map(|path| zoo::Source::of(&Zoo::open(path).unwrap()).unwrap());
+    assert_eq!(sources[0], sources[1]);
+    assert_eq!((sources[0].rows, &sources[0].finals[..3]), (239, &[Some(5), Some(10), Some(16)][..]));
+    let split = folder.at("split.csv");
+    let order: String = (0..239).map(|row| format!("{}\n", row * 100 % 239)).collect();
+    std::fs::write(&split, format!("0\n{order}")).unwrap();
+    let model = folder.at("model.safetensors");
+    let fitted = succeed(&format!(
+        "fit {} --split {} --param n_estimators=5 --out {}",
+        last.display(),
+        split.display(),
+        model.display()
+    ));
+    assert!(fitted.contains("16 networks for fitting, 4 for choosing, 20 for testing"), "{fitted}");
+    // the full zoo holds the same networks
+    let text = succeed(&format!("evaluate {} {} --split {}", model.display(), full.display(), split.display()));
+    assert!(text.contains("20 networks, the test part of the zoo it was fitted to"), "{text}");
+}
