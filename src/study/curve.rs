@@ -45,12 +45,13 @@ pub fn extrapolate<'c>(cells: impl IntoIterator<Item = &'c Cell>, n: usize) -> R
     let (points, slope, [x, y]) = line(&cells);
     // NaN is not above 0
     let told = cells.iter().max_by_key(|cell| cell.n_train).is_some_and(|most| most.r2_interval[0] > 0.0);
-    match () {
-        () if points < POINTS => Err(Lawless::Few(points)),
-        () if !told => Err(Lawless::Noise),
-        () if slope < 0.0 => Ok(1.0 - (y + slope * ((n as f64).ln() - x)).exp()),
-        () => Err(Lawless::Flat),
+    if points < POINTS {
+        return Err(Lawless::Few(points));
     }
+    if !told {
+        return Err(Lawless::Noise);
+    }
+    if slope < 0.0 { Ok(1.0 - (y + slope * ((n as f64).ln() - x)).exp()) } else { Err(Lawless::Flat) }
 }
 
 /// How many sizes there are, and slope and centre of the line through the logarithms of size and error.
