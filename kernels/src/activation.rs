@@ -1,7 +1,7 @@
 //! Activation functions and inverted dropout: the epilogue of a convolution and its gradient.
 //!
 //! `y = r·f(z)/keep` with the kept-or-dropped decision `r` of [`crate::random::dropout`]. The gradient needs `y` and, for
-//! GELU alone, `z`.
+//! some activations ([`needs_input`]), `z`.
 
 use crate::{Block, TILE, math, simd::Simd};
 
@@ -18,7 +18,14 @@ pub enum Activation {
     Sigmoid,
     /// `z·Φ(z)` with the normal distribution function Φ, not its tanh approximation.
     Gelu,
+    /// `z` where it is positive, else [`LEAK`]`·z`
+    LeakyRelu,
+    /// `z·σ(z)` with the logistic function σ, also called swish.
+    Silu,
 }
+
+/// Slope of [`Activation::LeakyRelu`] where z is not positive.
+pub const LEAK: f32 = 0.01;
 
 /// An activation as a type, so that a kernel is compiled for each.
 pub trait Function: Copy {
@@ -47,6 +54,12 @@ pub struct Sigmoid;
 /// [`Activation::Gelu`]
 #[derive(Clone, Copy)]
 pub struct Gelu;
+/// [`Activation::LeakyRelu`]
+#[derive(Clone, Copy)]
+pub struct LeakyRelu;
+/// [`Activation::Silu`]
+#[derive(Clone, Copy)]
+pub struct Silu;
 
 impl Function for Identity {
     #[inline(always)]
@@ -108,6 +121,31 @@ impl Function for Gelu {
     }
 }
 
+impl Function for LeakyRelu {
+    #[inline(always)]
+    fn apply<S: Simd>(s: S, z: S::F) -> S::F {
+        // the larger of the two, NaN where z is NaN
+        s.max(s.mul(s.splat(LEAK), z), z)
+    }
+    #[inline(always)]
+    fn slope<S: Simd>(s: S, y: S::F, _: S::F) -> S::F {
+        s.select(s.gt(y, s.splat(0.0)), s.splat(1.0), s.splat(LEAK))
+    }
+}
+
+impl Function for Silu {
+    const NEEDS_INPUT: bool = true;
+    #[inline(always)]
+    fn apply<S: Simd>(s: S, z: S::F) -> S::F {
+        s.mul(z, math::sigmoid(s, z))
+    }
+    #[inline(always)]
+    fn slope<S: Simd>(s: S, _: S::F, z: S::F) -> S::F {
+        let sigmoid = math::sigmoid(s, z);
+        s.fma(s.mul(z, sigmoid), s.sub(s.splat(1.0), sigmoid), sigmoid)
+    }
+}
+
 /// Which units of a layer's tile are dropped, and how the kept ones are scaled.
 #[derive(Clone, Copy, Debug)]
 pub struct Dropout<'a> {
@@ -126,23 +164,51 @@ pub struct Below<'a> {
     pub dropout: Option<Dropout<'a>>,
     /// Its `z` where the activation needs it ([`needs_input`]), else empty.
     pub z: &'a [Block],
+    /// A gradient of the same output that comes another way (a residual addition): it is added to that of the kernel before
+    /// the activation's slope and dropout.
+    pub residual: Option<&'a [Block]>,
+}
+
+impl Below<'_> {
+    /// Asserts that all of it belongs to a map of `blocks` blocks.
+    pub(crate) fn check(&self, blocks: usize) {
+        assert!(self.z.len() == blocks || !needs_input(self.activation), "shape of z below");
+        assert!(self.residual.is_none_or(|residual| residual.len() == blocks), "shape of the residual gradient");
+        check_dropout(self.dropout, blocks);
+    }
+}
+
+/// Asserts that an epilogue has what it needs for a map of `blocks` blocks.
+pub(crate) fn check_epilogue(activation: Activation, dropout: Option<Dropout>, z: &[Block], blocks: usize) {
+    assert!(z.len() == blocks || !needs_input(activation), "shape of z");
+    check_dropout(dropout, blocks);
+}
+
+fn check_dropout(dropout: Option<Dropout>, blocks: usize) {
+    assert!(dropout.is_none_or(|dropout| dropout.kept.len() == blocks), "shape of the dropout decisions");
 }
 
 /// Whether an activation's gradient needs `z`.
 pub fn needs_input(activation: Activation) -> bool {
-    activation == Activation::Gelu
+    with_activation!(activation, A => A::NEEDS_INPUT)
 }
 
-/// `y ← f(z)` and dropout for `P` images of one block; `first` is the first of them.
+/// `z ← z` where the gradient needs it, `y ← f(z)` and dropout for images `first..first + P` of block `index`.
 #[inline(always)]
-pub(crate) fn finish<S: Simd, A: Function, const P: usize>(
+pub(crate) fn epilogue<S: Simd, A: Function, const P: usize>(
     s: S,
     acc: &[S::F; P],
     dropout: Option<Dropout>,
-    index: usize,
-    first: usize,
-    y: &mut [crate::Lanes; P],
+    (index, first): (usize, usize),
+    z: &mut [Block],
+    y: &mut [Block],
 ) {
+    if A::NEEDS_INPUT {
+        for n in 0..P {
+            s.store(acc[n], &mut z[index][first + n]);
+        }
+    }
+    let Some(y) = y[index][first..].first_chunk_mut::<P>() else { return };
     match dropout {
         None => {
             for n in 0..P {
@@ -160,16 +226,23 @@ pub(crate) fn finish<S: Simd, A: Function, const P: usize>(
     }
 }
 
-/// `dz ← dy · f'(z)` and dropout for `P` images of one block; `y` holds the layer's output and is overwritten by `dz`.
+/// `dz ← (dy + residual) · f'(z)` and dropout for images `first..first + P` of block `index`; `y` holds the layer's output
+/// and is overwritten by `dz`.
 #[inline(always)]
-pub(crate) fn unfinish<S: Simd, A: Function, const P: usize>(
+pub(crate) fn epilogue_backward<S: Simd, A: Function, const P: usize>(
     s: S,
     dy: &[S::F; P],
     below: &Below,
-    index: usize,
-    first: usize,
-    y: &mut [crate::Lanes; P],
+    (index, first): (usize, usize),
+    y: &mut [Block],
 ) {
+    let Some(y) = y[index][first..].first_chunk_mut::<P>() else { return };
+    let mut dy = *dy;
+    if let Some(residual) = below.residual {
+        for n in 0..P {
+            dy[n] = s.add(dy[n], s.load(&residual[index][first + n]));
+        }
+    }
     let zero = s.splat(0.0);
     match below.dropout {
         None => {
@@ -215,6 +288,14 @@ macro_rules! with_activation {
             }
             $crate::activation::Activation::Gelu => {
                 type $A = $crate::activation::Gelu;
+                $body
+            }
+            $crate::activation::Activation::LeakyRelu => {
+                type $A = $crate::activation::LeakyRelu;
+                $body
+            }
+            $crate::activation::Activation::Silu => {
+                type $A = $crate::activation::Silu;
                 $body
             }
         }

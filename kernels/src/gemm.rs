@@ -7,6 +7,7 @@
 //! of the register tile beside each other, lanes beside each other. A panel of `b` (16 KB) stays in the first-level cache while
 //! every panel of the block of `a` passes it (Goto and van de Geijn, Anatomy of High-Performance Matrix Multiplication, 2008).
 
+use crate::rows::with_rows;
 use crate::{Isa, Kernel, LANES, Lanes, simd::Simd};
 
 /// Rows of a packed block of `a`; a multiple of every leg's [`Simd::ROWS`].
@@ -94,11 +95,8 @@ impl Kernel for Multiply<'_> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        match S::ROWS {
-            12 => self.rows::<S, 12>(s),
-            6 => self.rows::<S, 6>(s),
-            _ => self.rows::<S, 3>(s),
-        }
+        const { assert!(M_BLOCK.is_multiple_of(S::ROWS), "whole register tiles in a block") };
+        with_rows!(S, R => self.rows::<S, R>(s));
     }
 }
 

@@ -24,6 +24,8 @@ pub mod random;
 pub mod reduce;
 #[cfg(feature = "std")]
 pub mod reference;
+pub mod residual;
+mod rows;
 pub mod simd;
 pub mod tile;
 pub mod tree;

@@ -1,6 +1,6 @@
-//! One step of an optimizer over a flat vector, L2 regularisation included.
+//! One step of an optimizer over a flat vector, L2 regularisation and weight decay included.
 //!
-//! With `g = dw + 2·l2·w` (the gradient of `λ·Σw²`):
+//! With `g = dw + decay·w` (`decay = 2·λ` for the gradient of `λ·Σw²`):
 //! SGD `w −= η·g`; momentum `v = μ·v − η·g, w += v`; RMSprop `v = ρ·v + (1−ρ)·g², w −= η·g/√(v+ε)`;
 //! Adam `m += (1−β₁)(g−m), v += (1−β₂)(g²−v), w −= η·√(1−β₂ᵗ)/(1−β₁ᵗ) · m/(√v+ε)`. Constants and formulas are those of Keras 3.
 
@@ -14,10 +14,12 @@ pub enum Rule {
         /// η
         rate: f32,
     },
-    /// Gradient descent with momentum μ = 0.9.
+    /// Gradient descent with momentum.
     Momentum {
         /// η
         rate: f32,
+        /// μ
+        momentum: f32,
     },
     /// RMSprop with ρ = 0.9, ε = 10⁻⁷, not centred.
     RmsProp {
@@ -31,8 +33,6 @@ pub enum Rule {
     },
 }
 
-/// μ of momentum.
-pub const MOMENTUM: f32 = 0.9;
 /// ρ of RMSprop.
 pub const RHO: f32 = 0.9;
 /// β₁ of Adam.
@@ -45,18 +45,20 @@ pub const EPSILON: f32 = 1e-7;
 /// Updates weights and the optimizer's state.
 ///
 /// Shapes.   all of one length; `m` is the momentum or Adam's first moment, `v` the second moment; unused ones may be empty.
-/// Panics.   if a length that is used differs.
+/// Panics.   if a length that the rule uses differs; no weight has moved then.
 /// Cost.     at most 15 flop a weight; reads and writes w, m, v, reads dw.
 /// Numerics. each weight alone, no sums.
 /// Source.   [`crate::reference::optimizer::step`]; Kingma and Ba 2015 for Adam, Hinton's lecture 6e for RMSprop.
-pub fn step(isa: Isa, rule: Rule, l2: f32, dw: &[Lanes], w: &mut [Lanes], m: &mut [Lanes], v: &mut [Lanes]) {
+pub fn step(isa: Isa, rule: Rule, decay: f32, dw: &[Lanes], w: &mut [Lanes], m: &mut [Lanes], v: &mut [Lanes]) {
     assert!(dw.len() == w.len(), "shape of dw or w");
-    isa.run(Step { rule, l2, dw, w, m, v });
+    assert!(m.len() == w.len() || !matches!(rule, Rule::Momentum { .. } | Rule::Adam { .. }), "shape of m");
+    assert!(v.len() == w.len() || !matches!(rule, Rule::RmsProp { .. } | Rule::Adam { .. }), "shape of v");
+    isa.run(Step { rule, decay, dw, w, m, v });
 }
 
 struct Step<'a> {
     rule: Rule,
-    l2: f32,
+    decay: f32,
     dw: &'a [Lanes],
     w: &'a mut [Lanes],
     m: &'a mut [Lanes],
@@ -67,7 +69,7 @@ impl Kernel for Step<'_> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let decay = s.splat(2.0 * self.l2);
+        let decay = s.splat(self.decay);
         let gradient = |dw: &Lanes, w: S::F| s.fma(decay, w, s.load(dw));
         match self.rule {
             Rule::Sgd { rate } => {
@@ -77,8 +79,8 @@ impl Kernel for Step<'_> {
                     s.store(s.fma(rate, gradient(&self.dw[k], w), w), &mut self.w[k]);
                 }
             }
-            Rule::Momentum { rate } => {
-                let (rate, momentum) = (s.splat(-rate), s.splat(MOMENTUM));
+            Rule::Momentum { rate, momentum } => {
+                let (rate, momentum) = (s.splat(-rate), s.splat(momentum));
                 for k in 0..self.w.len() {
                     let w = s.load(&self.w[k]);
                     let m = s.fma(rate, gradient(&self.dw[k], w), s.mul(momentum, s.load(&self.m[k])));

@@ -49,49 +49,90 @@ pub struct DropoutKey {
     pub threshold: u32,
 }
 
+/// The positions of a layer that need decisions: the first rows and columns of its map.
+///
+/// Units that nothing reads are left out; the others keep the numbers that they have in the whole map.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Grid {
+    /// Rows that are needed.
+    pub rows: usize,
+    /// Columns that are needed.
+    pub columns: usize,
+    /// Columns of the whole map: position (row, column) has the number `row·across + column`.
+    pub across: usize,
+}
+
+impl Grid {
+    /// A map that is needed from its first to its last position.
+    pub fn whole(rows: usize, columns: usize) -> Grid {
+        Grid { rows, columns, across: columns }
+    }
+
+    /// Place among the needed positions of the position with number `m`, if it is one of them.
+    #[inline(always)]
+    fn place(&self, m: usize) -> Option<usize> {
+        let (row, column) = (m / self.across, m % self.across);
+        (row < self.rows && column < self.columns).then_some(row * self.columns + column)
+    }
+}
+
 /// Decides for each unit of a layer's tile whether it is kept.
 ///
-/// The 16 bits of unit (position m, channel c, image n of the batch) are half `m mod 8` (low half first) of the four words
-/// `philox([⌊m/8⌋·C + c, n, step, purpose and layer], seed)`, C the channels rounded up to whole blocks.
+/// The 16 bits of unit (position number m, channel c, image n of the batch) are half `m mod 8` (low half first) of the four
+/// words `philox([⌊m/8⌋·C + c, n, step, purpose and layer], seed)`, C the channels rounded up to whole blocks.
 ///
-/// Shapes.   `kept` M·(C/16) rows; `[position][channel block][image]`, bit `c` of a word is channel `c` of the block.
-/// Panics.   if `kept` is not whole positions.
-/// Cost.     one Philox block (10 rounds) for each 8 positions, channel and image.
+/// Shapes.   `kept` rows·columns·(C/16) rows; `[position][channel block][image]`, bit `c` of a word is channel `c` of the block.
+/// Panics.   if `kept` has another length, or the grid is empty or wider than its map.
+/// Cost.     one Philox block (10 rounds) for each channel, image and 8 numbers of positions of which one is needed.
 /// Numerics. exact.
 /// Source.   [`crate::reference::random::dropout`].
-pub fn dropout(isa: Isa, key: DropoutKey, first_image: u32, blocks: usize, kept: &mut [[u16; TILE]]) {
-    assert!(blocks > 0 && kept.len().is_multiple_of(blocks), "shape of kept");
+pub fn dropout(isa: Isa, key: DropoutKey, first_image: u32, blocks: usize, grid: Grid, kept: &mut [[u16; TILE]]) {
+    assert!(grid.rows > 0 && (1..=grid.across).contains(&grid.columns), "columns of the grid");
+    assert!(blocks > 0 && kept.len() == grid.rows * grid.columns * blocks, "shape of kept");
     assert!((1..=65536).contains(&key.threshold), "a threshold of 0 drops nothing: no mask is needed");
-    isa.run(Dropout { key, first_image, blocks, kept });
+    isa.run(Dropout { key, first_image, blocks, grid, kept });
 }
 
 struct Dropout<'a> {
     key: DropoutKey,
     first_image: u32,
     blocks: usize,
+    grid: Grid,
     kept: &'a mut [[u16; TILE]],
 }
 
 impl Kernel for Dropout<'_> {
     type Output = ();
     #[inline(always)]
-    fn run<S: Simd>(self, s: S) {
+    fn run<S: Simd>(mut self, s: S) {
+        let last = (self.grid.rows - 1) * self.grid.across + self.grid.columns - 1;
+        for group in 0..=last / SHARED {
+            let places = core::array::from_fn(|half| self.grid.place(group * SHARED + half));
+            if places.iter().any(Option::is_some) {
+                self.group(s, group, &places);
+            }
+        }
+    }
+}
+
+impl Dropout<'_> {
+    /// The decisions of the positions that share random numbers, those of them that have a place.
+    #[inline(always)]
+    fn group<S: Simd>(&mut self, s: S, group: usize, places: &[Option<usize>; SHARED]) {
         let lanes = s.load_u(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15]);
         let below = s.splat_u(self.key.threshold.wrapping_sub(1));
         let low_half = s.splat_u(0xffff);
         let [step, purpose] = self.key.counter;
-        for (group, kept) in self.kept.chunks_mut(SHARED * self.blocks).enumerate() {
-            for block in 0..self.blocks {
-                let channels = s.add_u(lanes, s.splat_u(((group * self.blocks + block) * LANES) as u32));
-                for n in 0..TILE {
-                    let image = s.splat_u(self.first_image + n as u32);
-                    let counter = [channels, image, s.splat_u(step), s.splat_u(purpose)];
-                    let words = philox_lanes(s, counter, self.key.key);
-                    for (half, kept) in kept[block..].iter_mut().step_by(self.blocks).enumerate() {
-                        let word = words[half / 2];
-                        let bits = if half % 2 == 0 { s.and_u(word, low_half) } else { s.shr_u::<16>(word) };
-                        kept[n] = s.bits(s.gt_u(bits, below));
-                    }
+        for block in 0..self.blocks {
+            let channels = s.add_u(lanes, s.splat_u(((group * self.blocks + block) * LANES) as u32));
+            for n in 0..TILE {
+                let image = s.splat_u(self.first_image + n as u32);
+                let words = philox_lanes(s, [channels, image, s.splat_u(step), s.splat_u(purpose)], self.key.key);
+                for half in 0..SHARED {
+                    let Some(position) = places[half] else { continue };
+                    let word = words[half / 2];
+                    let bits = if half % 2 == 0 { s.and_u(word, low_half) } else { s.shr_u::<16>(word) };
+                    self.kept[position * self.blocks + block][n] = s.bits(s.gt_u(bits, below));
                 }
             }
         }

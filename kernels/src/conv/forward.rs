@@ -1,17 +1,19 @@
 //! The forward pass.
 
 use super::{Dims, Input};
-use crate::activation::{Activation, Dropout, Function, finish, with_activation};
+use crate::activation::{Activation, Dropout, Function, check_epilogue, epilogue, with_activation};
+use crate::rows::with_rows;
 use crate::{Block, Isa, Kernel, LANES, Lanes, TILE, simd::Simd};
+use core::marker::PhantomData;
 
 /// Convolves a tile and applies activation and dropout.
 ///
 /// `z[n,p,q,o] = b[o] + Σ_{u,v,i} x[n, S·p+u−T, S·q+v−L, i] · w[u,v,i,o]`, `y = dropout(f(z))`
 ///
-/// Shapes.   `x` H·W·I blocks, `w` O·K²·I·16 lanes, `b` O lanes, `y` P·Q·O blocks; `z` like `y` if the activation's gradient
+/// Shapes.   `x` H·W·I blocks, `w` O·U·V·I·16 lanes, `b` O lanes, `y` P·Q·O blocks; `z` like `y` if the activation's gradient
 ///           needs it, else empty.
-/// Panics.   if a slice length differs from its shape.
-/// Cost.     2·N·P·Q·K²·I·O·256 flop (fewer at a border); reads x, w, b once from cache, writes y once.
+/// Panics.   if a slice length differs from its shape, or a window misses the map.
+/// Cost.     2·N·P·Q·U·V·I·O·256 flop (fewer at a border); reads x, w, b once from cache, writes y once.
 /// Numerics. sums over u, v, i in this order, one rounding for each product where the leg fuses.
 /// Source.   [`crate::reference::conv::forward`].
 pub fn forward(
@@ -25,14 +27,15 @@ pub fn forward(
     z: &mut [Block],
     y: &mut [Block],
 ) {
-    assert!(dims.inputs > 0 && x.len() == dims.x_len() && w.len() == dims.w_len(), "shape of x or w");
+    dims.check_map();
+    assert!(w.len() == dims.w_len(), "shape of w");
     let w = w.as_chunks::<LANES>().0;
-    forward_any(isa, dims, activation, Forward { dims, dropout, x, w, b, z, y });
+    forward_any(isa, activation, Forward { dims, dropout, x, w, b, z, y });
 }
 
-/// Convolves a tile of one-channel images; as [`forward`], with `x` of H·W pixels and `w` of O·K² lanes.
+/// Convolves a tile of images; as [`forward`], with `x` of H·W·C values for each n and `w` of O·U·V·C lanes.
 ///
-/// The image is padded by whoever fills it: T and L must be 0 and every tap must lie inside.
+/// The image is padded by whoever fills it: T and L must be 0 and every window must lie inside.
 pub fn forward_image(
     isa: Isa,
     dims: &Dims,
@@ -44,14 +47,17 @@ pub fn forward_image(
     z: &mut [Block],
     y: &mut [Block],
 ) {
-    assert!(dims.inputs == 0 && x.len() == dims.height * dims.width && w.len() == dims.w_len(), "shape of x or w");
-    forward_any(isa, dims, activation, Forward { dims, dropout, x, w, b, z, y });
+    dims.check_image();
+    assert!(w.len() == dims.w_len(), "shape of w");
+    forward_any(isa, activation, Forward { dims, dropout, x, w, b, z, y });
 }
 
-fn forward_any<X: Input>(isa: Isa, dims: &Dims, activation: Activation, job: Forward<X>) {
+fn forward_any<X: Input>(isa: Isa, activation: Activation, job: Forward<X>) {
+    let dims = job.dims;
+    assert!(job.x.len() == dims.x_len(), "shape of x");
     assert!(job.b.len() == dims.outputs && job.y.len() == dims.y_len(), "shape of b or y");
-    assert!(job.z.len() == job.y.len() || !crate::activation::needs_input(activation), "shape of z");
-    with_activation!(activation, A => isa.run(ForwardAs::<X, A>(job, core::marker::PhantomData)));
+    check_epilogue(activation, job.dropout, job.z, job.y.len());
+    with_activation!(activation, A => isa.run(ForwardAs::<X, A>(job, PhantomData)));
 }
 
 struct Forward<'a, X: Input> {
@@ -64,50 +70,39 @@ struct Forward<'a, X: Input> {
     y: &'a mut [Block],
 }
 
-struct ForwardAs<'a, X: Input, A>(Forward<'a, X>, core::marker::PhantomData<A>);
+struct ForwardAs<'a, X: Input, A>(Forward<'a, X>, PhantomData<A>);
 
 impl<X: Input, A: Function> Kernel for ForwardAs<'_, X, A> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        match S::ROWS {
-            12 => self.0.rows::<S, A, 12>(s),
-            6 => self.0.rows::<S, A, 6>(s),
-            _ => self.0.rows::<S, A, 3>(s),
-        }
+        with_rows!(S, R => self.0.rows::<S, A, R>(s));
     }
 }
 
 impl<X: Input> Forward<'_, X> {
     #[inline(always)]
     fn rows<S: Simd, A: Function, const R: usize>(self, s: S) {
-        let Dims { height, width, outputs, kernel, stride, top, left, .. } = *self.dims;
-        let inputs = self.dims.inputs.max(1);
+        let Dims { height, width, outputs, kernel: [rows, columns], stride, top, left, .. } = *self.dims;
+        let inputs = self.dims.inputs.count();
         for p in 0..self.dims.p {
-            let (u0, u1) = taps(p, stride, top, height, kernel);
+            let (u0, u1) = taps(p, stride, top, height, rows);
             for q in 0..self.dims.q {
-                let (v0, v1) = taps(q, stride, left, width, kernel);
+                let (v0, v1) = taps(q, stride, left, width, columns);
                 for o in 0..outputs {
                     let index = (p * self.dims.q + q) * outputs + o;
                     for first in (0..TILE).step_by(R) {
                         let mut acc = [s.load(&self.b[o]); R];
                         for u in u0..u1 {
                             let start = (p * stride + u - top) * width + q * stride + v0 - left;
-                            let tap = (o * kernel + u) * kernel;
+                            let tap = (o * rows + u) * columns;
                             let x = &self.x[start * inputs..(start + v1 - v0) * inputs];
                             let w = &self.w[(tap + v0) * inputs..(tap + v1) * inputs];
                             for (x, w) in x.iter().zip(w) {
                                 X::accumulate(s, x, first, w, &mut acc);
                             }
                         }
-                        if A::NEEDS_INPUT {
-                            for n in 0..R {
-                                s.store(acc[n], &mut self.z[index][first + n]);
-                            }
-                        }
-                        if let Some(y) = self.y[index][first..].first_chunk_mut::<R>() {
-                            finish::<S, A, R>(s, &acc, self.dropout, index, first, y);
-                        }
+                        epilogue::<S, A, R>(s, &acc, self.dropout, (index, first), self.z, self.y);
                     }
                 }
             }

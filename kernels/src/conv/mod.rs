@@ -2,11 +2,13 @@
 //!
 //! `y[n,p,q,o] = b[o] + Σ_{u,v,i} x[n, S·p+u−T, S·q+v−L, i] · w[u,v,i,o]`, x zero outside its map.
 //!
-//! Letters. `n` image of the tile, `p,q` output position (of P×Q), `h,w` input position (of H×W), `u,v` tap (of K×K), `i,o`
-//! input and output channel in blocks of 16 (`I`, `O` blocks), `S` stride, `T`, `L` zeros above and to the left.
+//! Letters. `n` image of the tile, `p,q` output position (of P×Q), `h,w` input position (of H×W), `u,v` tap (of U×V), `i,o`
+//! input and output channel in blocks of 16 (`I`, `O` blocks; an image has `C` single channels), `S` stride, `T`, `L` zeros
+//! above and to the left.
 //!
-//! Layouts. Maps are `[position][channel block]` of [`Block`]s; an image has one channel and is `[position][n]`. Weights are
-//! `[o block][tap][i block][16 i][16 o]`, for an image `[o block][tap][16 o]`. A dense layer is a 1×1 convolution of a 1×1 map.
+//! Layouts. Maps are `[position][channel block]` of [`Block`]s, images `[position][channel][n]`. Weights are
+//! `[o block][tap][i block][16 i][16 o]`, for images `[o block][tap][channel][16 o]`. A dense layer is a convolution whose
+//! kernel is as large as its map, so that there is one position.
 //!
 //! Lanes are channels, rows of a register tile are images, so that one position is the matrix product
 //! (images × 16 i)·(16 i × 16 o) whatever the map's size: no remainders, and a border only means fewer taps. Every sum runs in
@@ -15,26 +17,49 @@
 mod forward;
 mod input;
 mod weight;
+mod weight_image;
 
 pub use forward::{forward, forward_image};
 pub use input::{backward_input, transpose};
-pub use weight::{backward_weight, backward_weight_image};
+pub use weight::backward_weight;
+pub use weight_image::backward_weight_image;
 
 use crate::{Block, LANES, Lanes, TILE, simd::Simd};
 
+/// What a convolution reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Inputs {
+    /// An image of this many channels: `[position][channel][n]`.
+    Image(usize),
+    /// A map of this many blocks of 16 channels.
+    Map(usize),
+}
+
+impl Inputs {
+    /// Channels of an image, blocks of a map.
+    pub fn count(self) -> usize {
+        match self {
+            Inputs::Image(count) | Inputs::Map(count) => count,
+        }
+    }
+}
+
 /// The shape of a convolution; letters as in the module's head.
+///
+/// Every window must meet the input. Fewer positions than fit are allowed: input rows and columns that no window reads have
+/// the gradient 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Dims {
     /// H, rows of the input.
     pub height: usize,
     /// W, columns of the input.
     pub width: usize,
-    /// I, input channels in blocks of 16; 0 stands for an image.
-    pub inputs: usize,
+    /// C, channels of an image, or I, channels of a map in blocks of 16.
+    pub inputs: Inputs,
     /// O, output channels in blocks of 16.
     pub outputs: usize,
-    /// K, side of the kernel.
-    pub kernel: usize,
+    /// U and V, rows and columns of the kernel.
+    pub kernel: [usize; 2],
     /// S, step between positions.
     pub stride: usize,
     /// T, zeros above the input.
@@ -50,12 +75,13 @@ pub struct Dims {
 impl Dims {
     /// A dense layer of `inputs` and `outputs` blocks.
     pub fn dense(inputs: usize, outputs: usize) -> Dims {
-        Dims { height: 1, width: 1, inputs, outputs, kernel: 1, stride: 1, top: 0, left: 0, p: 1, q: 1 }
+        let inputs = Inputs::Map(inputs);
+        Dims { height: 1, width: 1, inputs, outputs, kernel: [1, 1], stride: 1, top: 0, left: 0, p: 1, q: 1 }
     }
 
-    /// Blocks of the input map; 0 for an image.
+    /// Blocks of the input map; for an image the number of `[f32; TILE]`.
     pub fn x_len(&self) -> usize {
-        self.height * self.width * self.inputs
+        self.height * self.width * self.inputs.count()
     }
 
     /// Blocks of the output map.
@@ -65,12 +91,36 @@ impl Dims {
 
     /// Lanes of the weights.
     pub fn w_len(&self) -> usize {
-        let rows = if self.inputs == 0 { 1 } else { self.inputs * LANES };
-        self.outputs * self.kernel * self.kernel * rows
+        let channels = match self.inputs {
+            Inputs::Image(channels) => channels,
+            Inputs::Map(blocks) => blocks * LANES,
+        };
+        self.outputs * self.kernel[0] * self.kernel[1] * channels
+    }
+
+    /// Asserts that the input is a map and that every window meets it.
+    fn check_map(&self) {
+        assert!(matches!(self.inputs, Inputs::Map(_)), "an image is not a map");
+        let meets = |size: usize, kernel: usize, before: usize, positions: usize| {
+            positions > 0 && before < kernel && (positions - 1) * self.stride < size + before
+        };
+        let rows = meets(self.height, self.kernel[0], self.top, self.p);
+        let columns = meets(self.width, self.kernel[1], self.left, self.q);
+        assert!(self.stride > 0 && rows && columns, "a window misses the map");
+    }
+
+    /// Asserts that the input is an image that every window lies inside of.
+    fn check_image(&self) {
+        assert!(matches!(self.inputs, Inputs::Image(_)), "a map is not an image");
+        let inside = |size: usize, kernel: usize, positions: usize| {
+            positions > 0 && kernel > 0 && (positions - 1) * self.stride + kernel <= size
+        };
+        let inside = inside(self.height, self.kernel[0], self.p) && inside(self.width, self.kernel[1], self.q);
+        assert!(self.stride > 0 && self.top == 0 && self.left == 0 && inside, "an image must be padded already");
     }
 }
 
-/// One position of an input: a block of channels or a pixel, with the weights that belong to it.
+/// What one position of an input holds: blocks of channels or single channels, with the weights that belong to each.
 trait Input: Sized {
     type Weights;
     /// `acc[n] += Σ_i x[first+n][i] · w[i]`

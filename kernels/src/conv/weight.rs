@@ -1,19 +1,21 @@
 //! The gradient of the weights and of the bias.
 
 use super::Dims;
+use crate::rows::with_rows;
 use crate::{Block, Isa, Kernel, LANES, Lanes, TILE, simd::Simd};
 
 /// Adds a tile's gradient of the weights and of the bias.
 ///
 /// `dw[u,v,i,o] += Σ_{p,q,n} x[n, S·p+u−T, S·q+v−L, i] · dy[n,p,q,o]`, `db[o] += Σ_{p,q,n} dy[n,p,q,o]`
 ///
-/// Shapes.   `x` H·W·I blocks, `dy` P·Q·O blocks, `dw` O·K²·I·16 lanes, `db` O lanes.
-/// Panics.   if a slice length differs from its shape.
-/// Cost.     2·N·P·Q·K²·I·O·256 flop; reads x and dy K² times from cache, reads and writes dw once.
+/// Shapes.   `x` H·W·I blocks, `dy` P·Q·O blocks, `dw` O·U·V·I·16 lanes, `db` O lanes.
+/// Panics.   if a slice length differs from its shape, or a window misses the map.
+/// Cost.     2·N·P·Q·U·V·I·O·256 flop; reads x and dy once for each tap from cache, reads and writes dw once.
 /// Numerics. the tile's sum over p, q, n in this order, then one addition to dw: a batch is summed in two levels.
 /// Source.   [`crate::reference::conv::backward_weight`].
 pub fn backward_weight(isa: Isa, dims: &Dims, x: &[Block], dy: &[Block], dw: &mut [Lanes], db: &mut [Lanes]) {
-    assert!(dims.inputs > 0 && x.len() == dims.x_len() && dy.len() == dims.y_len(), "shape of x or dy");
+    dims.check_map();
+    assert!(x.len() == dims.x_len() && dy.len() == dims.y_len(), "shape of x or dy");
     assert!(dw.len() == dims.w_len() && db.len() == dims.outputs, "shape of dw or db");
     let dw = dw.as_chunks_mut::<LANES>().0;
     isa.run(BackwardWeight { dims, x, dy, dw, db });
@@ -32,24 +34,12 @@ impl Kernel for BackwardWeight<'_> {
     #[inline(always)]
     fn run<S: Simd>(mut self, s: S) {
         bias(s, self.dims, self.dy, self.db);
-        let Dims { inputs, outputs, kernel, .. } = *self.dims;
+        let Dims { inputs, outputs, kernel: [rows, columns], .. } = *self.dims;
         for o in 0..outputs {
-            for u in 0..kernel {
-                for v in 0..kernel {
-                    for i in 0..inputs {
-                        match S::ROWS {
-                            12 => self.channels::<S, 16>(s, o, u, v, i, 0),
-                            6 => {
-                                self.channels::<S, 6>(s, o, u, v, i, 0);
-                                self.channels::<S, 5>(s, o, u, v, i, 6);
-                                self.channels::<S, 5>(s, o, u, v, i, 11);
-                            }
-                            _ => {
-                                for part in 0..8 {
-                                    self.channels::<S, 2>(s, o, u, v, i, 2 * part);
-                                }
-                            }
-                        }
+            for u in 0..rows {
+                for v in 0..columns {
+                    for i in 0..inputs.count() {
+                        self.block(s, o, u, v, i);
                     }
                 }
             }
@@ -58,10 +48,29 @@ impl Kernel for BackwardWeight<'_> {
 }
 
 impl BackwardWeight<'_> {
+    /// One tap's 16×16 block, in as many parts as the registers ask for.
+    #[inline(always)]
+    fn block<S: Simd>(&mut self, s: S, o: usize, u: usize, v: usize, i: usize) {
+        with_rows!(S {
+            12 => self.channels::<S, 16>(s, o, u, v, i, 0),
+            6 => {
+                self.channels::<S, 6>(s, o, u, v, i, 0);
+                self.channels::<S, 5>(s, o, u, v, i, 6);
+                self.channels::<S, 5>(s, o, u, v, i, 11);
+            },
+            3 => {
+                for part in 0..8 {
+                    self.channels::<S, 2>(s, o, u, v, i, 2 * part);
+                }
+            },
+        })
+    }
+
     /// `G` rows of one tap's 16×16 block: the gradient of input channels `from..from + G`.
     #[inline(always)]
     fn channels<S: Simd, const G: usize>(&mut self, s: S, o: usize, u: usize, v: usize, i: usize, from: usize) {
-        let Dims { height, width, inputs, outputs, kernel, stride, top, left, p: rows, q: columns, .. } = *self.dims;
+        let Dims { height, width, outputs, kernel, stride, top, left, p: rows, q: columns, .. } = *self.dims;
+        let inputs = self.dims.inputs.count();
         let (p0, p1) = positions(u, stride, top, height, rows);
         let (q0, q1) = positions(v, stride, left, width, columns);
         let mut acc = [s.splat(0.0); G];
@@ -78,7 +87,7 @@ impl BackwardWeight<'_> {
                 }
             }
         }
-        let dw = &mut self.dw[((o * kernel + u) * kernel + v) * inputs + i];
+        let dw = &mut self.dw[((o * kernel[0] + u) * kernel[1] + v) * inputs + i];
         for g in 0..G {
             let sum = s.add(s.load(&dw[from + g]), acc[g]);
             s.store(sum, &mut dw[from + g]);
@@ -89,12 +98,12 @@ impl BackwardWeight<'_> {
 /// Output positions `first..last` of an axis whose tap `u` meets the input.
 #[inline(always)]
 fn positions(u: usize, stride: usize, before: usize, size: usize, positions: usize) -> (usize, usize) {
-    (before.saturating_sub(u).div_ceil(stride), positions.min((size + before - u).div_ceil(stride)))
+    (before.saturating_sub(u).div_ceil(stride), positions.min((size + before).saturating_sub(u).div_ceil(stride)))
 }
 
 /// `db[o] += Σ_{p,q,n} dy[n,p,q,o]`, each image's sum apart from the others until the end.
 #[inline(always)]
-fn bias<S: Simd>(s: S, dims: &Dims, dy: &[Block], db: &mut [Lanes]) {
+pub(super) fn bias<S: Simd>(s: S, dims: &Dims, dy: &[Block], db: &mut [Lanes]) {
     for o in 0..dims.outputs {
         let mut acc = [s.splat(0.0); 4];
         for position in 0..dims.p * dims.q {
@@ -107,80 +116,5 @@ fn bias<S: Simd>(s: S, dims: &Dims, dy: &[Block], db: &mut [Lanes]) {
         }
         let sum = s.add(s.add(acc[0], acc[1]), s.add(acc[2], acc[3]));
         s.store(s.add(s.load(&db[o]), sum), &mut db[o]);
-    }
-}
-
-/// Adds a tile's gradient of the weights of a convolution of images; as [`backward_weight`], with `x` of H·W pixels and `dw`
-/// of O·K² lanes. T and L must be 0 and every tap must lie inside.
-pub fn backward_weight_image(
-    isa: Isa,
-    dims: &Dims,
-    x: &[[f32; TILE]],
-    dy: &[Block],
-    dw: &mut [Lanes],
-    db: &mut [Lanes],
-) {
-    assert!(dims.inputs == 0 && dims.kernel == 3 && dims.top == 0 && dims.left == 0, "an image must be padded already");
-    assert!(x.len() == dims.height * dims.width && dy.len() == dims.y_len(), "shape of x or dy");
-    assert!(dw.len() == dims.w_len() && db.len() == dims.outputs, "shape of dw or db");
-    isa.run(BackwardWeightImage { dims, x, dy, dw, db });
-}
-
-struct BackwardWeightImage<'a> {
-    dims: &'a Dims,
-    x: &'a [[f32; TILE]],
-    dy: &'a [Block],
-    dw: &'a mut [Lanes],
-    db: &'a mut [Lanes],
-}
-
-impl Kernel for BackwardWeightImage<'_> {
-    type Output = ();
-    #[inline(always)]
-    fn run<S: Simd>(mut self, s: S) {
-        bias(s, self.dims, self.dy, self.db);
-        for o in 0..self.dims.outputs {
-            match S::ROWS {
-                12 => self.taps::<S, 9>(s, o, 0),
-                6 => {
-                    self.taps::<S, 5>(s, o, 0);
-                    self.taps::<S, 4>(s, o, 5);
-                }
-                _ => {
-                    self.taps::<S, 3>(s, o, 0);
-                    self.taps::<S, 3>(s, o, 3);
-                    self.taps::<S, 3>(s, o, 6);
-                }
-            }
-        }
-    }
-}
-
-impl BackwardWeightImage<'_> {
-    /// The gradient of taps `from..from + G` of the 3×3.
-    #[inline(always)]
-    fn taps<S: Simd, const G: usize>(&mut self, s: S, o: usize, from: usize) {
-        let Dims { width, outputs, stride, p: rows, q: columns, .. } = *self.dims;
-        let mut acc = [s.splat(0.0); G];
-        for p in 0..rows {
-            for q in 0..columns {
-                let dy = &self.dy[(p * columns + q) * outputs + o];
-                let corner = p * stride * width + q * stride;
-                let mut x = [&self.x[corner]; G];
-                for g in 0..G {
-                    x[g] = &self.x[corner + (from + g) / 3 * width + (from + g) % 3];
-                }
-                for n in 0..TILE {
-                    let row = s.load(&dy[n]);
-                    for g in 0..G {
-                        acc[g] = s.fma(s.splat(x[g][n]), row, acc[g]);
-                    }
-                }
-            }
-        }
-        for g in 0..G {
-            let dw = &mut self.dw[o * 9 + from + g];
-            s.store(s.add(s.load(dw), acc[g]), dw);
-        }
     }
 }

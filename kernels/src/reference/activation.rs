@@ -1,6 +1,6 @@
 //! Activations by their definitions.
 
-use crate::activation::Activation;
+use crate::activation::{Activation, LEAK};
 
 /// `f(z)`
 pub fn apply(activation: Activation, z: f64) -> f64 {
@@ -8,8 +8,10 @@ pub fn apply(activation: Activation, z: f64) -> f64 {
         Activation::Identity => z,
         Activation::Relu => z.max(0.0),
         Activation::Tanh => z.tanh(),
-        Activation::Sigmoid => 1.0 / (1.0 + (-z).exp()),
+        Activation::Sigmoid => sigmoid(z),
         Activation::Gelu => z * normal(z).1,
+        Activation::LeakyRelu => z * slope(activation, z),
+        Activation::Silu => z * sigmoid(z),
     }
 }
 
@@ -19,9 +21,21 @@ pub fn slope(activation: Activation, z: f64) -> f64 {
         Activation::Identity => 1.0,
         Activation::Relu => f64::from(u8::from(z > 0.0)),
         Activation::Tanh => 1.0 - z.tanh().powi(2),
-        Activation::Sigmoid => apply(activation, z) * (1.0 - apply(activation, z)),
+        Activation::Sigmoid => sigmoid(z) * (1.0 - sigmoid(z)),
         Activation::Gelu => normal(z).1 + z * normal(z).0,
+        Activation::LeakyRelu => {
+            if z > 0.0 {
+                1.0
+            } else {
+                f64::from(LEAK)
+            }
+        }
+        Activation::Silu => sigmoid(z) * (1.0 + z * (1.0 - sigmoid(z))),
     }
+}
+
+fn sigmoid(z: f64) -> f64 {
+    1.0 / (1.0 + (-z).exp())
 }
 
 /// Density and distribution function of the standard normal: `Φ(x) = ½ + φ(x)·Σ_k x^(2k+1)/(1·3·…·(2k+1))` (Marsaglia 2004),

@@ -1,4 +1,4 @@
-//! Convolution by its definition; `x` N·H·W·I, `w` K·K·I·O, `b` O, `y` N·P·Q·O, all dense.
+//! Convolution by its definition; `x` N·H·W·I, `w` U·V·I·O, `b` O, `y` N·P·Q·O, all dense.
 
 /// The shape of a convolution; letters as in [`crate::conv`], channels counted singly.
 #[derive(Clone, Copy, Debug)]
@@ -13,8 +13,8 @@ pub struct Dims {
     pub inputs: usize,
     /// O, output channels.
     pub outputs: usize,
-    /// K, side of the kernel.
-    pub kernel: usize,
+    /// U and V, rows and columns of the kernel.
+    pub kernel: [usize; 2],
     /// S, step between positions.
     pub stride: usize,
     /// T, zeros above the input.
@@ -32,8 +32,8 @@ fn products(d: &Dims, mut visit: impl FnMut(usize, usize, usize)) {
     for n in 0..d.images {
         for p in 0..d.p {
             for q in 0..d.q {
-                for u in 0..d.kernel {
-                    for v in 0..d.kernel {
+                for u in 0..d.kernel[0] {
+                    for v in 0..d.kernel[1] {
                         let (h, w) = ((d.stride * p + u).wrapping_sub(d.top), (d.stride * q + v).wrapping_sub(d.left));
                         if h >= d.height || w >= d.width {
                             continue;
@@ -42,7 +42,7 @@ fn products(d: &Dims, mut visit: impl FnMut(usize, usize, usize)) {
                             for o in 0..d.outputs {
                                 visit(
                                     ((n * d.height + h) * d.width + w) * d.inputs + i,
-                                    ((u * d.kernel + v) * d.inputs + i) * d.outputs + o,
+                                    ((u * d.kernel[1] + v) * d.inputs + i) * d.outputs + o,
                                     ((n * d.p + p) * d.q + q) * d.outputs + o,
                                 );
                             }

@@ -4,13 +4,13 @@ use super::conv::Dims;
 use crate::{Block, LANES, Lanes, TILE, conv};
 use std::vec::Vec;
 
-/// The shape of a tile's convolution with channels counted singly; an image has one.
+/// The shape of a tile's convolution with channels counted singly.
 pub fn dims(d: &conv::Dims) -> Dims {
     Dims {
         images: TILE,
         height: d.height,
         width: d.width,
-        inputs: if d.inputs == 0 { 1 } else { d.inputs * LANES },
+        inputs: channels(d),
         outputs: d.outputs * LANES,
         kernel: d.kernel,
         stride: d.stride,
@@ -18,6 +18,14 @@ pub fn dims(d: &conv::Dims) -> Dims {
         left: d.left,
         p: d.p,
         q: d.q,
+    }
+}
+
+/// Input channels of a convolution, counted singly.
+fn channels(d: &conv::Dims) -> usize {
+    match d.inputs {
+        conv::Inputs::Image(channels) => channels,
+        conv::Inputs::Map(blocks) => blocks * LANES,
     }
 }
 
@@ -32,14 +40,14 @@ pub fn dense(map: &[Block], blocks: usize) -> Vec<f64> {
     out
 }
 
-/// A tile's one-channel images as N·M.
+/// A tile's images as N·M·C.
 pub fn pixels(image: &[[f32; TILE]]) -> Vec<f64> {
     (0..TILE).flat_map(|n| image.iter().map(move |pixel| f64::from(pixel[n]))).collect()
 }
 
-/// A convolution's weights as K·K·I·O.
+/// A convolution's weights as U·V·I·O.
 pub fn hwio(d: &conv::Dims, w: &[Lanes]) -> Vec<f64> {
-    let (taps, inputs) = (d.kernel * d.kernel, if d.inputs == 0 { 1 } else { d.inputs * LANES });
+    let (taps, inputs) = (d.kernel[0] * d.kernel[1], channels(d));
     let mut out = Vec::with_capacity(w.len() * LANES);
     for row in 0..taps * inputs {
         out.extend((0..d.outputs).flat_map(|o| w[o * taps * inputs + row].0).map(f64::from));

@@ -1,19 +1,44 @@
-//! Global average pooling by its definition; `x` N·M·C, `y` N·C, dense.
+//! Pooling by its definition; `x` N·H·W·C, `y` N·P·Q·C, dense, for any number of images.
 
-/// `y[n,c] = (1/M) Σ_m x[n,m,c]`
-pub fn forward(positions: usize, channels: usize, x: &[f64], y: &mut [f64]) {
-    for (n, image) in x.chunks_exact(positions * channels).enumerate() {
-        for c in 0..channels {
-            let sum: f64 = (0..positions).map(|m| image[m * channels + c]).sum();
-            y[n * channels + c] = sum / positions as f64;
+use crate::LANES;
+use crate::pool::Dims;
+
+/// Calls `visit(x index, tap, y index)` for every value of every window.
+fn values(d: &Dims, units: usize, mut visit: impl FnMut(usize, usize, usize)) {
+    let (channels, [rows, columns]) = (d.channels * LANES, d.size);
+    for unit in 0..units {
+        let (c, position) = (unit % channels, unit / channels);
+        let (q, p, n) = (position % d.q, position / d.q % d.p, position / d.q / d.p);
+        for tap in 0..rows * columns {
+            let (h, w) = (p * d.stride + tap / columns, q * d.stride + tap % columns);
+            visit(((n * d.height + h) * d.width + w) * channels + c, tap, unit);
         }
     }
 }
 
-/// `dx[n,m,c] = dy[n,c] / M`
-pub fn backward(positions: usize, channels: usize, dy: &[f64], dx: &mut [f64]) {
-    for (index, dx) in dx.iter_mut().enumerate() {
-        let (n, c) = (index / (positions * channels), index % channels);
-        *dx = dy[n * channels + c] / positions as f64;
-    }
+/// `y[n,p,q,c] = max_{u,v} x[n, S·p+u, S·q+v, c]` and the number of the first tap that has it; NaN where there is one.
+pub fn forward_max(d: &Dims, x: &[f64], argmax: &mut [f64], y: &mut [f64]) {
+    values(d, y.len(), |xi, tap, yi| {
+        if tap == 0 || x[xi] > y[yi] || (x[xi].is_nan() && !y[yi].is_nan()) {
+            (y[yi], argmax[yi]) = (x[xi], tap as f64);
+        }
+    });
+}
+
+/// `dx[n,h,w,c] = Σ_{p,q} dy[n,p,q,c]` over the windows whose `argmax` is (h, w)
+pub fn backward_max(d: &Dims, dy: &[f64], argmax: &[f64], dx: &mut [f64]) {
+    dx.fill(0.0);
+    values(d, dy.len(), |xi, tap, yi| dx[xi] += if argmax[yi] == tap as f64 { dy[yi] } else { 0.0 });
+}
+
+/// `y[n,p,q,c] = Σ_{u,v} x[n, S·p+u, S·q+v, c] / (U·V)`
+pub fn forward_average(d: &Dims, x: &[f64], y: &mut [f64]) {
+    y.fill(0.0);
+    values(d, y.len(), |xi, _, yi| y[yi] += x[xi] / (d.size[0] * d.size[1]) as f64);
+}
+
+/// `dx[n,h,w,c] = Σ_{p,q} dy[n,p,q,c] / (U·V)` over the windows that hold (h, w)
+pub fn backward_average(d: &Dims, dy: &[f64], dx: &mut [f64]) {
+    dx.fill(0.0);
+    values(d, dy.len(), |xi, _, yi| dx[xi] += dy[yi] / (d.size[0] * d.size[1]) as f64);
 }

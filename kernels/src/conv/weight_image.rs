@@ -1,0 +1,101 @@
+//! The gradient of the weights of a convolution of images.
+
+use super::{Dims, weight::bias};
+use crate::{Block, Isa, Kernel, Lanes, TILE, simd::Simd};
+
+/// Adds a tile's gradient of the weights of a convolution of images and of its bias.
+///
+/// As [`super::backward_weight`], with `x` of H·W·C values for each n and `dw` of O·U·V·C lanes; T and L must be 0 and every
+/// window must lie inside.
+///
+/// Panics.   if a slice length differs from its shape, or a window leaves the image.
+/// Cost.     2·N·P·Q·U·V·C·O·16 flop; reads dy once for each group of at most [`Simd::ROWS`] terms, x as often as it is used.
+pub fn backward_weight_image(
+    isa: Isa,
+    dims: &Dims,
+    x: &[[f32; TILE]],
+    dy: &[Block],
+    dw: &mut [Lanes],
+    db: &mut [Lanes],
+) {
+    dims.check_image();
+    assert!(x.len() == dims.x_len() && dy.len() == dims.y_len(), "shape of x or dy");
+    assert!(dw.len() == dims.w_len() && db.len() == dims.outputs, "shape of dw or db");
+    isa.run(BackwardWeightImage { dims, x, dy, dw, db });
+}
+
+struct BackwardWeightImage<'a> {
+    dims: &'a Dims,
+    x: &'a [[f32; TILE]],
+    dy: &'a [Block],
+    dw: &'a mut [Lanes],
+    db: &'a mut [Lanes],
+}
+
+/// Calls `terms` with the number of terms as a constant, of those that the registers have room for.
+macro_rules! with_terms {
+    ($S:ident, $size:expr, $G:ident => $body:expr, $($terms:literal)*) => {
+        match $size {
+            $($terms => {
+                const $G: usize = $terms;
+                if $G <= $S::ROWS {
+                    $body
+                }
+            })*
+            _ => {}
+        }
+    };
+}
+
+impl Kernel for BackwardWeightImage<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(mut self, s: S) {
+        bias(s, self.dims, self.dy, self.db);
+        let terms = self.dims.kernel[0] * self.dims.kernel[1] * self.dims.inputs.count();
+        // groups of almost one size: a small one would leave the multipliers waiting for its few sums
+        let groups = terms.div_ceil(S::ROWS);
+        for o in 0..self.dims.outputs {
+            for group in 0..groups {
+                let (from, to) = (group * terms / groups, (group + 1) * terms / groups);
+                with_terms!(S, to - from, G => self.terms::<S, G>(s, o, from), 1 2 3 4 5 6 7 8 9 10 11 12);
+            }
+        }
+    }
+}
+
+impl BackwardWeightImage<'_> {
+    /// The gradient of the weights `from..from + G` of output block `o`, counted `[tap][channel]`.
+    #[inline(always)]
+    fn terms<S: Simd, const G: usize>(&mut self, s: S, o: usize, from: usize) {
+        let Dims { width, outputs, kernel, stride, p: rows, q: columns, .. } = *self.dims;
+        let channels = self.dims.inputs.count();
+        let mut offset = [0; G];
+        for g in 0..G {
+            let (u, along) = ((from + g) / (kernel[1] * channels), (from + g) % (kernel[1] * channels));
+            offset[g] = u * width * channels + along;
+        }
+        let mut acc = [s.splat(0.0); G];
+        for p in 0..rows {
+            for q in 0..columns {
+                let dy = &self.dy[(p * columns + q) * outputs + o];
+                let corner = (p * width + q) * stride * channels;
+                let mut x = [&self.x[corner]; G];
+                for g in 0..G {
+                    x[g] = &self.x[corner + offset[g]];
+                }
+                for n in 0..TILE {
+                    let row = s.load(&dy[n]);
+                    for g in 0..G {
+                        acc[g] = s.fma(s.splat(x[g][n]), row, acc[g]);
+                    }
+                }
+            }
+        }
+        let weights = kernel[0] * kernel[1] * channels;
+        for g in 0..G {
+            let dw = &mut self.dw[o * weights + from + g];
+            s.store(s.add(s.load(dw), acc[g]), dw);
+        }
+    }
+}
