@@ -1,153 +1,115 @@
-//! Convolution against its definition, on every leg, over strides, paddings, block counts and activations.
+//! Convolution of maps against its definition, on every leg, over kernels, strides, paddings, block counts and activations.
 
 mod common;
-use common::{Numbers, assert_close, legs};
+use common::layer::{ACTIVATIONS, Epilogue, Layer, zeros};
+use common::{Numbers, assert_sums, legs};
 use proptest::prelude::*;
-use zoometry_kernels::activation::{Activation, Below, Dropout};
-use zoometry_kernels::conv::{self, Dims};
-use zoometry_kernels::reference::layout::{self, dense, flat, hwio, pixels};
-use zoometry_kernels::reference::{self, activation};
-use zoometry_kernels::{Block, Isa, LANES, Lanes, TILE};
+use zoometry_kernels::activation::{Activation, Below};
+use zoometry_kernels::conv::{self, Dims, Inputs};
+use zoometry_kernels::reference::layout::{self, dense, flat, hwio};
+use zoometry_kernels::{Isa, LANES, Lanes, TILE, reference};
 
-const TOLERANCE: f64 = 2e-5;
-const ACTIVATIONS: [Activation; 5] =
-    [Activation::Identity, Activation::Relu, Activation::Tanh, Activation::Sigmoid, Activation::Gelu];
+/// Size, kernel, zeros before and positions of one axis.
+type Axis = (usize, usize, usize, usize);
 
-fn zeros(n: usize) -> Vec<Block> {
-    vec![[Lanes::ZERO; TILE]; n]
-}
-
-/// Random keep-or-drop decisions for `n` blocks.
-fn decisions(numbers: &mut Numbers, n: usize) -> Vec<[u16; TILE]> {
-    (0..n).map(|_| std::array::from_fn(|_| (numbers.next() * 40_000.0) as i32 as u16)).collect()
-}
-
-/// What dropout makes of a dense array.
-fn drop(values: &mut [f64], kept: &[[u16; TILE]], blocks: usize, keep: f64) {
-    let channels = blocks * LANES;
-    let positions = kept.len() / blocks;
-    for (index, value) in values.iter_mut().enumerate() {
-        let (c, m, n) = (index % channels, index / channels % positions, index / channels / positions);
-        let bit = kept[m * blocks + c / LANES][n] >> (c % LANES) & 1;
-        *value *= f64::from(bit) / keep;
-    }
+/// An axis whose kernel is 1 to 7 long or the whole map, with zeros around if `same`; some positions at its end left out.
+fn axis(stride: usize, same: bool) -> impl Strategy<Value = Axis> {
+    let kernel = prop_oneof![3 => (1usize..8).prop_map(Some), 1 => Just(None)];
+    (1usize..9, kernel, 0usize..3).prop_filter_map("the kernel must fit", move |(size, kernel, left_out)| {
+        let kernel = kernel.unwrap_or(size);
+        let fit = if same { size.div_ceil(stride) } else { size.checked_sub(kernel)? / stride + 1 };
+        let before = if same { ((fit - 1) * stride + kernel).saturating_sub(size) / 2 } else { 0 };
+        Some((size, kernel, before, fit.saturating_sub(left_out).max(1)))
+    })
 }
 
 fn dims() -> impl Strategy<Value = Dims> {
-    (1usize..9, 1usize..9, 1usize..3, 1usize..3, prop_oneof![Just(1usize), Just(3)], 1usize..3, any::<bool>())
-        .prop_filter_map("the kernel must fit", |(height, width, inputs, outputs, kernel, stride, same)| {
-            let positions = |size: usize| match same {
-                true => Some(size.div_ceil(stride)),
-                false => size.checked_sub(kernel).map(|rest| rest / stride + 1),
-            };
-            let (p, q) = (positions(height)?, positions(width)?);
-            let before = |p: usize, size: usize| ((p - 1) * stride + kernel).saturating_sub(size) / 2;
-            let (top, left) = if same { (before(p, height), before(q, width)) } else { (0, 0) };
-            Some(Dims { height, width, inputs, outputs, kernel, stride, top, left, p, q })
-        })
+    (1usize..5, any::<bool>()).prop_flat_map(|(stride, same)| {
+        (axis(stride, same), axis(stride, same), 1usize..3, 1usize..3).prop_map(
+            move |(rows, columns, inputs, outputs)| {
+                let ((height, u, top, p), (width, v, left, q)) = (rows, columns);
+                Dims { height, width, inputs: Inputs::Map(inputs), outputs, kernel: [u, v], stride, top, left, p, q }
+            },
+        )
+    })
 }
 
-/// Forward and both gradients of one shape on one leg.
-fn check(isa: Isa, d: &Dims, activation: Activation, with_dropout: bool, seed: u64) {
-    let mut numbers = Numbers(seed);
-    let reference = layout::dims(d);
-    let x = numbers.blocks(d.x_len());
-    let (w, b) = (numbers.lanes(d.w_len()), numbers.lanes(d.outputs));
-    let kept = decisions(&mut numbers, d.y_len());
-    let dropout = with_dropout.then_some(Dropout { kept: &kept, keep: 0.75 });
+fn epilogue() -> impl Strategy<Value = Epilogue> {
+    (0..ACTIVATIONS.len(), any::<bool>())
+        .prop_map(|(activation, dropout)| Epilogue { activation: ACTIVATIONS[activation], dropout })
+}
 
-    // forward
-    let (mut y, mut z) = (zeros(d.y_len()), zeros(d.y_len()));
-    conv::forward(isa, d, activation, dropout, &x, &w, &b, &mut z, &mut y);
+fn check_forward(legs: &[Isa], d: &Dims, epilogue: Epilogue, mut numbers: Numbers) {
+    let layer = Layer::new(&mut numbers, epilogue, false, d.y_len(), d.outputs);
+    let (x, w, b) = (numbers.blocks(d.x_len()), numbers.lanes(d.w_len()), numbers.lanes(d.outputs));
+    let inputs = d.inputs.count();
     let mut expected = vec![0.0; TILE * d.y_len() * LANES];
-    reference::conv::forward(&reference, &dense(&x, d.inputs), &hwio(d, &w), &flat(&b), &mut expected);
-    expected.iter_mut().for_each(|z| *z = activation::apply(activation, *z));
-    if with_dropout {
-        drop(&mut expected, &kept, d.outputs, 0.75);
+    reference::conv::forward(&layout::dims(d), &dense(&x, inputs), &hwio(d, &w), &flat(&b), &mut expected);
+    layer.finish(&mut expected);
+    for &isa in legs {
+        let (mut y, mut z) = (zeros(d.y_len()), zeros(d.y_len()));
+        conv::forward(isa, d, epilogue.activation, layer.dropout(), &x, &w, &b, &mut z, &mut y);
+        let terms = d.kernel[0] * d.kernel[1] * inputs * LANES;
+        assert_sums(&dense(&y, d.outputs), &expected, terms, &format!("forward on {}", isa.leg()));
     }
-    assert_close(&dense(&y, d.outputs), &expected, TOLERANCE, "forward");
+}
 
-    // gradient of the weights
-    let dy = numbers.blocks(d.y_len());
-    let (mut dw, mut db) = (numbers.lanes(d.w_len()), numbers.lanes(d.outputs));
-    let (mut expected_dw, mut expected_db) = (hwio(d, &dw), flat(&db));
-    conv::backward_weight(isa, d, &x, &dy, &mut dw, &mut db);
-    let dense_dy = dense(&dy, d.outputs);
-    reference::conv::backward_weight(&reference, &dense(&x, d.inputs), &dense_dy, &mut expected_dw, &mut expected_db);
-    assert_close(&hwio(d, &dw), &expected_dw, TOLERANCE, "backward_weight");
-    assert_close(&flat(&db), &expected_db, TOLERANCE, "bias");
-
-    // gradient of the input, through the layer below
-    let below_z = numbers.blocks(d.x_len());
-    let below_kept = decisions(&mut numbers, d.x_len());
-    let mut below_y = dense(&below_z, d.inputs);
-    let slopes: Vec<f64> = below_y.iter().map(|&z| activation::slope(activation, z)).collect();
-    below_y.iter_mut().for_each(|z| *z = activation::apply(activation, *z));
-    let mut factor = slopes;
-    if with_dropout {
-        drop(&mut below_y, &below_kept, d.inputs, 0.75);
-        drop(&mut factor, &below_kept, d.inputs, 0.75);
+fn check_backward_weight(legs: &[Isa], d: &Dims, mut numbers: Numbers) {
+    let (x, dy) = (numbers.blocks(d.x_len()), numbers.blocks(d.y_len()));
+    let (before_dw, before_db) = (numbers.lanes(d.w_len()), numbers.lanes(d.outputs));
+    let (mut expected_dw, mut expected_db) = (hwio(d, &before_dw), flat(&before_db));
+    let (x_dense, dy_dense) = (dense(&x, d.inputs.count()), dense(&dy, d.outputs));
+    reference::conv::backward_weight(&layout::dims(d), &x_dense, &dy_dense, &mut expected_dw, &mut expected_db);
+    for &isa in legs {
+        let (mut dw, mut db) = (before_dw.clone(), before_db.clone());
+        conv::backward_weight(isa, d, &x, &dy, &mut dw, &mut db);
+        let terms = TILE * d.p * d.q;
+        assert_sums(&hwio(d, &dw), &expected_dw, terms, &format!("backward_weight on {}", isa.leg()));
+        assert_sums(&flat(&db), &expected_db, terms, &format!("gradient of the bias on {}", isa.leg()));
     }
-    let mut map = tile(&below_y, d.inputs);
+}
+
+fn check_backward_input(legs: &[Isa], d: &Dims, epilogue: Epilogue, residual: bool, mut numbers: Numbers) {
+    let inputs = d.inputs.count();
+    let layer = Layer::new(&mut numbers, epilogue, residual, d.x_len(), inputs);
+    let (w, dy) = (numbers.lanes(d.w_len()), numbers.blocks(d.y_len()));
+    let mut expected = vec![0.0; TILE * d.x_len() * LANES];
+    reference::conv::backward_input(&layout::dims(d), &dense(&dy, d.outputs), &hwio(d, &w), &mut expected);
+    layer.backward(&mut expected);
     let mut wt = vec![Lanes::ZERO; d.w_len()];
     conv::transpose(d, &w, &mut wt);
-    let dropout = with_dropout.then_some(Dropout { kept: &below_kept, keep: 0.75 });
-    conv::backward_input(isa, d, Below { activation, dropout, z: &below_z }, &dy, &wt, &mut map);
-    let mut expected = vec![0.0; below_y.len()];
-    reference::conv::backward_input(&reference, &dense_dy, &hwio(d, &w), &mut expected);
-    expected.iter_mut().zip(&factor).for_each(|(dx, factor)| *dx *= factor);
-    assert_close(&dense(&map, d.inputs), &expected, TOLERANCE, "backward_input");
-}
-
-/// A dense N·M·C array as a tile's map.
-fn tile(values: &[f64], blocks: usize) -> Vec<Block> {
-    let channels = blocks * LANES;
-    let positions = values.len() / TILE / channels;
-    let mut map = zeros(positions * blocks);
-    for (index, &value) in values.iter().enumerate() {
-        let (c, m, n) = (index % channels, index / channels % positions, index / channels / positions);
-        map[m * blocks + c / LANES][n].0[c % LANES] = value as f32;
+    for &isa in legs {
+        let mut x = layer.output();
+        conv::backward_input(isa, d, layer.below(), &dy, &wt, &mut x);
+        let terms = d.kernel[0] * d.kernel[1] * d.outputs * LANES;
+        assert_sums(&dense(&x, inputs), &expected, terms, &format!("backward_input on {}", isa.leg()));
     }
-    map
 }
 
 #[test]
 fn every_shape_agrees_with_the_definition() {
     let legs = legs();
-    let config = ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() };
-    proptest!(config, |(d in dims(), activation in 0usize..5, dropout: bool, seed: u64)| {
-        for &isa in &legs {
-            check(isa, &d, ACTIVATIONS[activation], dropout, seed);
-        }
+    let config = ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() };
+    proptest!(config, |(d in dims(), above in epilogue(), below in epilogue(), residual: bool, seed: u64)| {
+        check_forward(&legs, &d, above, Numbers(seed));
+        check_backward_weight(&legs, &d, Numbers(seed));
+        check_backward_input(&legs, &d, below, residual, Numbers(seed));
     });
 }
 
+/// Every activation with and without dropout and residual, in both directions, whatever the property test happens to draw.
 #[test]
-fn images_agree_with_the_definition() {
-    for isa in legs() {
-        for (height, width, stride, outputs) in
-            [(28, 28, 2, 1), (32, 32, 2, 1), (5, 9, 1, 2), (3, 3, 2, 1), (29, 30, 2, 3)]
-        {
-            let (p, q) = ((height - 3) / stride + 1, (width - 3) / stride + 1);
-            let d = Dims { height, width, inputs: 0, outputs, kernel: 3, stride, top: 0, left: 0, p, q };
-            let mut numbers = Numbers(7);
-            let x: Vec<[f32; TILE]> = (0..height * width).map(|_| std::array::from_fn(|_| numbers.next())).collect();
-            let (w, b) = (numbers.lanes(d.w_len()), numbers.lanes(outputs));
-            let mut y = zeros(d.y_len());
-            conv::forward_image(isa, &d, Activation::Relu, None, &x, &w, &b, &mut [], &mut y);
-            let mut expected = vec![0.0; TILE * d.y_len() * LANES];
-            reference::conv::forward(&layout::dims(&d), &pixels(&x), &hwio(&d, &w), &flat(&b), &mut expected);
-            expected.iter_mut().for_each(|z| *z = z.max(0.0));
-            assert_close(&dense(&y, outputs), &expected, TOLERANCE, "forward_image");
-
-            let dy = numbers.blocks(d.y_len());
-            let (mut dw, mut db) = (vec![Lanes::ZERO; d.w_len()], vec![Lanes::ZERO; outputs]);
-            let (mut expected_dw, mut expected_db) = (vec![0.0; d.w_len() * LANES], vec![0.0; outputs * LANES]);
-            conv::backward_weight_image(isa, &d, &x, &dy, &mut dw, &mut db);
-            let dy = dense(&dy, outputs);
-            reference::conv::backward_weight(&layout::dims(&d), &pixels(&x), &dy, &mut expected_dw, &mut expected_db);
-            assert_close(&hwio(&d, &dw), &expected_dw, TOLERANCE, "backward_weight_image");
-            assert_close(&flat(&db), &expected_db, TOLERANCE, "bias");
+fn every_epilogue_agrees_with_the_definition() {
+    let legs = legs();
+    let inputs = Inputs::Map(1);
+    let d = Dims { height: 4, width: 3, inputs, outputs: 2, kernel: [3, 2], stride: 1, top: 1, left: 0, p: 3, q: 2 };
+    for activation in ACTIVATIONS {
+        for dropout in [false, true] {
+            let epilogue = Epilogue { activation, dropout };
+            check_forward(&legs, &d, epilogue, Numbers(11));
+            for residual in [false, true] {
+                check_backward_input(&legs, &d, epilogue, residual, Numbers(13));
+            }
         }
     }
 }
@@ -159,19 +121,36 @@ fn fused_legs_give_the_same_bits() {
         eprintln!("SKIPPED: this machine has fewer than two fused legs to compare");
         return;
     }
-    let d = Dims { height: 13, width: 13, inputs: 1, outputs: 1, kernel: 3, stride: 2, top: 0, left: 0, p: 6, q: 6 };
+    let (inputs, kernel) = (Inputs::Map(1), [3, 3]);
+    let d = Dims { height: 13, width: 13, inputs, outputs: 1, kernel, stride: 2, top: 0, left: 0, p: 6, q: 6 };
     let bits = |isa: Isa, activation: Activation| {
         let mut numbers = Numbers(3);
         let (mut x, w, b) = (numbers.blocks(d.x_len()), numbers.lanes(d.w_len()), numbers.lanes(1));
         let (mut y, mut z, mut dw, mut db) = (zeros(36), zeros(36), vec![Lanes::ZERO; d.w_len()], vec![Lanes::ZERO; 1]);
         conv::forward(isa, &d, activation, None, &x, &w, &b, &mut z, &mut y);
         conv::backward_weight(isa, &d, &x, &y, &mut dw, &mut db);
-        let below = zeros(d.x_len());
-        conv::backward_input(isa, &d, Below { activation, dropout: None, z: &below }, &y, &w, &mut x);
+        let z = zeros(d.x_len());
+        conv::backward_input(isa, &d, Below { activation, dropout: None, z: &z, residual: None }, &y, &w, &mut x);
         let all = [y.concat(), x.concat(), dw, db].concat();
         Lanes::flat(&all).iter().map(|value| value.to_bits()).collect::<Vec<_>>()
     };
     for activation in ACTIVATIONS {
         assert!(fused.iter().all(|&isa| bits(isa, activation) == bits(fused[0], activation)), "{activation:?}");
     }
+}
+
+#[test]
+#[should_panic(expected = "a window misses the map")]
+fn a_window_outside_of_the_map_panics() {
+    let d = Dims { p: 2, ..Dims::dense(1, 1) };
+    let (x, w, b) = (zeros(1), vec![Lanes::ZERO; 16], [Lanes::ZERO]);
+    conv::forward(Isa::detect(), &d, Activation::Relu, None, &x, &w, &b, &mut [], &mut zeros(2));
+}
+
+#[test]
+#[should_panic(expected = "shape of the residual gradient")]
+fn a_residual_gradient_of_another_shape_panics() {
+    let (d, z, residual) = (Dims::dense(1, 1), zeros(1), zeros(2));
+    let below = Below { activation: Activation::Relu, dropout: None, z: &z, residual: Some(&residual) };
+    conv::backward_input(Isa::detect(), &d, below, &zeros(1), &[Lanes::ZERO; 16], &mut zeros(1));
 }

@@ -9,7 +9,8 @@ use zoometry_kernels::{Lanes, reference};
 fn ten_steps_follow_the_definitions() {
     let rules = [
         Rule::Sgd { rate: 0.01 },
-        Rule::Momentum { rate: 0.01 },
+        Rule::Momentum { rate: 0.01, momentum: 0.9 },
+        Rule::Momentum { rate: 0.02, momentum: 0.5 },
         Rule::RmsProp { rate: 0.003 },
         Rule::Adam { corrected: 0.003 },
     ];
@@ -43,7 +44,25 @@ fn unused_state_may_be_empty() {
     for isa in legs() {
         let mut w = vec![Lanes([1.0; 16]); 2];
         step(isa, Rule::Sgd { rate: 0.5 }, 0.25, &[Lanes([1.0; 16]); 2], &mut w, &mut [], &mut []);
-        // 1 − 0.5·(1 + 2·0.25·1)
-        assert_eq!(w, [Lanes([0.25; 16]); 2]);
+        // 1 − 0.5·(1 + 0.25·1)
+        assert_eq!(w, [Lanes([0.375; 16]); 2]);
+    }
+}
+
+#[test]
+fn state_of_another_length_panics_before_a_weight_has_moved() {
+    let (momentum, rms) = (Rule::Momentum { rate: 0.5, momentum: 0.9 }, Rule::RmsProp { rate: 0.5 });
+    let adam = Rule::Adam { corrected: 0.5 };
+    // lengths of m and v beside two lanes of weights
+    for (rule, m, v) in [(momentum, 1, 2), (momentum, 3, 0), (rms, 0, 1), (rms, 2, 3), (adam, 1, 2), (adam, 2, 3)] {
+        for isa in legs() {
+            let mut w = vec![Lanes([1.0; 16]); 2];
+            let run = std::panic::AssertUnwindSafe(|| {
+                let (mut m, mut v) = (vec![Lanes::ZERO; m], vec![Lanes::ZERO; v]);
+                step(isa, rule, 0.25, &[Lanes([1.0; 16]); 2], &mut w, &mut m, &mut v);
+            });
+            assert!(std::panic::catch_unwind(run).is_err(), "{rule:?} takes m of {m} and v of {v}");
+            assert_eq!(w, [Lanes([1.0; 16]); 2], "{rule:?} with m of {m} and v of {v}");
+        }
     }
 }

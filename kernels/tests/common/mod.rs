@@ -1,5 +1,7 @@
-//! What every kernel test shares: the legs of this machine, random numbers, tiles.
+//! What every kernel test shares: the legs of this machine, random numbers, tolerances; layers in `layer`.
 #![allow(dead_code)]
+
+pub mod layer;
 
 use zoometry_kernels::{Block, Isa, Lanes, Leg};
 
@@ -30,12 +32,26 @@ impl Numbers {
     }
 }
 
-/// Asserts that two arrays agree within `tolerance` of their largest value.
+/// Asserts that each element of two arrays agrees within `absolute + relative·|expected|`; where NaN is expected, it is NaN.
 #[track_caller]
-pub fn assert_close(got: &[f64], expected: &[f64], tolerance: f64, what: &str) {
+pub fn assert_close(got: &[f64], expected: &[f64], absolute: f64, relative: f64, what: &str) {
     assert_eq!(got.len(), expected.len(), "{what}: length");
-    let scale = expected.iter().fold(1e-30, |a: f64, b| a.max(b.abs()));
-    for (k, (g, e)) in got.iter().zip(expected).enumerate() {
-        assert!((g - e).abs() <= tolerance * scale, "{what}: element {k} is {g}, expected {e} (scale {scale})");
+    for (k, (&g, &e)) in got.iter().zip(expected).enumerate() {
+        let tolerance = absolute + relative * e.abs();
+        let same = (g - e).abs() <= tolerance || g == e || (g.is_nan() && e.is_nan());
+        assert!(same, "{what}: element {k} is {g}, expected {e} (tolerance {tolerance})");
     }
+}
+
+/// Asserts that arrays of sums of `terms` products of numbers in [−1, 1) agree element by element, before or after an
+/// activation, or times its slope.
+///
+/// Such a product has the variance 1/9, so a partial sum of k of them is about √k/3 and its rounding at most ε/2 times that:
+/// all roundings together, in random directions, have a standard deviation below ε·terms/20. Activations and slopes err by
+/// up to 8 ε of the sum that they take or multiply, which is below √terms but for one in 400 sums (3 deviations) of small
+/// slope; the relative part is for the roundings after it.
+#[track_caller]
+pub fn assert_sums(got: &[f64], expected: &[f64], terms: usize, what: &str) {
+    let (epsilon, terms) = (f64::from(f32::EPSILON), terms as f64);
+    assert_close(got, expected, epsilon * (terms + 8.0 * terms.sqrt() + 8.0), 8.0 * epsilon, what);
 }
