@@ -25,6 +25,7 @@ pub mod reduce;
 #[cfg(feature = "std")]
 pub mod reference;
 pub mod simd;
+pub mod team;
 pub mod tile;
 pub mod tree;
 

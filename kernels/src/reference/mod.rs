@@ -11,4 +11,5 @@ pub mod pool;
 pub mod quantile;
 pub mod random;
 pub mod reduce;
+pub mod team;
 pub mod tree;

@@ -1,6 +1,8 @@
 //! What every kernel test shares: the legs of this machine, random numbers, tiles.
 #![allow(dead_code)]
 
+pub mod team;
+
 use zoometry_kernels::{Block, Isa, Lanes, Leg};
 
 /// Every leg of this machine; prints which ran and which could not.
