@@ -3,7 +3,7 @@
 #[cfg(target_arch = "x86_64")]
 use crate::simd::{Avx2, Avx512};
 use crate::simd::{Portable, Simd};
-use core::{fmt, str::FromStr};
+use core::{error::Error, fmt, str::FromStr};
 
 /// The name of a leg: one instruction set that every kernel is compiled for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -40,6 +40,14 @@ impl fmt::Display for Leg {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnknownLeg;
 
+impl fmt::Display for UnknownLeg {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("none of portable, avx2, avx512")
+    }
+}
+
+impl Error for UnknownLeg {}
+
 impl FromStr for Leg {
     type Err = UnknownLeg;
     fn from_str(name: &str) -> Result<Leg, UnknownLeg> {
@@ -49,9 +57,20 @@ impl FromStr for Leg {
 
 /// Proof that this machine can run a [`Leg`]; a kernel takes it as its first argument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Isa(Leg);
+pub struct Isa(Token);
 
-/// A computation written over any [`Simd`]; [`Isa::run`] compiles it for each leg and calls the right one.
+/// The proof itself: a token is had by detection alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Token {
+    Portable(Portable),
+    #[cfg(target_arch = "x86_64")]
+    Avx2(Avx2),
+    #[cfg(target_arch = "x86_64")]
+    Avx512(Avx512),
+}
+
+/// A computation written over any [`Simd`]; [`Isa::run`] compiles it for each leg and calls the right one, [`Simd::run`] makes
+/// a part of a kernel a function of its own.
 ///
 /// `run` must be `#[inline(always)]`, as must everything in it that handles vectors: only then is it compiled inside the
 /// function that enables the instructions.
@@ -65,21 +84,21 @@ pub trait Kernel {
 impl Isa {
     /// The leg, if this machine has it.
     pub fn new(leg: Leg) -> Option<Isa> {
-        let has = match leg {
-            Leg::Portable => true,
+        let token = match leg {
+            Leg::Portable => Some(Token::Portable(Portable)),
             #[cfg(target_arch = "x86_64")]
-            Leg::Avx2 => Avx2::detect().is_some(),
+            Leg::Avx2 => Avx2::detect().map(Token::Avx2),
             #[cfg(target_arch = "x86_64")]
-            Leg::Avx512 => Avx512::detect().is_some(),
+            Leg::Avx512 => Avx512::detect().map(Token::Avx512),
             #[cfg(not(target_arch = "x86_64"))]
-            _ => false,
+            _ => None,
         };
-        has.then_some(Isa(leg))
+        token.map(Isa)
     }
 
     /// The fastest leg of this machine.
     pub fn detect() -> Isa {
-        Isa::available().last().unwrap_or(Isa(Leg::Portable))
+        Isa::available().last().unwrap_or(Isa(Token::Portable(Portable)))
     }
 
     /// Every leg of this machine, slowest first.
@@ -89,26 +108,24 @@ impl Isa {
 
     /// The leg's name.
     pub fn leg(self) -> Leg {
-        self.0
+        match self.0 {
+            Token::Portable(_) => Leg::Portable,
+            #[cfg(target_arch = "x86_64")]
+            Token::Avx2(_) => Leg::Avx2,
+            #[cfg(target_arch = "x86_64")]
+            Token::Avx512(_) => Leg::Avx512,
+        }
     }
 
     /// Runs `kernel` with this leg's instructions.
     #[inline]
     pub fn run<K: Kernel>(self, kernel: K) -> K::Output {
         match self.0 {
-            Leg::Portable => kernel.run(Portable),
+            Token::Portable(simd) => simd.run(kernel),
             #[cfg(target_arch = "x86_64")]
-            Leg::Avx2 => match Avx2::detect() {
-                Some(simd) => simd.run(kernel),
-                None => kernel.run(Portable),
-            },
+            Token::Avx2(simd) => simd.run(kernel),
             #[cfg(target_arch = "x86_64")]
-            Leg::Avx512 => match Avx512::detect() {
-                Some(simd) => simd.run(kernel),
-                None => kernel.run(Portable),
-            },
-            #[cfg(not(target_arch = "x86_64"))]
-            _ => kernel.run(Portable),
+            Token::Avx512(simd) => simd.run(kernel),
         }
     }
 }

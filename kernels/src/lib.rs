@@ -27,6 +27,7 @@ pub mod reference;
 pub mod residual;
 mod rows;
 pub mod simd;
+pub mod team;
 pub mod tile;
 pub mod tree;
 

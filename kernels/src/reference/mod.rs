@@ -12,4 +12,5 @@ pub mod quantile;
 pub mod random;
 pub mod reduce;
 pub mod residual;
+pub mod team;
 pub mod tree;

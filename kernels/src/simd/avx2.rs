@@ -5,7 +5,7 @@ use crate::isa::Kernel;
 use core::arch::x86_64::*;
 
 /// Proof that this machine has AVX2, FMA and POPCNT.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Avx2(());
 
 impl Avx2 {
@@ -20,17 +20,6 @@ impl Avx2 {
         let has = cfg!(all(target_feature = "avx2", target_feature = "fma", target_feature = "popcnt"));
         has.then_some(Avx2(()))
     }
-
-    /// Runs `kernel` compiled for these instructions.
-    #[inline]
-    pub fn run<K: Kernel>(self, kernel: K) -> K::Output {
-        #[target_feature(enable = "avx2,fma,popcnt")]
-        fn trampoline<K: Kernel>(simd: Avx2, kernel: K) -> K::Output {
-            kernel.run(simd)
-        }
-        // SAFETY: a token exists only where `detect` found all of the enabled features.
-        unsafe { trampoline(self, kernel) }
-    }
 }
 
 /// Wraps intrinsics into a safe method.
@@ -38,7 +27,8 @@ macro_rules! op {
     ($(fn $name:ident($($arg:ident: $t:ty),*) -> $ret:ty = $body:expr;)*) => {$(
         #[inline(always)]
         fn $name(self, $($arg: $t),*) -> $ret {
-            // SAFETY: the token proves the features; the intrinsics used touch no memory but the references given.
+            // SAFETY: the token proves the features; the intrinsics used touch no memory but the references given, and
+            // `Lanes` has the alignment of 64 bytes that the aligned loads and stores need.
             unsafe { $body }
         }
     )*};
@@ -81,6 +71,20 @@ impl Simd for Avx2 {
     type W = W;
     type M = F;
     const ROWS: usize = 6;
+    type R = __m256;
+    const PARTS: usize = 2;
+    const ITEMS: usize = 3;
+
+    #[inline]
+    fn run<K: Kernel>(self, kernel: K) -> K::Output {
+        #[target_feature(enable = "avx2,fma,popcnt")]
+        #[inline(never)]
+        fn trampoline<K: Kernel>(simd: Avx2, kernel: K) -> K::Output {
+            kernel.run(simd)
+        }
+        // SAFETY: a token exists only where `detect` found all of the enabled features.
+        unsafe { trampoline(self, kernel) }
+    }
 
     op! {
         fn splat(x: f32) -> F = [_mm256_set1_ps(x); 2];
@@ -94,6 +98,13 @@ impl Simd for Avx2 {
             _mm256_storeu_ps(x.as_mut_ptr(), v[0]);
             _mm256_storeu_ps(x.as_mut_ptr().add(8), v[1]);
         };
+        fn splat_r(x: f32) -> __m256 = _mm256_set1_ps(x);
+        fn load_r(x: &Lanes, part: usize) -> __m256 = _mm256_load_ps(x.0[8 * part..][..8].as_ptr());
+        fn store_r(v: __m256, x: &mut Lanes, part: usize) -> () = {
+            _mm256_store_ps(x.0[8 * part..][..8].as_mut_ptr(), v)
+        };
+        fn add_r(a: __m256, b: __m256) -> __m256 = _mm256_add_ps(a, b);
+        fn fma_r(a: __m256, b: __m256, c: __m256) -> __m256 = _mm256_fmadd_ps(a, b, c);
         fn mask(bits: u16) -> F = {
             let bits = _mm256_set1_epi32(i32::from(bits));
             let low = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
@@ -163,6 +174,11 @@ impl Simd for Avx2 {
         fn mul_w = _mm256_mul_pd;
     }
 
+    #[inline(always)]
+    fn beats(self, a: F, b: F) -> F {
+        // SAFETY: the token proves the features.
+        unsafe { [beats_half(a[0], b[0]), beats_half(a[1], b[1])] }
+    }
     #[inline(always)]
     fn within(self, x: F, low: F, high: F) -> F {
         // SAFETY: the token proves the features.
@@ -250,6 +266,16 @@ unsafe fn turn(a: __m256, b: __m256, c: __m256, d: __m256) -> [__m256; 4] {
             _mm256_shuffle_ps::<0xee>(ab_high, cd_high),
         ]
     }
+}
+
+/// Eight times `a > b`, or `a` alone is NaN.
+///
+/// # Safety
+/// The machine has AVX2.
+#[inline(always)]
+unsafe fn beats_half(a: __m256, b: __m256) -> __m256 {
+    // SAFETY: the caller's promise.
+    unsafe { _mm256_and_ps(_mm256_cmp_ps::<_CMP_NLE_UQ>(a, b), _mm256_cmp_ps::<_CMP_ORD_Q>(b, b)) }
 }
 
 /// Eight times `low ≤ x ≤ high`.

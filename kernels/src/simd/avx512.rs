@@ -5,7 +5,7 @@ use crate::isa::Kernel;
 use core::arch::x86_64::*;
 
 /// Proof that this machine has AVX-512 F, BW, DQ and VL.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Avx512(());
 
 impl Avx512 {
@@ -30,17 +30,6 @@ impl Avx512 {
         ));
         has.then_some(Avx512(()))
     }
-
-    /// Runs `kernel` compiled for these instructions.
-    #[inline]
-    pub fn run<K: Kernel>(self, kernel: K) -> K::Output {
-        #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,popcnt")]
-        fn trampoline<K: Kernel>(simd: Avx512, kernel: K) -> K::Output {
-            kernel.run(simd)
-        }
-        // SAFETY: a token exists only where `detect` found all of the enabled features.
-        unsafe { trampoline(self, kernel) }
-    }
 }
 
 /// Wraps intrinsics into a safe method.
@@ -48,7 +37,8 @@ macro_rules! op {
     ($(fn $name:ident($($arg:ident: $t:ty),*) -> $ret:ty = $body:expr;)*) => {$(
         #[inline(always)]
         fn $name(self, $($arg: $t),*) -> $ret {
-            // SAFETY: the token proves the features; the intrinsics used touch no memory but the references given.
+            // SAFETY: the token proves the features; the intrinsics used touch no memory but the references given, and
+            // `Lanes` has the alignment of 64 bytes that the aligned loads and stores need.
             unsafe { $body }
         }
     )*};
@@ -60,6 +50,20 @@ impl Simd for Avx512 {
     type W = [__m512d; 2];
     type M = __mmask16;
     const ROWS: usize = 12;
+    type R = __m512;
+    const PARTS: usize = 1;
+    const ITEMS: usize = 6;
+
+    #[inline]
+    fn run<K: Kernel>(self, kernel: K) -> K::Output {
+        #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,popcnt")]
+        #[inline(never)]
+        fn trampoline<K: Kernel>(simd: Avx512, kernel: K) -> K::Output {
+            kernel.run(simd)
+        }
+        // SAFETY: a token exists only where `detect` found all of the enabled features.
+        unsafe { trampoline(self, kernel) }
+    }
 
     op! {
         fn splat(x: f32) -> __m512 = _mm512_set1_ps(x);
@@ -75,7 +79,15 @@ impl Simd for Avx512 {
         fn min(a: __m512, b: __m512) -> __m512 = _mm512_min_ps(a, b);
         fn max(a: __m512, b: __m512) -> __m512 = _mm512_max_ps(a, b);
         fn sqrt(a: __m512) -> __m512 = _mm512_sqrt_ps(a);
+        fn splat_r(x: f32) -> __m512 = _mm512_set1_ps(x);
+        fn load_r(x: &Lanes, _part: usize) -> __m512 = _mm512_load_ps(x.0.as_ptr());
+        fn store_r(v: __m512, x: &mut Lanes, _part: usize) -> () = _mm512_store_ps(x.0.as_mut_ptr(), v);
+        fn add_r(a: __m512, b: __m512) -> __m512 = _mm512_add_ps(a, b);
+        fn fma_r(a: __m512, b: __m512, c: __m512) -> __m512 = _mm512_fmadd_ps(a, b, c);
         fn gt(a: __m512, b: __m512) -> __mmask16 = _mm512_cmp_ps_mask::<_CMP_GT_OQ>(a, b);
+        fn beats(a: __m512, b: __m512) -> __mmask16 = {
+            _mm512_mask_cmp_ps_mask::<_CMP_NLE_UQ>(_mm512_cmp_ps_mask::<_CMP_ORD_Q>(b, b), a, b)
+        };
         fn within(x: __m512, low: __m512, high: __m512) -> __mmask16 = {
             _mm512_mask_cmp_ps_mask::<_CMP_LE_OQ>(_mm512_cmp_ps_mask::<_CMP_LE_OQ>(low, x), x, high)
         };

@@ -5,6 +5,8 @@
 //! operation alike and reduce over one fixed tree, so both give the same bits; the portable leg fuses `a·b + c` only where
 //! the build target has such an instruction.
 
+use crate::isa::Kernel;
+
 #[cfg(target_arch = "x86_64")]
 #[allow(unsafe_code)]
 mod avx2;
@@ -59,6 +61,16 @@ pub trait Simd: Double + Copy + Send + Sync + 'static {
     type M: Copy;
     /// Rows of sixteen lanes that fit into the registers beside one row of operands: the height of a register tile.
     const ROWS: usize;
+    /// One register of a vector: lanes `k·16/PARTS ..` are part `k`. Register tiles are built of these, so that the halves of
+    /// sixteen lanes need not fit into the registers at once.
+    type R: Copy;
+    /// Registers of a vector.
+    const PARTS: usize;
+    /// Height of a register tile of 4 × `ITEMS` registers that are summed into.
+    const ITEMS: usize;
+
+    /// Runs `kernel` as a function of its own that is compiled for these instructions.
+    fn run<K: Kernel>(self, kernel: K) -> K::Output;
 
     /// `x` in every lane.
     fn splat(self, x: f32) -> Self::F;
@@ -70,6 +82,16 @@ pub trait Simd: Double + Copy + Send + Sync + 'static {
     fn store(self, v: Self::F, x: &mut Lanes);
     /// `x[k]` is lane `k`, at any address.
     fn store_array(self, v: Self::F, x: &mut [f32; LANES]);
+    /// `x` in every lane of a register.
+    fn splat_r(self, x: f32) -> Self::R;
+    /// Part `part` of `x`.
+    fn load_r(self, x: &Lanes, part: usize) -> Self::R;
+    /// Part `part` of `x` is `v`.
+    fn store_r(self, v: Self::R, x: &mut Lanes, part: usize);
+    /// `a + b`
+    fn add_r(self, a: Self::R, b: Self::R) -> Self::R;
+    /// `a·b + c`, rounded as [`Simd::fma`] does.
+    fn fma_r(self, a: Self::R, b: Self::R, c: Self::R) -> Self::R;
     /// `a + b`
     fn add(self, a: Self::F, b: Self::F) -> Self::F;
     /// `a − b`
@@ -88,6 +110,8 @@ pub trait Simd: Double + Copy + Send + Sync + 'static {
     fn sqrt(self, a: Self::F) -> Self::F;
     /// `a > b`; false where either is NaN.
     fn gt(self, a: Self::F, b: Self::F) -> Self::M;
+    /// `a` goes before `b` where NaN is the largest: `a > b`, or `a` alone is NaN.
+    fn beats(self, a: Self::F, b: Self::F) -> Self::M;
     /// `low ≤ x ≤ high`; false where any is NaN.
     fn within(self, x: Self::F, low: Self::F, high: Self::F) -> Self::M;
     /// `a` where the mask holds, else `b`.
@@ -103,6 +127,7 @@ pub trait Simd: Double + Copy + Send + Sync + 'static {
     fn compress(self, m: Self::M, v: Self::F, x: &mut [f32; LANES]) -> usize;
 
     /// `x[k][first + n]` is lane `k` of `v[n]`.
+    #[inline(always)]
     fn store_turned<const W: usize>(self, v: [Self::F; 4], x: &mut [[f32; W]; LANES], first: usize) {
         for n in 0..4 {
             let mut lanes = [0.0; LANES];
@@ -162,14 +187,7 @@ pub trait Simd: Double + Copy + Send + Sync + 'static {
     fn sum(self, v: Self::F) -> f32 {
         let mut a = [0.0; LANES];
         self.store_array(v, &mut a);
-        let mut width = LANES / 2;
-        while width > 0 {
-            for k in 0..width {
-                a[k] += a[k + width];
-            }
-            width /= 2;
-        }
-        a[0]
+        reduce(a, |a, b| a + b)
     }
 
     /// Sum of all lanes over the tree of [`Simd::sum`].
@@ -177,44 +195,23 @@ pub trait Simd: Double + Copy + Send + Sync + 'static {
     fn sum_w(self, v: Self::W) -> f64 {
         let mut a = [0.0; LANES];
         self.store_w(v, &mut a);
-        let mut width = LANES / 2;
-        while width > 0 {
-            for k in 0..width {
-                a[k] += a[k + width];
-            }
-            width /= 2;
-        }
-        a[0]
+        reduce(a, |a, b| a + b)
     }
 
     /// Sum of all lanes modulo 2³².
     #[inline(always)]
     fn sum_u(self, v: Self::U) -> u32 {
-        let mut a = [0u32; LANES];
+        let mut a = [0; LANES];
         self.store_u(v, &mut a);
-        let mut width = LANES / 2;
-        while width > 0 {
-            for k in 0..width {
-                a[k] = a[k].wrapping_add(a[k + width]);
-            }
-            width /= 2;
-        }
-        a[0]
+        reduce(a, u32::wrapping_add)
     }
 
-    /// The largest lane.
+    /// The largest lane: [`Simd::max`] over the tree of [`Simd::sum`].
     #[inline(always)]
     fn largest(self, v: Self::F) -> f32 {
         let mut a = [0.0; LANES];
         self.store_array(v, &mut a);
-        let mut width = LANES / 2;
-        while width > 0 {
-            for k in 0..width {
-                a[k] = if a[k] > a[k + width] { a[k] } else { a[k + width] };
-            }
-            width /= 2;
-        }
-        a[0]
+        reduce(a, |a, b| if a > b { a } else { b })
     }
 
     /// `|a|`
@@ -222,11 +219,17 @@ pub trait Simd: Double + Copy + Send + Sync + 'static {
     fn abs(self, a: Self::F) -> Self::F {
         self.from_bits(self.and_u(self.to_bits(a), self.splat_u(0x7fff_ffff)))
     }
+}
 
-    /// `|a|` with the sign of `b`
-    #[inline(always)]
-    fn copysign(self, a: Self::F, b: Self::F) -> Self::F {
-        let sign = self.and_u(self.to_bits(b), self.splat_u(0x8000_0000));
-        self.from_bits(self.or_u(self.to_bits(self.abs(a)), sign))
+/// Joins sixteen values over the fixed tree: k with k+8, then k+4, k+2, k+1.
+#[inline(always)]
+fn reduce<T: Copy>(mut a: [T; LANES], join: impl Fn(T, T) -> T) -> T {
+    let mut width = LANES / 2;
+    while width > 0 {
+        for k in 0..width {
+            a[k] = join(a[k], a[k + width]);
+        }
+        width /= 2;
     }
+    a[0]
 }

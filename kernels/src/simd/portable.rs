@@ -1,11 +1,12 @@
 //! The portable leg: two values of the crate `wide`, which uses what the build target has.
 
 use super::{LANES, Lanes, Simd};
-use bytemuck::cast;
+use crate::isa::Kernel;
+use bytemuck::{cast, cast_mut, cast_ref};
 use wide::{f32x8, u32x8};
 
 /// The leg that every machine has.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Portable;
 
 type F = [f32x8; 2];
@@ -42,6 +43,14 @@ impl Simd for Portable {
     type W = W;
     type M = F;
     const ROWS: usize = 3;
+    type R = f32x8;
+    const PARTS: usize = 2;
+    const ITEMS: usize = 2;
+
+    #[inline(never)]
+    fn run<K: Kernel>(self, kernel: K) -> K::Output {
+        kernel.run(self)
+    }
 
     #[inline(always)]
     fn splat(self, x: f32) -> F {
@@ -62,6 +71,29 @@ impl Simd for Portable {
     #[inline(always)]
     fn store_array(self, v: F, x: &mut [f32; LANES]) {
         *x = cast(v);
+    }
+
+    #[inline(always)]
+    fn splat_r(self, x: f32) -> f32x8 {
+        f32x8::splat(x)
+    }
+    #[inline(always)]
+    fn load_r(self, x: &Lanes, part: usize) -> f32x8 {
+        let halves: &[[f32; 8]; 2] = cast_ref(&x.0);
+        cast(halves[part])
+    }
+    #[inline(always)]
+    fn store_r(self, v: f32x8, x: &mut Lanes, part: usize) {
+        let halves: &mut [[f32; 8]; 2] = cast_mut(&mut x.0);
+        halves[part] = cast(v);
+    }
+    #[inline(always)]
+    fn add_r(self, a: f32x8, b: f32x8) -> f32x8 {
+        a + b
+    }
+    #[inline(always)]
+    fn fma_r(self, a: f32x8, b: f32x8, c: f32x8) -> f32x8 {
+        a.mul_add(b, c)
     }
 
     halves! {
@@ -104,6 +136,11 @@ impl Simd for Portable {
     #[inline(always)]
     fn store_w(self, v: W, x: &mut [f64; LANES]) {
         *x = v;
+    }
+    #[inline(always)]
+    fn beats(self, a: F, b: F) -> F {
+        let half = |a: f32x8, b: f32x8| !a.simd_le(b) & b.simd_eq(b);
+        [half(a[0], b[0]), half(a[1], b[1])]
     }
     #[inline(always)]
     fn count(self, m: F, a: U) -> U {

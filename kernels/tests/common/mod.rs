@@ -2,6 +2,7 @@
 #![allow(dead_code)]
 
 pub mod layer;
+pub mod team;
 
 use zoometry_kernels::{Block, Isa, Lanes, Leg};
 

@@ -1,0 +1,119 @@
+//! The average of each window.
+
+use super::{Dims, covering};
+use crate::activation::{Activation, Function, with_activation};
+use crate::simd::Simd;
+use crate::team::epilogue::{Finish, Unfinish, check};
+use crate::team::{Below, Dropout};
+use crate::{Isa, Kernel, Lanes};
+use core::marker::PhantomData;
+
+/// Averages each window and applies activation and dropout.
+///
+/// `z[n,p,q,c] = 1/(U·V) · Σ_{u,v} x[n, S·p+u, S·q+v, c]`, `y = dropout(f(z))`
+///
+/// Shapes.   `x` N·H·W·C, `y` N·P·Q·C lanes; `z` like `y` if the activation's gradient needs it, else empty.
+/// Panics.   if a slice length differs from its shape or a window lies outside of the map.
+/// Cost.     16 flop for each element of a window; reads x U·V/S² times, writes y.
+/// Numerics. sums over u, v in this order, one product with 1/(U·V).
+/// Source.   [`crate::reference::team::average_pool`].
+pub fn forward_average(
+    isa: Isa,
+    dims: &Dims,
+    activation: Activation,
+    dropout: Option<Dropout>,
+    x: &[Lanes],
+    z: &mut [Lanes],
+    y: &mut [Lanes],
+) {
+    dims.check(x.len(), y.len());
+    check(activation, dropout, z, y.len());
+    with_activation!(activation, A => isa.run(Forward::<A> { dims, dropout, x, z, y, activation: PhantomData }));
+}
+
+struct Forward<'a, A> {
+    dims: &'a Dims,
+    dropout: Option<Dropout<'a>>,
+    x: &'a [Lanes],
+    z: &'a mut [Lanes],
+    y: &'a mut [Lanes],
+    activation: PhantomData<A>,
+}
+
+impl<A: Function> Kernel for Forward<'_, A> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let Dims { images, width, channels, size, stride, p: rows, q: columns, .. } = *self.dims;
+        let share = s.splat(1.0 / (size[0] * size[1]) as f32);
+        let mut end = Finish::<S, A>::new(s, self.dropout, self.z, self.y);
+        for n in 0..images {
+            for p in 0..rows {
+                for q in 0..columns {
+                    let (corner, index) = (self.dims.x_at(n, p * stride, q * stride), self.dims.y_at(n, p, q));
+                    for c in 0..channels {
+                        let mut sum = s.splat(0.0);
+                        for u in 0..size[0] {
+                            let row = &self.x[corner + u * width * channels..][..size[1] * channels];
+                            for v in 0..size[1] {
+                                sum = s.add(sum, s.load(&row[v * channels + c]));
+                            }
+                        }
+                        end.unit(s, index + c, s.mul(sum, share));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Spreads each window's gradient over it and takes it through the activation and dropout of the layer below.
+///
+/// `dz[n,h,w,c] = r·f'(z) · 1/(U·V) · Σ_{p,q} dy[n,p,q,c]` over the windows that cover `(h, w)`
+///
+/// Shapes.   `dy` N·P·Q·C lanes; `x` N·H·W·C: the pooling's input on entry, `dz` on exit.
+/// Panics.   if a slice length differs from its shape or a window lies outside of the map.
+/// Cost.     16 flop for each element of a window; reads dy U·V times from cache, reads and writes x.
+/// Numerics. sums over p, q in this order, one product with 1/(U·V).
+/// Source.   [`crate::reference::team::average_pool`].
+pub fn backward_average(isa: Isa, dims: &Dims, below: Below, dy: &[Lanes], x: &mut [Lanes]) {
+    dims.check(x.len(), dy.len());
+    below.check(x.len());
+    with_activation!(below.activation, A => isa.run(Backward::<A> { dims, below, dy, x, activation: PhantomData }));
+}
+
+struct Backward<'a, A> {
+    dims: &'a Dims,
+    below: Below<'a>,
+    dy: &'a [Lanes],
+    x: &'a mut [Lanes],
+    activation: PhantomData<A>,
+}
+
+impl<A: Function> Kernel for Backward<'_, A> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let Dims { images, height, width, channels, size, stride, p: rows, q: columns } = *self.dims;
+        let share = s.splat(1.0 / (size[0] * size[1]) as f32);
+        let mut end = Unfinish::<S, A>::new(s, self.below, self.x);
+        for n in 0..images {
+            for h in 0..height {
+                let (p0, p1) = covering(h, size[0], stride, rows);
+                for w in 0..width {
+                    let (q0, q1) = covering(w, size[1], stride, columns);
+                    let index = self.dims.x_at(n, h, w);
+                    for c in 0..channels {
+                        let mut sum = s.splat(0.0);
+                        for p in p0..p1 {
+                            for q in q0..q1 {
+                                sum = s.add(sum, s.load(&self.dy[self.dims.y_at(n, p, q) + c]));
+                            }
+                        }
+                        end.unit(s, index + c, s.mul(sum, share));
+                    }
+                }
+            }
+        }
+    }
+}
