@@ -2,11 +2,14 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
-use zoometry::cnn::{Arch, init::Init, plan::Plan};
+use zoometry::cnn::choice::Choice;
+use zoometry::cnn::packing::Packing;
+use zoometry::cnn::{Arch, layer};
 use zoometry::dataset::Split;
 use zoometry::kernels::Isa;
-use zoometry::train::cpu::Network;
-use zoometry::train::run::{Activation, Choice, Optimizer, Run};
+use zoometry::kernels::activation::Activation;
+use zoometry::train::network::Network;
+use zoometry::train::run::{Optimizer, Run};
 
 thread_local! {
     static COUNT: Cell<u64> = const { Cell::new(0) };
@@ -33,29 +36,37 @@ static ALLOCATOR: Counting = Counting;
 
 #[test]
 fn a_training_step_allocates_nothing() {
-    let split = Split { images: vec![0.5; 100 * 784], labels: vec![3; 100], height: 28, width: 28 };
     let batch: Vec<u32> = (0..100).collect();
-    let plan = Plan::new(&Arch::reference(28, 28, 10).unwrap());
-    for isa in Isa::available() {
-        eprintln!("leg {} tested", isa.leg());
-        for &optimizer in Optimizer::ALL {
-            for &activation in Activation::ALL {
-                let run = Run {
-                    optimizer,
-                    activation,
-                    w_init: Init::HeNormal,
-                    learning_rate: 1e-3,
-                    l2reg: 1e-4,
-                    dropout: 0.3,
-                    init_std: 0.1,
-                    train_fraction: 1.0,
-                    seed: 1,
-                };
-                let mut network = Network::new(isa, &plan, run);
-                let before = COUNT.get();
-                network.step(&split, &batch);
-                network.step(&split, &batch);
-                assert_eq!(COUNT.get() - before, 0, "{optimizer:?} {activation:?} on {}", isa.leg());
+    for layers in ["16s2,16s2,16s2", "8k5,max2,act,drop,[8k3same,act],avg2,4k2,act,flatten,20,act,drop"] {
+        for channels in [1, 3] {
+            let split = Split {
+                images: vec![0.5; 100 * 784 * channels],
+                labels: vec![3; 100],
+                height: 28,
+                width: 28,
+                channels,
+            };
+            let arch = Arch::new(28, 28, channels, layer::parse(layers).unwrap(), 10).unwrap();
+            let packing = Packing::new(&arch);
+            for isa in Isa::available() {
+                eprintln!("leg {} tested", isa.leg());
+                for &optimizer in Optimizer::ALL {
+                    for &activation in Activation::ALL {
+                        let run = Run {
+                            optimizer,
+                            activation,
+                            l2reg: 1e-4,
+                            weight_decay: 1e-4,
+                            dropout: 0.3,
+                            ..Run::default()
+                        };
+                        let mut network = Network::new(isa, &packing, run);
+                        let before = COUNT.get();
+                        network.step(&split, &batch);
+                        network.step(&split, &batch);
+                        assert_eq!(COUNT.get() - before, 0, "{arch} {optimizer:?} {activation:?} on {}", isa.leg());
+                    }
+                }
             }
         }
     }

@@ -269,7 +269,7 @@ fn python_agrees() {
         small_zoo(zoo, 12, 2)
     ));
     // pixels again from what the networks saw: x = 2·pixel/255 − 1
-    let test = zoometry::dataset::load("glyphs", None).unwrap().test;
+    let test = zoometry::dataset::load("glyphs", None, zoometry::dataset::Images::default()).unwrap().test;
     let save = |name: &str, shape: &[u64], bytes: Vec<u8>| {
         let path = folder.join(name);
         let file = std::fs::File::create(&path).unwrap();

@@ -2,7 +2,11 @@
 
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
-use zoometry::dataset::{Dataset, load, scale};
+use zoometry::dataset::{Dataset, Images, scale};
+
+fn load(name: &str, folder: Option<&Path>) -> zoometry::Result<Dataset> {
+    zoometry::dataset::load(name, folder, Images::default())
+}
 
 /// An IDX file of `u8`.
 fn idx(dims: &[u32], elements: &[u8]) -> Vec<u8> {

@@ -1,27 +1,31 @@
 //! The gradient of the whole network against finite differences of a plain `f64` network, for every activation, stride and
 //! padding, with and without dropout, on every leg.
 
-use zoometry::cnn::{Arch, Conv, Padding, init::Init, layout, plan::Plan};
+use zoometry::cnn::choice::Choice;
+use zoometry::cnn::packing::Packing;
+use zoometry::cnn::{Arch, layer};
 use zoometry::dataset::Split;
 use zoometry::kernels::Isa;
+use zoometry::kernels::activation::Activation;
 use zoometry::rng::Stream;
-use zoometry::train::cpu::Network;
+use zoometry::train::network::Network;
 use zoometry::train::reference::{loss_and_gradient, mean_loss};
-use zoometry::train::run::{Activation, Choice, Optimizer, Run};
+use zoometry::train::run::{Optimizer, Run};
 
 const IMAGES: usize = 15; // a whole tile and a part of one
 
 fn check(isa: Isa, arch: &Arch, run: &Run) {
     let mut stream = Stream::new(3, 0, 0);
     let split = Split {
-        images: (0..IMAGES * arch.height * arch.width).map(|_| stream.normal() as f32).collect(),
+        images: (0..IMAGES * arch.height * arch.width * arch.channels).map(|_| stream.normal() as f32).collect(),
         labels: (0..IMAGES).map(|n| (n % arch.classes) as u8).collect(),
         height: arch.height,
         width: arch.width,
+        channels: arch.channels,
     };
     let batch: Vec<u32> = (0..IMAGES as u32).collect();
-    let plan = Plan::new(arch);
-    let mut network = Network::new(isa, &plan, *run);
+    let packing = Packing::new(arch);
+    let mut network = Network::new(isa, &packing, *run);
     // biases away from zero, so that their gradients are tried too
     let mut flat = vec![0.0f32; arch.parameters()];
     network.store(&mut flat);
@@ -42,7 +46,7 @@ fn check(isa: Isa, arch: &Arch, run: &Run) {
             isa.leg()
         );
     }
-    let mut tried: Vec<usize> = layout::tensors(arch).iter().flat_map(|t| [t.start_idx, t.end_idx - 1]).collect();
+    let mut tried: Vec<usize> = arch.plan().tensors.iter().flat_map(|t| [t.range.start, t.range.end - 1]).collect();
     tried.extend((0..24).map(|_| stream.below(flat.len() as u32) as usize));
     for k in tried {
         let (h, at) = (1e-5, point[k]);
@@ -61,17 +65,7 @@ fn check(isa: Isa, arch: &Arch, run: &Run) {
 }
 
 fn run(activation: Activation, dropout: f32) -> Run {
-    Run {
-        optimizer: Optimizer::Sgd,
-        activation,
-        w_init: Init::HeNormal,
-        learning_rate: 0.1,
-        l2reg: 0.0,
-        dropout,
-        init_std: 0.1,
-        train_fraction: 1.0,
-        seed: 0x1234_5678_9abc,
-    }
+    Run { optimizer: Optimizer::Sgd, activation, dropout, seed: 0x1234_5678_9abc, ..Run::default() }
 }
 
 #[test]
@@ -79,13 +73,10 @@ fn every_activation_stride_and_padding() {
     for isa in Isa::available() {
         eprintln!("leg {} tested", isa.leg());
         for &activation in Activation::ALL {
-            for stride in [1, 2] {
-                for padding in [Padding::Valid, Padding::Same] {
-                    for dropout in [0.0, 0.4] {
-                        let conv = Conv { channels: 16, stride, padding };
-                        let arch = Arch::new(12, 11, vec![conv; 2], 10).unwrap();
-                        check(isa, &arch, &run(activation, dropout));
-                    }
+            for conv in ["16s1", "16s2", "16s1same", "16s2same"] {
+                for dropout in [0.0, 0.4] {
+                    let arch = Arch::grey(12, 11, &format!("{conv},{conv}"), 10).unwrap();
+                    check(isa, &arch, &run(activation, dropout));
                 }
             }
         }
@@ -98,10 +89,44 @@ fn every_number_of_layers_channels_and_classes() {
         for (stack, classes) in
             [("16s2,16s2,16s2", 10), ("5s2", 2), ("8s1same,24s2same,33s2", 17), ("16s2same,3s1,16s1,16s2same", 26)]
         {
-            let convs = stack.split(',').map(|conv| conv.parse().unwrap()).collect();
-            let arch = Arch::new(15, 15, convs, classes).unwrap();
+            let arch = Arch::grey(15, 15, stack, classes).unwrap();
             for &activation in Activation::ALL {
                 check(isa, &arch, &run(activation, 0.25));
+            }
+        }
+    }
+}
+
+/// Networks that have every element between them.
+const ELEMENTS: [&str; 15] = [
+    "8k5,max2,act,drop,6k3,act,flatten,20,act,drop",
+    "4k2,avg2,act,drop,5k1,tanh",
+    "6k3s3same,max3s2,act",
+    "5k7,max3s1,leaky_relu,avg2s1,act,drop",
+    "3k4s2,silu,flatten",
+    "flatten",
+    "flatten,12,act,drop,7,act",
+    "8k3same,[act,8k3same,act,drop,8k3same],act",
+    "16s1same,act,[16s1same],act,max2",
+    "6k3,[6k1,act,[6k3same,act]],drop,max2s3,gap,9,gelu",
+    "8k6same,act,act,drop,drop,max2,act",
+    "20k3,max2,drop,20k2same,sigmoid",
+    "4s2,gap,10,act,[10,act],act",
+    "5k3s4,act,[avg3s1,act,5k3same,5k2same,max1],gap",
+    "8k2s2,act,[max1,act],flatten,17",
+];
+
+#[test]
+fn every_element_in_grey_and_colour() {
+    for isa in Isa::available() {
+        for layers in ELEMENTS {
+            for (channels, activation, dropout) in
+                [(1, Activation::Tanh, 0.0), (3, Activation::Gelu, 0.3), (3, Activation::LeakyRelu, 0.2)]
+            {
+                match Arch::new(15, 16, channels, layer::parse(layers).unwrap(), 10) {
+                    Ok(arch) => check(isa, &arch, &run(activation, dropout)),
+                    Err(error) => panic!("{layers}: {error}"),
+                }
             }
         }
     }

@@ -2,8 +2,8 @@
 
 use crate::bench::{Case, Cost, Work};
 use crate::kernels::activation::{Activation, Below};
-use crate::kernels::conv::{self, Dims};
-use crate::kernels::random::{self, DropoutKey};
+use crate::kernels::conv::{self, Dims, Inputs};
+use crate::kernels::random::{self, DropoutKey, Grid};
 use crate::kernels::reference::{self, layout};
 use crate::kernels::{Block, Isa, LANES, Lanes, TILE, loss, pool, tile};
 use crate::rng::Stream;
@@ -67,13 +67,17 @@ fn three(d: Dims) -> [Case; 3] {
 }
 
 fn dims(side: usize, inputs: usize, outputs: usize, p: usize) -> Dims {
-    Dims { height: side, width: side, inputs, outputs, kernel: 3, stride: 2, top: 0, left: 0, p, q: p }
+    let inputs = if inputs == 0 { Inputs::Image(1) } else { Inputs::Map(inputs) };
+    Dims { height: side, width: side, inputs, outputs, kernel: [3; 2], stride: 2, top: 0, left: 0, p, q: p }
 }
 
 fn case<W: Work + 'static>(name: &'static str, d: Dims, make: fn(Isa, Dims) -> W) -> Case {
-    let channels = if d.inputs == 0 { 1 } else { d.inputs * LANES };
-    let products = TILE * d.p * d.q * d.kernel * d.kernel * channels * d.outputs * LANES;
-    let x = if d.inputs == 0 { d.height * d.width * TILE * 4 } else { d.x_len() * size_of::<Block>() };
+    let (channels, position) = match d.inputs {
+        Inputs::Image(channels) => (channels, channels * TILE * 4),
+        Inputs::Map(blocks) => (blocks * LANES, blocks * size_of::<Block>()),
+    };
+    let products = TILE * d.p * d.q * d.kernel[0] * d.kernel[1] * channels * d.outputs * LANES;
+    let x = d.height * d.width * position;
     Case {
         name,
         shape: format!("{}x{}x{}_{}", d.height, d.width, channels, d.outputs * LANES),
@@ -119,13 +123,19 @@ struct Conv {
 impl Conv {
     fn new(isa: Isa, d: Dims) -> Conv {
         let stream = &mut Stream::new(1, 0, 0);
-        let image = if d.inputs == 0 { pixels(stream, &d) } else { Vec::new() };
-        let (x, y) = (blocks(stream, d.x_len()), blocks(stream, d.y_len()));
+        let (image, x) = match d.inputs {
+            Inputs::Image(_) => (pixels(stream, &d), Vec::new()),
+            Inputs::Map(_) => (Vec::new(), blocks(stream, d.x_len())),
+        };
+        let y = blocks(stream, d.y_len());
         Conv { isa, d, image, x, w: lanes(stream, d.w_len()), b: lanes(stream, d.outputs), y }
     }
 
     fn dense_x(&self) -> Vec<f64> {
-        if self.d.inputs == 0 { layout::pixels(&self.image) } else { layout::dense(&self.x, self.d.inputs) }
+        match self.d.inputs {
+            Inputs::Image(_) => layout::pixels(&self.image),
+            Inputs::Map(blocks) => layout::dense(&self.x, blocks),
+        }
     }
 }
 
@@ -144,8 +154,8 @@ impl Work for Forward {
     fn run(&mut self) {
         let Conv { isa, d, image, x, w, b, .. } = &self.0;
         match d.inputs {
-            0 => conv::forward_image(*isa, d, Activation::Relu, None, image, w, b, &mut [], &mut self.1),
-            _ => conv::forward(*isa, d, Activation::Relu, None, x, w, b, &mut [], &mut self.1),
+            Inputs::Image(_) => conv::forward_image(*isa, d, Activation::Relu, None, image, w, b, &mut [], &mut self.1),
+            Inputs::Map(_) => conv::forward(*isa, d, Activation::Relu, None, x, w, b, &mut [], &mut self.1),
         }
     }
     fn output(&mut self) -> Vec<f64> {
@@ -173,8 +183,8 @@ impl Work for BackwardWeight {
     fn run(&mut self) {
         let BackwardWeight(Conv { isa, d, image, x, y: dy, .. }, dw, db) = self;
         match d.inputs {
-            0 => conv::backward_weight_image(*isa, d, image, dy, dw, db),
-            _ => conv::backward_weight(*isa, d, x, dy, dw, db),
+            Inputs::Image(_) => conv::backward_weight_image(*isa, d, image, dy, dw, db),
+            Inputs::Map(_) => conv::backward_weight(*isa, d, x, dy, dw, db),
         }
     }
     fn output(&mut self) -> Vec<f64> {
@@ -207,15 +217,15 @@ impl BackwardInput {
 
 impl Work for BackwardInput {
     fn run(&mut self) {
-        let below = Below { activation: Activation::Relu, dropout: None, z: &[] };
+        let below = Below { activation: Activation::Relu, dropout: None, z: &[], residual: None };
         conv::backward_input(self.of.isa, &self.of.d, below, &self.of.y, &self.transposed, &mut self.dx);
     }
     fn output(&mut self) -> Vec<f64> {
-        layout::dense(&self.dx, self.of.d.inputs)
+        layout::dense(&self.dx, self.of.d.inputs.count())
     }
     fn definition(&mut self) -> Vec<f64> {
         let d = &self.of.d;
-        let x = layout::dense(&self.of.x, d.inputs);
+        let x = layout::dense(&self.of.x, d.inputs.count());
         let mut dx = vec![0.0; x.len()];
         let dy = layout::dense(&self.of.y, d.outputs);
         reference::conv::backward_input(&layout::dims(d), &dy, &layout::hwio(d, &self.of.w), &mut dx);
@@ -270,14 +280,16 @@ impl Pool {
 
 impl Work for Pool {
     fn run(&mut self) {
-        pool::forward(self.isa, &self.x, &mut self.y);
+        let d = pool::Dims::global(2, 2, 1);
+        pool::forward_average(self.isa, &d, Activation::Identity, None, &self.x, &mut [], &mut self.y);
     }
     fn output(&mut self) -> Vec<f64> {
         layout::dense(&self.y, 1)
     }
     fn definition(&mut self) -> Vec<f64> {
         let mut y = vec![0.0; TILE * LANES];
-        reference::pool::forward(4, LANES, &layout::dense(&self.x, 1), &mut y);
+        let d = reference::pool::Dims::from(&pool::Dims::global(2, 2, 1));
+        reference::pool::forward_average(&d, &layout::dense(&self.x, 1), &mut y);
         y
     }
 }
@@ -333,7 +345,7 @@ impl Decisions {
 
 impl Work for Decisions {
     fn run(&mut self) {
-        random::dropout(self.isa, Decisions::KEY, 0, 1, &mut self.kept);
+        random::dropout(self.isa, Decisions::KEY, 0, 1, Grid::whole(13, 13), &mut self.kept);
     }
     fn output(&mut self) -> Vec<f64> {
         let bits = |word: u16| (0..LANES).map(move |c| f64::from(word >> c & 1));

@@ -2,7 +2,7 @@
 
 use super::{noise, wide};
 use crate::bench::{Case, Cost, Work};
-use crate::cnn::{Arch, layout};
+use crate::cnn::{Arch, layer};
 use crate::eval::metrics::kendall_tau_b;
 use crate::features::{Input, Networks};
 use crate::kernels::activation::Activation;
@@ -125,7 +125,7 @@ struct Seen {
 
 impl Seen {
     fn new(isa: Isa, input: Input) -> Seen {
-        let arch = Arch { height: 28, width: 28, convs: crate::cnn::reference_stack(), classes: 10 };
+        let arch = Arch { height: 28, width: 28, channels: 1, layers: layer::reference(), classes: 10 };
         // normal weights, as most initialisers give; uniform ones would flatter a selection by sampling
         let mut stream = Stream::new(2, 0, 0);
         let weights = (0..NETWORKS * arch.parameters()).map(|_| 0.1 * stream.normal() as f32).collect();
@@ -150,8 +150,8 @@ impl Work for Statistics {
     fn definition(&mut self) -> Vec<f64> {
         let (arch, mut all) = (&self.0.arch, Vec::new());
         for network in self.0.weights.chunks_exact(arch.parameters()) {
-            for tensor in layout::tensors(arch) {
-                let weights = &network[tensor.range()];
+            for tensor in arch.plan().tensors {
+                let weights = &network[tensor.range];
                 let moments = reference::reduce::moments(weights);
                 let [q25, median, q75] = reference::quantile::quartiles(weights);
                 let (min, max) = (f64::from(moments.min), f64::from(moments.max));

@@ -2,13 +2,16 @@
 
 use super::wide;
 use crate::bench::{Case, Cost, Work};
-use crate::cnn::{Arch, Conv, init::Init, plan::Plan};
+use crate::cnn::packing::Packing;
+use crate::cnn::plan::Plan;
+use crate::cnn::{Arch, layer};
 use crate::dataset::Split;
+use crate::kernels::activation::Activation;
 use crate::kernels::{Isa, TILE};
 use crate::rng::Stream;
-use crate::train::cpu::Network;
+use crate::train::network::Network;
 use crate::train::reference;
-use crate::train::run::{Activation, Optimizer, Run};
+use crate::train::run::{Optimizer, Run};
 use std::sync::OnceLock;
 
 /// Images of a training step.
@@ -56,25 +59,14 @@ pub fn cases() -> Vec<Case> {
 type Step = (&'static str, usize, &'static str, Activation, f32, Optimizer);
 
 fn arch(&(name, side, stack, ..): &Step) -> Arch {
-    let convs = stack.split(',').map(str::parse).collect::<Result<Vec<Conv>, _>>();
-    match convs.and_then(|convs| Arch::new(side, side, convs, 10)) {
+    match layer::parse(stack).and_then(|layers| Arch::new(side, side, 1, layers, 10)) {
         Ok(arch) => arch,
         Err(error) => panic!("{name}: {error}"),
     }
 }
 
 fn run(&(_, _, _, activation, dropout, optimizer): &Step) -> Run {
-    Run {
-        optimizer,
-        activation,
-        w_init: Init::HeNormal,
-        learning_rate: 1e-4,
-        l2reg: 0.0,
-        dropout,
-        init_std: 0.1,
-        train_fraction: 1.0,
-        seed: 1,
-    }
+    Run { optimizer, activation, learning_rate: 1e-4, dropout, ..Run::default() }
 }
 
 /// The images that all cases of a side share.
@@ -92,13 +84,20 @@ fn split(side: usize, images: usize) -> Split {
         labels: (0..images).map(|n| (n % 10) as u8).collect(),
         height: side,
         width: side,
+        channels: 1,
     }
+}
+
+/// Values of an image that are read.
+fn pixels(plan: &Plan) -> usize {
+    plan.maps[0].rows * plan.maps[0].columns * plan.maps[0].channels
 }
 
 /// A network, its images and some of them.
 struct Operands {
     isa: Isa,
-    plan: &'static Plan,
+    arch: Arch,
+    packing: &'static Packing,
     run: Run,
     network: Network<'static>,
     split: &'static Split,
@@ -110,14 +109,15 @@ struct Operands {
 
 impl Operands {
     fn new(isa: Isa, step: &Step) -> Operands {
-        // a network borrows its plan; the few plans of the catalog live as long as the program
-        let plan: &'static Plan = Box::leak(Box::new(Plan::new(&arch(step))));
+        // a network borrows its packing; the few of the catalog live as long as the program
+        let packing: &'static Packing = Box::leak(Box::new(Packing::new(&arch(step))));
         let run = run(step);
         Operands {
             isa,
-            plan,
+            arch: arch(step),
+            packing,
             run,
-            network: Network::new(isa, plan, run),
+            network: Network::new(isa, packing, run),
             split: images(step.1),
             few: split(step.1, FEW),
             order: (0..IMAGES as u32).map(|n| n * 1021 % IMAGES as u32).collect(),
@@ -127,21 +127,21 @@ impl Operands {
 
     /// The network before its first step.
     fn untrained(&self) -> (Network<'static>, Vec<f32>) {
-        let network = Network::new(self.isa, self.plan, self.run);
-        let mut flat = vec![0.0; self.plan.arch.parameters()];
+        let network = Network::new(self.isa, self.packing, self.run);
+        let mut flat = vec![0.0; self.packing.plan.parameters()];
         network.store(&mut flat);
         (network, flat)
     }
 }
 
 fn training(step: &'static Step) -> Case {
-    let arch = arch(step);
+    let plan = arch(step).plan();
     Case {
         name: "train_step",
         shape: step.0.into(),
         cost: Cost {
-            flops: (BATCH as u64 * arch.training_flops()) as f64,
-            bytes: (BATCH * arch.height * arch.width * 4 + 5 * arch.parameters() * 4) as f64,
+            flops: (BATCH as u64 * plan.flops().1.training) as f64,
+            bytes: (BATCH * pixels(&plan) * 4 + 5 * plan.parameters() * 4) as f64,
             items: BATCH as f64,
         },
         items: "images",
@@ -170,7 +170,7 @@ impl Work for Training {
 
     fn definition(&mut self) -> Vec<f64> {
         let flat = wide(&self.0.untrained().1);
-        let (loss, gradient) = reference::loss_and_gradient(&self.0.plan.arch, &self.0.run, &self.0.few, 0, &flat);
+        let (loss, gradient) = reference::loss_and_gradient(&self.0.arch, &self.0.run, &self.0.few, 0, &flat);
         [gradient, vec![loss]].concat()
     }
 
@@ -180,13 +180,13 @@ impl Work for Training {
 }
 
 fn evaluation(step: &'static Step) -> Case {
-    let arch = arch(step);
+    let plan = arch(step).plan();
     Case {
         name: "evaluate",
         shape: step.0.into(),
         cost: Cost {
-            flops: (EVALUATED as u64 * arch.forward_flops()) as f64,
-            bytes: (EVALUATED * arch.height * arch.width * 4 + arch.parameters() * 4) as f64,
+            flops: (EVALUATED as u64 * plan.flops().1.forward) as f64,
+            bytes: (EVALUATED * pixels(&plan) * 4 + plan.parameters() * 4) as f64,
             items: EVALUATED as f64,
         },
         items: "images",
@@ -209,7 +209,7 @@ impl Work for Evaluation {
     }
 
     fn definition(&mut self) -> Vec<f64> {
-        vec![reference::mean_loss(&self.0.plan.arch, &self.0.run, &self.0.few, 0, &wide(&self.0.untrained().1))]
+        vec![reference::mean_loss(&self.0.arch, &self.0.run, &self.0.few, 0, &wide(&self.0.untrained().1))]
     }
 
     fn share(&self) -> f64 {

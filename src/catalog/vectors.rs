@@ -22,7 +22,7 @@ pub fn cases() -> Vec<Case> {
     ];
     let optimizers = [
         ("sgd", Rule::Sgd { rate: 1e-4 }, 4.0, 3.0),
-        ("momentum", Rule::Momentum { rate: 1e-4 }, 6.0, 5.0),
+        ("momentum", Rule::Momentum { rate: 1e-4, momentum: 0.9 }, 6.0, 5.0),
         ("rmsprop", Rule::RmsProp { rate: 1e-4 }, 11.0, 5.0),
         ("adam", Rule::Adam { corrected: 1e-4 }, 14.0, 7.0),
     ];

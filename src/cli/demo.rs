@@ -6,10 +6,10 @@ use super::{Machine, fit, parts, report, train};
 use clap::Args;
 use std::path::PathBuf;
 use std::time::Instant;
-use zoometry::dataset;
+use zoometry::dataset::{self, Images};
 use zoometry::features::Input;
 use zoometry::predictor::Options;
-use zoometry::train::{Cpu, Job, space::Recipe};
+use zoometry::train::{Cpu, Job, recipe::Recipe};
 use zoometry::{Error, Result};
 
 /// Epochs of the demo's networks: few, so that hundreds of them take about a minute.
@@ -43,7 +43,7 @@ impl Demo {
         let isa = self.machine.isa()?;
         train::check_models(self.models)?;
         std::fs::create_dir_all(&self.out).map_err(Error::io("create", &self.out))?;
-        let dataset = dataset::load("glyphs", None)?;
+        let dataset = dataset::load("glyphs", None, Images::default())?;
         let recipe = Recipe { name: "demo".into(), batch: BATCH, ..Recipe::default() };
         let checkpoints = vec![0, EPOCHS];
         let threads = usize::from(self.machine.threads);

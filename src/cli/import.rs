@@ -5,8 +5,8 @@ use super::{STOP, progress};
 use clap::Args;
 use std::path::PathBuf;
 use std::time::Instant;
-use zoometry::cnn::{Conv, init::Init};
-use zoometry::train::run::{Activation, Choice, Optimizer};
+use zoometry::cnn::layer;
+use zoometry::train::run;
 use zoometry::zoo::{self, Zoo};
 use zoometry::{Error, Result};
 
@@ -28,7 +28,7 @@ pub struct Import {
     /// Size of the images [default: that of the released data set the folder names]
     #[arg(long, value_name = "HEIGHTxWIDTH")]
     image: Option<String>,
-    /// The convolutions, such as 16s2,16s2same [default: stride 2, no padding, channels as in layout.csv]
+    /// The layers, such as 16s2,16s2same [default: 3×3 convolutions of stride 2 without padding, channels as in layout.csv]
     #[arg(long, value_name = "LAYERS")]
     layers: Option<String>,
     /// Print one JSON object on stdout
@@ -38,12 +38,11 @@ pub struct Import {
 
 impl Import {
     pub fn run(&self) -> Result<Output> {
-        let layers = self.layers.as_ref().map(|text| text.split(',').map(str::parse).collect::<Result<Vec<Conv>>>());
         let options = zoo::Import {
             final_only: self.final_only,
             image: self.image.as_deref().map(size).transpose()?,
-            layers: layers.transpose()?,
-            names: [Optimizer::names(), Activation::names(), Init::names()],
+            layers: self.layers.as_deref().map(layer::parse).transpose()?,
+            names: run::names_of_format_1(),
             program: format!("zoometry {}", env!("CARGO_PKG_VERSION")),
         };
         let start = Instant::now();

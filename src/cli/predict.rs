@@ -5,8 +5,9 @@ use super::{Machine, STOP, select};
 use clap::Args;
 use serde_json::json;
 use std::path::PathBuf;
+use zoometry::cnn::choice::Choice;
 use zoometry::eval::conformal;
-use zoometry::features::{Input, Networks as Features, networks};
+use zoometry::features::{Input, Networks as Features};
 use zoometry::kernels::{Isa, activation::Activation};
 use zoometry::predictor::Predictor;
 use zoometry::table::Table;
@@ -157,16 +158,16 @@ impl Predict {
     /// [`Error::Unknown`] and, where the two contradict each other, [`Error::Invalid`]; [`Error::Malformed`] where the input
     /// runs the networks and the file names an activation that cannot be computed.
     fn activation(&self, file: &Loose, input: &Input) -> Result<Option<Activation>> {
-        let asked = self.activation.as_deref().map(networks::activation).transpose()?;
+        let asked = self.activation.as_deref().map(Activation::parse).transpose()?;
         match (file.activation(), &self.activation) {
             (Some(told), Some(name)) if told != *name => {
                 let expected = format!("{told}, as {} says", self.file.display());
                 Err(Error::invalid("--activation", expected, name))
             }
             (Some(told), None) if input.runs_networks() => {
-                let known = networks::ACTIVATIONS.map(|known| known.0).join(", ");
+                let known = Activation::names().join(", ");
                 let wrong = |_| Error::malformed(&self.file, format!("a network with one of {known}"), &told);
-                networks::activation(&told).map(Some).map_err(wrong)
+                Activation::parse(&told).map(Some).map_err(wrong)
             }
             _ => Ok(asked),
         }

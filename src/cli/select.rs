@@ -4,9 +4,11 @@ use super::{STOP, output};
 use std::collections::BTreeMap;
 use std::path::Path;
 use zoometry::cnn::Arch;
+use zoometry::cnn::choice::Choice;
 use zoometry::eval::{Fractions, Published, Split};
-use zoometry::features::{Input, Networks, networks};
+use zoometry::features::{Input, Networks};
 use zoometry::kernels::Isa;
+use zoometry::kernels::activation::Activation;
 use zoometry::predictor::Predictor;
 use zoometry::table::Table;
 use zoometry::zoo::{Source, Zoo};
@@ -42,7 +44,7 @@ pub fn rows(zoo: &Zoo, path: &Path, epoch: Option<u32>, input: &Input) -> Result
     }
     let (computable, others) = input.computable(zoo, &rows);
     let names = others.into_iter().collect::<Vec<_>>().join(", ");
-    let known = networks::ACTIVATIONS.map(|known| known.0).join(", ");
+    let known = Activation::names().join(", ");
     if computable.is_empty() {
         return Err(Error::malformed(path, format!("networks that probes can be computed of ({known})"), names));
     }

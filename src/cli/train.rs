@@ -6,8 +6,9 @@ use super::progress::Training;
 use super::{Data, Machine, STOP};
 use clap::Args;
 use std::path::{Path, PathBuf};
+use zoometry::cnn::plan::Flops;
 use zoometry::dataset::{self, Dataset};
-use zoometry::train::{self as training, Executor, Job, schedule, space::Recipe};
+use zoometry::train::{self as training, Executor, Job, checkpoints, recipe::Recipe};
 use zoometry::zoo::Zoo;
 use zoometry::{Error, Result};
 
@@ -63,11 +64,11 @@ impl Train {
         }
         recipe.shared_seed |= self.shared_seed;
         let checkpoints = match &self.checkpoints {
-            Some(text) => schedule::parse(text, self.epochs)?,
-            None => schedule::reference(self.epochs),
+            Some(text) => checkpoints::parse(text, self.epochs)?,
+            None => checkpoints::reference(self.epochs),
         };
         let isa = self.machine.isa()?;
-        let dataset = dataset::load(&self.dataset, self.data.folder())?;
+        let dataset = dataset::load(&self.dataset, self.data.folder(), recipe.images)?;
         let job = Job {
             dataset: &dataset,
             recipe: &recipe,
@@ -115,7 +116,8 @@ pub fn session(job: &Job, executor: &dyn Executor, out: &Path, output: &mut Outp
     let summary = outcome?;
     let zoo = Zoo::open(out)?;
     let accuracies: Vec<f32> = zoo.final_rows().iter().map(|&row| zoo.test_accuracy()[row]).collect();
-    let flops = zoo.schema().arch.training_flops() * images;
+    let (nominal, executed) = zoo.schema().arch.plan().flops();
+    let gflops = |flops: Flops| (flops.training * images) as f64 / seconds / 1e9;
     let rate = images as f64 / seconds;
     output.line(format!(
         "{}: {} networks of {} weights",
@@ -129,11 +131,12 @@ pub fn session(job: &Job, executor: &dyn Executor, out: &Path, output: &mut Outp
     }
     if summary.trained > 0 {
         output.line(format!(
-            "  trained {} in {} ({} images/s, {:.1} GFLOP/s, {} diverged)",
+            "  trained {} in {} ({} images/s, {:.1} GFLOP/s executed, {:.1} nominal, {} diverged)",
             count(summary.trained as u64),
             duration(seconds),
             count(rate as u64),
-            flops as f64 / seconds / 1e9,
+            gflops(executed),
+            gflops(nominal),
             diverged
         ));
     }
@@ -144,7 +147,8 @@ pub fn session(job: &Job, executor: &dyn Executor, out: &Path, output: &mut Outp
     output.set("diverged", diverged);
     output.set("seconds", seconds);
     output.set("images_per_second", rate);
-    output.set("gflops", flops as f64 / seconds / 1e9);
+    output.set("gflops", gflops(executed));
+    output.set("nominal_gflops", gflops(nominal));
     output.set("accuracy_quantiles", output::quantiles(&accuracies));
     Ok(zoo)
 }

@@ -1,46 +1,38 @@
 //! The forward pass of a tile: the same for training, evaluation and probes.
 
-use super::plan::Plan;
+use super::arena::Arena;
+use super::packing::{Packing, Work};
 use crate::kernels::activation::{Activation, Dropout};
-use crate::kernels::{Block, Isa, Lanes, TILE, conv, pool};
+use crate::kernels::conv::{self, Inputs};
+use crate::kernels::{Isa, Lanes, pool, residual};
 
-/// One tile on its way through a network: what is read and what is written.
-pub struct Tile<'a> {
-    /// The padded images, `[position][image]`.
-    pub image: &'a [[f32; TILE]],
-    /// Each convolution's output.
-    pub maps: &'a mut [Vec<Block>],
-    /// Each convolution's `z` where the activation's gradient needs it.
-    pub inputs: &'a mut [Vec<Block>],
-    /// The means over the last map.
-    pub pooled: &'a mut [Block],
-    /// The dense layer's output.
-    pub logits: &'a mut [Block],
-}
-
-/// Takes a tile through the network with working parameters `weights`; `dropout` gives that of each convolution.
+/// Takes the tile in an arena through the network with working parameters `weights` and activation `own`; with `keep`, the
+/// share of units that are kept, by the arena's dropout masks.
 ///
 /// # Panics
-/// If a length differs from the plan's.
-pub fn forward<'k>(
-    isa: Isa,
-    plan: &Plan,
-    activation: Activation,
-    weights: &[Lanes],
-    dropout: impl Fn(usize) -> Option<Dropout<'k>>,
-    tile: Tile,
-) {
-    for (index, layer) in plan.convs().iter().enumerate() {
-        let (below, above) = tile.maps.split_at_mut(index);
-        let (w, b) = (&weights[layer.kernel.clone()], &weights[layer.bias.clone()]);
-        let (z, y, dropout) = (&mut tile.inputs[index], &mut above[0], dropout(index));
-        match below.last() {
-            None => conv::forward_image(isa, &layer.dims, activation, dropout, tile.image, w, b, z, y),
-            Some(x) => conv::forward(isa, &layer.dims, activation, dropout, x, w, b, z, y),
+/// If a length differs from the packing's.
+pub fn forward(isa: Isa, packing: &Packing, own: Activation, weights: &[Lanes], keep: Option<f32>, arena: &mut Arena) {
+    for (index, (work, step)) in packing.work.iter().zip(&packing.plan.steps).enumerate() {
+        let (below, above) = arena.maps.split_at_mut(index + 1);
+        let (x, y) = (&below[step.from], &mut above[0]);
+        let (z, activation) = (&mut arena.z[index], step.epilogue.activation(own));
+        let mask = &arena.dropout_mask[index];
+        let dropout = step.epilogue.dropout.and(keep).map(|keep| Dropout { kept: mask, keep });
+        match work {
+            Work::Conv { dims, bias, kernel } => {
+                let (w, b) = (&weights[kernel.clone()], &weights[bias.clone()]);
+                match dims.inputs {
+                    Inputs::Image(_) => {
+                        conv::forward_image(isa, dims, activation, dropout, &arena.image, w, b, z, y);
+                    }
+                    Inputs::Map(_) => conv::forward(isa, dims, activation, dropout, x, w, b, z, y),
+                }
+            }
+            Work::Max(dims) => {
+                pool::forward_max(isa, dims, activation, dropout, x, &mut arena.argmax[index], z, y);
+            }
+            Work::Average(dims) => pool::forward_average(isa, dims, activation, dropout, x, z, y),
+            Work::Add { other } => residual::forward(isa, activation, dropout, x, &below[*other], z, y),
         }
     }
-    let dense = plan.dense();
-    let (w, b) = (&weights[dense.kernel.clone()], &weights[dense.bias.clone()]);
-    pool::forward(isa, &tile.maps[tile.maps.len() - 1], tile.pooled);
-    conv::forward(isa, &dense.dims, Activation::Identity, None, tile.pooled, w, b, &mut [], tile.logits);
 }

@@ -1,194 +1,568 @@
-//! `Plan`: a network's steps as pure data. Shapes for the kernels, windows of the working parameters, sizes of the arena.
+//! `Plan`: a network's steps and tensors as pure data, computed once; every walker reads it and nothing else.
 //!
-//! Working parameters are the flat vector in the kernels' order: per layer a bias of whole 16-lane blocks, then the kernel in
-//! blocks ([`crate::kernels::conv`]); channels beyond the real ones stay zero. For 16 channels both orders are the same up to padding.
+//! A step makes one map from an earlier one. An activation and a dropout right behind a step are its [`Epilogue`]; where they
+//! stand elsewhere they are a step of their own, an average over windows of one position. Flattening is no step: a dense layer
+//! that reads a flattened map is a convolution whose kernel is the whole map.
+//!
+//! *Units that nothing reads.* A convolution of stride 2 may leave the last row and column of its input unread, and what only
+//! they need is unread too: at 28×28 the reference net's last map needs 5×5 of the second one's 6×6, these 11×11 of 13×13,
+//! and these 23×23 pixels. Such units reach no output and have no gradient. [`Map::rows`] and [`Map::columns`] say what is
+//! read, walking back from the last map: need = (need above − 1) · stride + kernel.
 
-use super::{Arch, KERNEL, layout};
-use crate::kernels::{LANES, Lanes, conv::Dims};
+use super::Arch;
+use super::layer::{Conv, Layer, Pool, Pooling};
+use crate::kernels::activation::Activation;
+use crate::{Error, Result};
 use std::ops::Range;
 
-/// One layer: a convolution, or the dense layer as a 1×1 convolution of a 1×1 map.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Layer {
-    /// The kernels' shape. The first layer's input is the padded image.
-    pub dims: Dims,
-    /// Real output channels.
+/// Sides of kernels and windows, and strides, at most.
+const MAX_KERNEL: usize = 7;
+const MAX_STRIDE: usize = 4;
+/// Channels of a map and units of a dense layer at most.
+const MAX_CHANNELS: usize = 1024;
+/// Elements of a list of layers at most.
+const MAX_LAYERS: usize = 256;
+
+/// A map: the image, or what a step makes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Map {
+    /// Rows.
+    pub height: usize,
+    /// Columns.
+    pub width: usize,
+    /// Channels.
     pub channels: usize,
-    /// The bias among the working parameters, in lanes.
-    pub bias: Range<usize>,
-    /// The kernel among the working parameters, in lanes.
-    pub kernel: Range<usize>,
+    /// Rows that something reads: the first ones.
+    pub rows: usize,
+    /// Columns that something reads: the first ones.
+    pub columns: usize,
 }
 
-/// A network's steps.
+impl Map {
+    fn new(height: usize, width: usize, channels: usize) -> Map {
+        Map { height, width, channels, rows: 0, columns: 0 }
+    }
+
+    fn whole(&mut self) {
+        (self.rows, self.columns) = (self.height, self.width);
+    }
+}
+
+/// An activation in a network's plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Function {
+    /// The network's own, a hyperparameter.
+    Own,
+    /// This one.
+    Fixed(Activation),
+}
+
+/// What happens to each unit that a step makes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Epilogue {
+    /// Its activation.
+    pub function: Option<Function>,
+    /// The number of its dropout among the network's, from 0.
+    pub dropout: Option<usize>,
+}
+
+impl Epilogue {
+    /// The activation in a network whose own is `own`.
+    pub fn activation(&self, own: Activation) -> Activation {
+        match self.function {
+            None => Activation::Identity,
+            Some(Function::Own) => own,
+            Some(Function::Fixed(activation)) => activation,
+        }
+    }
+}
+
+/// What a step computes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Op {
+    /// A convolution, or a dense layer.
+    Conv {
+        /// Rows and columns of the kernel.
+        kernel: [usize; 2],
+        /// Step between positions.
+        stride: usize,
+        /// Zeros above and to the left.
+        before: [usize; 2],
+        /// Which of the layers with weights it is, from 0.
+        weighted: usize,
+    },
+    /// Pooling.
+    Pool {
+        /// What is taken.
+        pooling: Pooling,
+        /// Rows and columns of a window.
+        size: [usize; 2],
+        /// Step between windows.
+        stride: usize,
+    },
+    /// The sum with another map, the input of a residual block.
+    Add {
+        /// Its number.
+        other: usize,
+    },
+}
+
+/// A step: makes map `k + 1`, where `k` is its place in [`Plan::steps`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// What it computes.
+    pub op: Op,
+    /// The map that it reads.
+    pub from: usize,
+    /// What happens to the result.
+    pub epilogue: Epilogue,
+    /// Its layer's number in the list, from 1; the layer of the classes is one past the list.
+    pub layer: usize,
+}
+
+/// What a tensor is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// A bias.
+    Bias,
+    /// The kernel of a convolution or the matrix of a dense layer.
+    Kernel,
+}
+
+impl Role {
+    /// `bias` or `kernel`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Role::Bias => "bias",
+            Role::Kernel => "kernel",
+        }
+    }
+}
+
+/// A tensor of the flat vector.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tensor {
+    /// Which of the layers with weights it belongs to, from 0.
+    pub weighted: usize,
+    /// What it is.
+    pub role: Role,
+    /// `(out)` for a bias, `(rows, columns, in, out)` for a convolution's kernel, `(in, out)` for a dense layer's.
+    pub shape: Vec<usize>,
+    /// Its window in the flat vector.
+    pub range: Range<usize>,
+}
+
+/// Multiplications and additions of one image, 2 for each weight at each position; activations, pooling and sums left out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Flops {
+    /// Of the forward pass.
+    pub forward: u64,
+    /// Of a training step: forward, gradient of the weights, and gradient of the input of every layer but those that read the
+    /// image.
+    pub training: u64,
+}
+
+/// A network's steps and tensors.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
-    /// The shape it was made from.
-    pub arch: Arch,
-    /// The convolutions, then the dense layer.
-    pub layers: Vec<Layer>,
-    /// Zeros above and to the left of an image in the first layer's input.
-    pub image_border: (usize, usize),
-    /// Length of the working parameters in lanes.
-    pub lanes: usize,
-    /// Stretches of the flat vector that lie together among the working parameters too, in order.
-    stretches: Vec<Stretch>,
-    /// Working parameters that stand for no real one and must stay zero.
-    padding: Vec<usize>,
-}
-
-/// Neighbours in both orders.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Stretch {
-    flat: Range<usize>,
-    working: Range<usize>,
+    /// The image, then what each step makes; the last one are the logits.
+    pub maps: Vec<Map>,
+    /// First to last.
+    pub steps: Vec<Step>,
+    /// In the order of the flat vector: layer by layer, bias before kernel.
+    pub tensors: Vec<Tensor>,
+    /// Names of the layers with weights: `conv1`, `conv2`, `dense`; `dense1`, `dense2` … where there are several.
+    pub names: Vec<String>,
+    /// Number of dropouts.
+    pub dropouts: usize,
+    /// Number of classes.
+    pub classes: usize,
 }
 
 impl Plan {
-    /// The steps of a checked architecture.
-    pub fn new(arch: &Arch) -> Plan {
-        let maps = arch.maps();
-        let mut layers: Vec<Layer> = Vec::new();
-        let (mut inputs, mut lanes) = (0, 0);
-        let mut push = |dims: Dims, channels: usize| {
-            let bias = lanes..lanes + dims.outputs;
-            let kernel = bias.end..bias.end + dims.w_len();
-            lanes = kernel.end;
-            layers.push(Layer { dims, channels, bias, kernel });
+    /// The plan of a shape.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where a layer does not fit: its number in the list and what it meets.
+    pub fn new(arch: &Arch) -> Result<Plan> {
+        check(arch)?;
+        let mut builder = Builder {
+            plan: Plan {
+                maps: vec![Map::new(arch.height, arch.width, arch.channels)],
+                steps: Vec::new(),
+                tensors: Vec::new(),
+                names: Vec::new(),
+                dropouts: 0,
+                classes: arch.classes,
+            },
+            layer: 0,
+            flat: false,
+            kept: None,
+            convolutions: 0,
         };
-        for (conv, (&(height, width), &(p, q))) in arch.convs.iter().zip(maps.iter().zip(&maps[1..])) {
-            let (top, left) = (conv.before(height), conv.before(width));
-            let outputs = conv.channels.div_ceil(LANES);
-            let (stride, kernel) = (conv.stride, KERNEL);
-            let dims = Dims { height, width, inputs, outputs, kernel, stride, top, left, p, q };
-            push(if inputs == 0 { padded(dims) } else { dims }, conv.channels);
-            inputs = outputs;
-        }
-        push(Dims::dense(inputs, arch.classes.div_ceil(LANES)), arch.classes);
-        let image_border = (arch.convs[0].before(arch.height), arch.convs[0].before(arch.width));
-        let place = places(arch, &layers);
-        let mut real = vec![false; lanes * LANES];
-        place.iter().for_each(|&at| real[at] = true);
-        let padding = (0..real.len()).filter(|&at| !real[at]).collect();
-        Plan { arch: arch.clone(), layers, image_border, lanes, stretches: stretches(&place), padding }
+        builder.list(&arch.layers)?;
+        builder.layer += 1;
+        builder.dense(arch.classes)?;
+        let mut plan = builder.plan;
+        plan.name_layers(builder.convolutions);
+        plan.mark_what_is_read();
+        Ok(plan)
     }
 
-    /// The convolutions.
-    pub fn convs(&self) -> &[Layer] {
-        &self.layers[..self.layers.len() - 1]
+    /// Length of the flat vector.
+    pub fn parameters(&self) -> usize {
+        self.tensors.last().map_or(0, |tensor| tensor.range.end)
     }
 
-    /// The dense layer.
-    pub fn dense(&self) -> &Layer {
-        &self.layers[self.layers.len() - 1]
+    /// The logits' map.
+    pub fn logits(&self) -> usize {
+        self.steps.len()
     }
 
-    /// Writes the flat vector into the working parameters.
-    pub fn unpack(&self, flat: &[f32], working: &mut [Lanes]) {
-        let working = Lanes::flat_mut(working);
-        working.fill(0.0);
-        for stretch in &self.stretches {
-            working[stretch.working.clone()].copy_from_slice(&flat[stretch.flat.clone()]);
-        }
+    /// Bias and kernel of a layer with weights.
+    pub fn weights_of(&self, weighted: usize) -> (&Tensor, &Tensor) {
+        (&self.tensors[2 * weighted], &self.tensors[2 * weighted + 1])
     }
 
-    /// Reads the flat vector out of the working parameters.
-    pub fn pack(&self, working: &[Lanes], flat: &mut [f32]) {
-        let working = Lanes::flat(working);
-        for stretch in &self.stretches {
-            flat[stretch.flat.clone()].copy_from_slice(&working[stretch.working.clone()]);
-        }
+    /// A tensor's name: `conv1.bias`, `dense.kernel`.
+    pub fn name(&self, tensor: &Tensor) -> String {
+        format!("{}.{}", self.names[tensor.weighted], tensor.role.name())
     }
 
-    /// Clears the gradients of working parameters that stand for no real one. Padded channels of some activations are not
-    /// zero (σ(0) = ½), so the kernels give them a gradient; no weight may follow it.
-    pub fn clear_padding(&self, gradients: &mut [Lanes]) {
-        let gradients = Lanes::flat_mut(gradients);
-        for &at in &self.padding {
-            gradients[at] = 0.0;
-        }
+    /// The sum that map `map` is the other part of, if any: the number of the map that it makes.
+    pub fn added_to(&self, map: usize) -> Option<usize> {
+        let sum = self.steps.iter().position(|step| step.op == Op::Add { other: map });
+        sum.map(|step| step + 1)
     }
-}
 
-/// The first layer's shape with the border made part of the image.
-fn padded(dims: Dims) -> Dims {
-    let span = |positions: usize| (positions - 1) * dims.stride + dims.kernel;
-    Dims {
-        height: span(dims.p).max(dims.top + dims.height),
-        width: span(dims.q).max(dims.left + dims.width),
-        top: 0,
-        left: 0,
-        ..dims
-    }
-}
-
-/// Parameters of the flat vector that follow each other among the working parameters, taken together.
-fn stretches(place: &[usize]) -> Vec<Stretch> {
-    let mut stretches: Vec<Stretch> = Vec::new();
-    for (index, &at) in place.iter().enumerate() {
-        match stretches.last_mut() {
-            Some(last) if last.working.end == at => (last.flat.end, last.working.end) = (index + 1, at + 1),
-            _ => stretches.push(Stretch { flat: index..index + 1, working: at..at + 1 }),
-        }
-    }
-    stretches
-}
-
-/// Where each parameter of the flat vector lies among the working parameters.
-fn places(arch: &Arch, layers: &[Layer]) -> Vec<usize> {
-    let tensors = layout::tensors(arch);
-    let mut place = Vec::with_capacity(arch.parameters());
-    let mut inputs = 1;
-    for (layer, kernel) in layers.iter().zip(tensors.iter().skip(1).step_by(2)) {
-        place.extend((0..layer.channels).map(|channel| layer.bias.start * LANES + channel));
-        let taps = layer.dims.kernel * layer.dims.kernel;
-        let rows = if layer.dims.inputs == 0 { 1 } else { layer.dims.inputs * LANES };
-        for tap in 0..taps {
-            for input in 0..inputs {
-                for output in 0..layer.channels {
-                    let row = ((output / LANES) * taps + tap) * rows + input;
-                    place.push((layer.kernel.start + row) * LANES + output % LANES);
-                }
+    /// Flop of one image with every unit of every map, what papers count; and of the units that something reads alone, what is
+    /// executed.
+    pub fn flops(&self) -> (Flops, Flops) {
+        let (mut nominal, mut executed) = (Flops::default(), Flops::default());
+        for (step, map) in self.steps.iter().zip(&self.maps[1..]) {
+            let Op::Conv { weighted, .. } = step.op else { continue };
+            let weights = self.weights_of(weighted).1.range.len() as u64;
+            let products = if step.from == 0 { 2 } else { 3 };
+            for (flops, positions) in [(&mut nominal, map.height * map.width), (&mut executed, map.rows * map.columns)]
+            {
+                let forward = 2 * positions as u64 * weights;
+                flops.forward += forward;
+                flops.training += products * forward;
             }
         }
-        debug_assert_eq!(place.len(), kernel.end_idx);
-        inputs = layer.channels;
+        (nominal, executed)
     }
-    place
+
+    fn name_layers(&mut self, convolutions: usize) {
+        let dense = self.tensors.len() / 2 - convolutions;
+        let mut counts = [0; 2];
+        for tensor in self.tensors.iter().filter(|tensor| tensor.role == Role::Kernel) {
+            let is_dense = tensor.shape.len() == 2;
+            let count = &mut counts[usize::from(is_dense)];
+            *count += 1;
+            self.names.push(match (is_dense, dense) {
+                (false, _) => format!("conv{count}"),
+                (true, 1) => "dense".into(),
+                (true, _) => format!("dense{count}"),
+            });
+        }
+    }
+
+    /// Walks back from the logits.
+    fn mark_what_is_read(&mut self) {
+        let last = self.logits();
+        self.maps[last].whole();
+        for (index, step) in self.steps.iter().enumerate().rev() {
+            let (span, stride, before) = match step.op {
+                Op::Conv { kernel, stride, before, .. } => (kernel, stride, before),
+                Op::Pool { size, stride, .. } => (size, stride, [0; 2]),
+                Op::Add { other } => {
+                    // all three are read alike; blocks rarely have unread units
+                    [other, step.from, index + 1].into_iter().for_each(|map| self.maps[map].whole());
+                    continue;
+                }
+            };
+            let above = self.maps[index + 1];
+            let need = |positions: usize, axis: usize| (positions - 1) * stride + span[axis] - before[axis];
+            let map = &mut self.maps[step.from];
+            map.rows = map.rows.max(need(above.rows, 0).min(map.height));
+            map.columns = map.columns.max(need(above.columns, 1).min(map.width));
+        }
+    }
+}
+
+/// What a shape must have before its layers are looked at.
+fn check(arch: &Arch) -> Result<()> {
+    if !(1..=256).contains(&arch.classes) {
+        return Err(Error::invalid("classes", "1 to 256", arch.classes));
+    }
+    let (height, width) = (arch.height, arch.width);
+    if height == 0 || width == 0 || height > 4096 || width > 4096 {
+        return Err(Error::invalid("image size", "1×1 to 4096×4096", format!("{height}×{width}")));
+    }
+    if arch.channels != 1 && arch.channels != 3 {
+        return Err(Error::invalid("channels of an image", "1 (grey) or 3 (colour)", arch.channels));
+    }
+    Ok(())
+}
+
+struct Builder {
+    plan: Plan,
+    /// Number of the layer in hand, from 1.
+    layer: usize,
+    /// Whether the map is a vector.
+    flat: bool,
+    /// The map that a residual block begins with: it must stay as it is.
+    kept: Option<usize>,
+    convolutions: usize,
+}
+
+impl Builder {
+    fn at(&self) -> usize {
+        self.plan.maps.len() - 1
+    }
+
+    fn map(&self) -> Map {
+        self.plan.maps[self.at()]
+    }
+
+    /// `layer 3 (8k5)`: what is refused, and why.
+    fn refuse(&self, layer: &dyn std::fmt::Display, expected: &str) -> Error {
+        let Map { height, width, channels, .. } = self.map();
+        let got = format!("{height}×{width}×{channels}");
+        let input = if self.at() == 0 { format!("the image, {got}") } else { got };
+        Error::invalid(format!("layer {} ({layer})", self.layer), expected, input)
+    }
+
+    fn list(&mut self, layers: &[Layer]) -> Result<()> {
+        layers.iter().try_for_each(|layer| self.one(layer))
+    }
+
+    fn one(&mut self, layer: &Layer) -> Result<()> {
+        self.layer += 1;
+        if self.layer > MAX_LAYERS {
+            return Err(Error::invalid("layers", format!("at most {MAX_LAYERS}"), "more"));
+        }
+        match layer {
+            Layer::Conv(conv) => self.convolution(conv, layer),
+            Layer::Pool(pool) => self.pool(*pool, layer),
+            Layer::GlobalAverage => {
+                if self.flat || self.at() == 0 {
+                    return Err(self.refuse(layer, "a map that a convolution or pooling has made"));
+                }
+                let Map { height, width, channels, .. } = self.map();
+                self.flat = true;
+                let op = Op::Pool { pooling: Pooling::Average, size: [height, width], stride: 1 };
+                self.push(op, Map::new(1, 1, channels));
+                Ok(())
+            }
+            Layer::Flatten if self.flat => Err(self.refuse(layer, "a map, not a vector")),
+            Layer::Flatten => {
+                self.flat = true;
+                Ok(())
+            }
+            Layer::Dense(units) => {
+                if !(1..=MAX_CHANNELS).contains(units) {
+                    return Err(self.refuse(layer, &format!("1 to {MAX_CHANNELS} units")));
+                }
+                self.dense(*units)
+            }
+            Layer::Activation(function) => {
+                let function = function.map_or(Function::Own, Function::Fixed);
+                let taken = |epilogue: &Epilogue| epilogue.function.is_some() || epilogue.dropout.is_some();
+                self.epilogue(layer, taken)?.function = Some(function);
+                Ok(())
+            }
+            Layer::Dropout => {
+                let number = self.plan.dropouts;
+                self.epilogue(layer, |epilogue| epilogue.dropout.is_some())?.dropout = Some(number);
+                self.plan.dropouts += 1;
+                Ok(())
+            }
+            Layer::Residual(inner) => self.residual(inner, layer),
+        }
+    }
+
+    fn push(&mut self, op: Op, map: Map) {
+        let step = Step { op, from: self.at(), epilogue: Epilogue::default(), layer: self.layer };
+        self.plan.steps.push(step);
+        self.plan.maps.push(map);
+    }
+
+    fn convolution(&mut self, conv: &Conv, layer: &Layer) -> Result<()> {
+        let Map { height, width, .. } = self.map();
+        if self.flat {
+            return Err(self.refuse(layer, "a map, not a vector: convolutions come before gap and flatten"));
+        }
+        if !(1..=MAX_CHANNELS).contains(&conv.channels) {
+            return Err(self.refuse(layer, &format!("1 to {MAX_CHANNELS} channels")));
+        }
+        if !(1..=MAX_KERNEL).contains(&conv.kernel) || !(1..=MAX_STRIDE).contains(&conv.stride) {
+            let expected = format!("a kernel of 1 to {MAX_KERNEL} and a stride of 1 to {MAX_STRIDE}");
+            return Err(self.refuse(layer, &expected));
+        }
+        let (p, q) = (conv.output(height), conv.output(width));
+        if p == 0 || q == 0 {
+            return Err(self.refuse(layer, &format!("an input of at least {0}×{0}", conv.kernel)));
+        }
+        self.convolutions += 1;
+        let before = [conv.before(height), conv.before(width)];
+        self.weighted([conv.kernel; 2], conv.stride, before, Map::new(p, q, conv.channels), false);
+        Ok(())
+    }
+
+    fn dense(&mut self, units: usize) -> Result<()> {
+        if !self.flat {
+            return Err(self.refuse(&Layer::Dense(units), "gap or flatten before a dense layer"));
+        }
+        let Map { height, width, .. } = self.map();
+        self.weighted([height, width], 1, [0; 2], Map::new(1, 1, units), true);
+        Ok(())
+    }
+
+    /// A step with a bias and a kernel.
+    fn weighted(&mut self, kernel: [usize; 2], stride: usize, before: [usize; 2], map: Map, dense: bool) {
+        let inputs = self.map().channels;
+        let weighted = self.plan.tensors.len() / 2;
+        let shape = match dense {
+            true => vec![kernel[0] * kernel[1] * inputs, map.channels],
+            false => vec![kernel[0], kernel[1], inputs, map.channels],
+        };
+        for (role, shape) in [(Role::Bias, vec![map.channels]), (Role::Kernel, shape)] {
+            let start = self.plan.parameters();
+            let range = start..start + shape.iter().product::<usize>();
+            self.plan.tensors.push(Tensor { weighted, role, shape, range });
+        }
+        self.push(Op::Conv { kernel, stride, before, weighted }, map);
+    }
+
+    fn pool(&mut self, pool: Pool, layer: &Layer) -> Result<()> {
+        let Map { height, width, channels, .. } = self.map();
+        if self.flat || self.at() == 0 {
+            return Err(self.refuse(layer, "a map that a convolution has made"));
+        }
+        if !(1..=MAX_KERNEL).contains(&pool.size) || !(1..=MAX_KERNEL).contains(&pool.stride) {
+            return Err(self.refuse(layer, &format!("windows and strides of 1 to {MAX_KERNEL}")));
+        }
+        if pool.size > height || pool.size > width {
+            return Err(self.refuse(layer, &format!("an input of at least {0}×{0}", pool.size)));
+        }
+        let positions = |size: usize| (size - pool.size) / pool.stride + 1;
+        let op = Op::Pool { pooling: pool.pooling, size: [pool.size; 2], stride: pool.stride };
+        self.push(op, Map::new(positions(height), positions(width), channels));
+        Ok(())
+    }
+
+    /// The epilogue of the last step, or of a new one that does nothing else where that is `taken` or its map must stay.
+    fn epilogue(&mut self, layer: &Layer, taken: impl Fn(&Epilogue) -> bool) -> Result<&mut Epilogue> {
+        if self.at() == 0 {
+            return Err(self.refuse(layer, "a layer with weights before it"));
+        }
+        let last = self.plan.steps.len() - 1;
+        if self.kept == Some(self.at()) || taken(&self.plan.steps[last].epilogue) {
+            let Map { height, width, channels, .. } = self.map();
+            let op = Op::Pool { pooling: Pooling::Average, size: [1; 2], stride: 1 };
+            self.push(op, Map::new(height, width, channels));
+        }
+        let last = self.plan.steps.len() - 1;
+        Ok(&mut self.plan.steps[last].epilogue)
+    }
+
+    fn residual(&mut self, inner: &[Layer], layer: &Layer) -> Result<()> {
+        let (begin, before) = (self.at(), self.map());
+        if begin == 0 || self.kept == Some(begin) {
+            return Err(self.refuse(layer, "a layer before a residual block"));
+        }
+        let (outer, number) = (self.kept.replace(begin), self.layer);
+        self.list(inner)?;
+        self.kept = outer;
+        let after = self.map();
+        if self.at() == begin || after != before {
+            self.layer = number;
+            let Map { height, width, channels, .. } = before;
+            return Err(self.refuse(layer, &format!("a block that makes {height}×{width}×{channels} of its input")));
+        }
+        self.push(Op::Add { other: begin }, after);
+        Ok(())
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cnn::layer;
 
-    fn arch(stack: &str, classes: usize) -> Arch {
-        let convs = stack.split(',').map(|conv| conv.parse().unwrap()).collect();
-        Arch::new(28, 28, convs, classes).unwrap()
+    fn plan(side: usize, channels: usize, layers: &str, classes: usize) -> Result<Plan> {
+        Plan::new(&Arch { height: side, width: side, channels, layers: layer::parse(layers).unwrap(), classes })
+    }
+
+    fn read(plan: &Plan) -> Vec<usize> {
+        plan.maps.iter().map(|map| map.rows).collect()
     }
 
     #[test]
-    fn packing_inverts_unpacking_and_padding_is_the_rest() {
-        for (stack, classes) in [("16s2,16s2,16s2", 10), ("8s2same,40s1,5s2same", 26), ("16s1", 3)] {
-            let plan = Plan::new(&arch(stack, classes));
-            let flat: Vec<f32> = (1..=plan.arch.parameters()).map(|k| k as f32).collect();
-            let mut working = vec![Lanes([7.0; LANES]); plan.lanes];
-            plan.unpack(&flat, &mut working);
-            let mut back = vec![0.0; flat.len()];
-            plan.pack(&working, &mut back);
-            assert_eq!(flat, back);
-            plan.clear_padding(&mut working);
-            plan.pack(&working, &mut back);
-            assert_eq!(flat, back, "a real parameter was taken for padding");
-            assert_eq!(plan.padding.len() + flat.len(), plan.lanes * LANES);
+    fn what_nothing_reads_is_left_out() {
+        let reference = "16s2,16s2,16s2";
+        assert_eq!(read(&plan(28, 1, reference, 10).unwrap()), [23, 11, 5, 2, 1, 1]);
+        assert_eq!(read(&plan(32, 1, reference, 10).unwrap()), [31, 15, 7, 3, 1, 1]);
+        // a padded layer reads all of its input
+        assert_eq!(read(&plan(28, 1, "16s2same,16s1same", 10).unwrap()), [28, 14, 14, 1, 1]);
+        // 5 rows of windows of 2 at a stride of 2 read 10 of 11 rows; these need 10·2 + 1 pixels
+        assert_eq!(read(&plan(23, 1, "16s2,max2,act", 10).unwrap()), [21, 10, 5, 1, 1]);
+        let (nominal, executed) = plan(28, 1, reference, 10).unwrap().flops();
+        assert_eq!((nominal.forward, nominal.training), (233_312, 651_264));
+        assert_eq!((executed.forward, executed.training), (168_608, 471_552));
+    }
+
+    #[test]
+    fn the_model_zoos_have_their_published_sizes() {
+        let small = "8k5,max2,act,drop,6k5,max2,act,drop,4k2,act,flatten,20,act,drop";
+        let large = "16k3,max2,act,drop,32k3,max2,act,drop,15k3,max2,act,drop,flatten,20,act,drop";
+        for (side, channels, layers, parameters) in [(28, 1, small, 2464), (28, 3, small, 2864), (32, 3, large, 10_853)]
+        {
+            assert_eq!(plan(side, channels, layers, 10).unwrap().parameters(), parameters);
         }
     }
 
     #[test]
-    fn the_first_input_is_padded_so_that_every_tap_lies_inside() {
-        let plan = Plan::new(&arch("16s2same,16s2", 10));
-        let dims = plan.layers[0].dims;
-        assert_eq!((dims.height, dims.width, dims.p, dims.q, plan.image_border), (29, 29, 14, 14, (0, 0)));
-        let plan = Plan::new(&arch("16s1same,16s2", 10));
-        assert_eq!((plan.layers[0].dims.height, plan.image_border), (30, (1, 1)));
+    fn epilogues_belong_to_the_step_before() {
+        let plan = plan(28, 1, "8k5,max2,relu,drop,4k3,act,drop,act,flatten,20,act", 10).unwrap();
+        let epilogues: Vec<_> = plan.steps.iter().map(|step| (step.epilogue.function, step.epilogue.dropout)).collect();
+        let (relu, own) = (Some(Function::Fixed(Activation::Relu)), Some(Function::Own));
+        let want = [(None, None), (relu, Some(0)), (own, Some(1)), (own, None), (own, None), (None, None)];
+        assert_eq!(epilogues, want);
+        assert_eq!(plan.names, ["conv1", "conv2", "dense1", "dense2"]);
+    }
+
+    #[test]
+    fn a_residual_block_adds_its_input() {
+        let plan = plan(8, 1, "16s1same,[act,16s1same],act", 10).unwrap();
+        // the block's own activation is a step: its input stays as it is
+        assert_eq!(plan.steps[0].epilogue, Epilogue::default());
+        assert_eq!(plan.steps[1].op, Op::Pool { pooling: Pooling::Average, size: [1; 2], stride: 1 });
+        assert_eq!((plan.steps[3].op.clone(), plan.steps[3].from), (Op::Add { other: 1 }, 3));
+        assert_eq!((plan.steps[3].epilogue.function, plan.added_to(1)), (Some(Function::Own), Some(4)));
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused_with_its_number() {
+        for (layers, says) in [
+            ("16s2,16s2,16s2,16s2", "layer 10 (16s2)"),
+            ("8k5,flatten,20,[20,21]", "layer 11 ("),
+            ("16s2,max7,max7", "layer 5 (max7)"),
+            ("flatten,act,20", "layer 2 (act)"),
+            ("[16s1same]", "layer 1 ([16s1same,act,drop])"),
+            ("8k9", "layer 1 (8k9)"),
+            ("8k5s5", "kernel of 1 to 7 and a stride of 1 to 4"),
+            ("0s1", "1 to 1024 channels"),
+            ("16s1same,[[16s1same]]", "layer 5 ("),
+        ] {
+            let error = plan(28, 1, layers, 10).unwrap_err().to_string();
+            assert!(error.contains(says), "{layers}: {error}");
+        }
+        assert!(plan(28, 1, "8s2,gap,flatten", 10).unwrap_err().to_string().contains("layer 5 (flatten)"));
+        assert!(
+            plan(28, 2, "8s2", 10).is_err() && plan(0, 1, "8s1same", 10).is_err() && plan(28, 1, "8s2", 0).is_err()
+        );
     }
 }

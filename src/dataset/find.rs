@@ -1,7 +1,7 @@
 //! Where data sets are: their names, usual folders and publishers' addresses.
 
 use super::folder::{Folder, Kind, hint};
-use super::{Dataset, glyphs};
+use super::{Dataset, Images, glyphs};
 use crate::{Error, Result};
 use std::path::Path;
 
@@ -55,19 +55,19 @@ const PUBLISHED_CLASSES: usize = 10;
 /// label says.
 ///
 /// Errors: an unknown name, missing files (with the expected names and their publisher), files that are malformed or disagree.
-pub fn load(name_or_folder: &str, data_dir: Option<&Path>) -> Result<Dataset> {
+pub fn load(name_or_folder: &str, data_dir: Option<&Path>, images: Images) -> Result<Dataset> {
     if name_or_folder == "glyphs" {
-        return Ok(glyphs::generate(&glyphs::Glyphs::default()));
+        return glyphs::prepared(&glyphs::Glyphs::default(), images);
     }
     let data_dir = data_dir.unwrap_or(Path::new("."));
     if let Some(published) = PUBLISHED.iter().find(|set| set.name == name_or_folder) {
-        return load_published(published, data_dir);
+        return load_published(published, data_dir, images);
     }
     for place in [Path::new(name_or_folder), &data_dir.join(name_or_folder)] {
         if let Some(folder) = Folder::find(place)? {
             let Some(kind) = folder.kind() else { return Err(folder.of_no_kind()) };
             let name = place.file_name().map_or(name_or_folder.into(), |name| name.to_string_lossy());
-            return folder.load(kind, &name, None, "");
+            return folder.load(kind, &name, None, "", images);
         }
     }
     if name_or_folder.contains(['/', '\\']) {
@@ -77,11 +77,11 @@ pub fn load(name_or_folder: &str, data_dir: Option<&Path>) -> Result<Dataset> {
     Err(Error::unknown("data set", name_or_folder, NAMES.into_iter().chain(["or a folder"])))
 }
 
-fn load_published(set: &Published, data_dir: &Path) -> Result<Dataset> {
+fn load_published(set: &Published, data_dir: &Path, images: Images) -> Result<Dataset> {
     let places = set.folders.iter().map(|folder| data_dir.join(folder)).chain([data_dir.to_owned()]);
     for place in places.filter(|place| place.is_dir()) {
         if let Some(folder) = Folder::find(&place)?.filter(|folder| folder.has(set.kind)) {
-            return folder.load(set.kind, set.name, Some(PUBLISHED_CLASSES), set.address);
+            return folder.load(set.kind, set.name, Some(PUBLISHED_CLASSES), set.address, images);
         }
     }
     Err(Error::Missing {

@@ -1,6 +1,6 @@
 //! What is in a folder: which format, which files of it, and the one reader for them.
 
-use super::{Dataset, Decoded, check_labels, cifar, idx, svhn, transform};
+use super::{Dataset, Decoded, Images, check_labels, cifar, idx, svhn, transform};
 use crate::{Error, Result};
 use std::path::{Path, PathBuf};
 
@@ -122,7 +122,14 @@ impl Folder {
     }
 
     /// Reads the set; `classes` where they are known beforehand, `address` of the publisher for what is missing.
-    pub fn load(&self, kind: Kind, name: &str, classes: Option<usize>, address: &str) -> Result<Dataset> {
+    pub fn load(
+        &self,
+        kind: Kind,
+        name: &str,
+        classes: Option<usize>,
+        address: &str,
+        images: Images,
+    ) -> Result<Dataset> {
         let missing = |expected: &str| self.missing(name, expected, address);
         let (train, test, classes) = match kind {
             Kind::Idx => self.read_idx(classes, missing)?,
@@ -141,7 +148,7 @@ impl Folder {
             let expected = format!("test images of {} as in training", size(&train));
             return Err(Error::malformed(&self.path, expected, size(&test)));
         }
-        Ok(transform::dataset(name, train, test, classes))
+        transform::dataset(name, train, test, classes, images)
     }
 
     fn read_idx(&self, classes: Option<usize>, missing: impl Fn(&str) -> Error) -> Result<(Decoded, Decoded, usize)> {

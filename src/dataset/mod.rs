@@ -1,7 +1,7 @@
-//! Data sets: readers for the formats they are published in, a built-in procedural one, and one preparation for all.
+//! Data sets: readers for the formats they are published in, a built-in procedural one, and their preparation.
 //!
 //! [`load`] finds a data set by name or folder, a reader decodes its files into pixels, `transform` turns those into what
-//! the networks see. Readers: [`idx`] (MNIST and its family), [`cifar`] (CIFAR-10 binary batches), [`svhn`] over [`mat`]
+//! the networks see, as [`Images`] says. Readers: [`idx`] (MNIST and its family), [`cifar`] (CIFAR-10 binary batches), [`svhn`] over [`mat`]
 //! (MATLAB v5); [`glyphs`] draws its images itself.
 
 pub mod cifar;
@@ -9,6 +9,7 @@ mod find;
 mod folder;
 pub mod glyphs;
 pub mod idx;
+mod images;
 pub mod mat;
 pub mod svhn;
 mod transform;
@@ -18,7 +19,7 @@ use std::io::Read;
 use std::path::Path;
 
 pub use find::{NAMES, load};
-pub use transform::scale;
+pub use images::{Images, Preparation, scale};
 
 /// No file is decoded into more bytes than this: what no published data set needs and a hostile one would take.
 const MAX_BYTES: u64 = 1 << 31;
@@ -26,7 +27,7 @@ const MAX_BYTES: u64 = 1 << 31;
 /// One part of a data set as it goes into the networks.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Split {
-    /// N·H·W values in [−1, 1], one channel, row-major; see [`scale`].
+    /// N·H·W·C values, row-major, as [`Images`] says; in [−1, 1] unless it says otherwise.
     pub images: Vec<f32>,
     /// N labels, each below [`Dataset::classes`].
     pub labels: Vec<u8>,
@@ -34,6 +35,8 @@ pub struct Split {
     pub height: usize,
     /// Columns of an image.
     pub width: usize,
+    /// Channels of an image: 1, or 3 in colour.
+    pub channels: usize,
 }
 
 impl Split {
@@ -47,9 +50,9 @@ impl Split {
         self.labels.is_empty()
     }
 
-    /// Image `n`: H·W values.
+    /// Image `n`: H·W·C values.
     pub fn image(&self, n: usize) -> &[f32] {
-        let size = self.height * self.width;
+        let size = self.height * self.width * self.channels;
         &self.images[n * size..(n + 1) * size]
     }
 }

@@ -2,24 +2,21 @@
 //! network's (`hyper.activation=relu`).
 
 use super::{Networks, Part, Worker};
-use crate::zoo::{Config, Schema};
-use crate::{Error, Result};
+use crate::Result;
+use crate::zoo::hyper::{HYPERPARAMETERS, find};
+use crate::zoo::{Config, Schema, Value};
 
-/// What the key `hyper` stands for, the reference's seven: all but the optimizer.
+/// What the key `hyper` stands for, the reference's seven: of format 1 all but the optimizer, which `hyper+hyper.optimizer` has
+/// too.
 pub const REFERENCE: [&str; 7] =
     ["w_init", "activation", "learning_rate", "init_std", "l2reg", "train_fraction", "dropout"];
 
-/// The one that it leaves out; `hyper+hyper.optimizer` has it.
-pub const OPTIMIZER: &str = "optimizer";
-
-/// The hyperparameter of a name.
+/// The hyperparameter of a name, by its name in the table.
 ///
 /// # Errors
-/// [`Error::Unknown`].
+/// [`Error::Unknown`](crate::Error::Unknown).
 pub fn named(name: &str) -> Result<&'static str> {
-    let mut all = REFERENCE.into_iter().chain([OPTIMIZER]);
-    all.find(|known| *known == name)
-        .ok_or_else(|| Error::unknown("hyperparameter", name, REFERENCE.into_iter().chain([OPTIMIZER])))
+    find(name).map(|at| HYPERPARAMETERS[at].name)
 }
 
 /// Some hyperparameters of each network.
@@ -29,36 +26,15 @@ pub(super) struct Hyper<'n> {
     names: &'n [&'static str],
 }
 
-/// A hyperparameter's value.
-enum Value<'s> {
-    Number(f32),
-    /// Its code and the names of all codes.
-    Name(u8, &'s [String]),
-}
-
 impl<'n> Hyper<'n> {
     /// The hyperparameters `names` of the networks of a zoo.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for networks that are in no zoo.
+    /// [`Error::Invalid`](crate::Error::Invalid) for networks that are in no zoo.
     pub fn new(networks: &'n Networks<'n>, names: &'n [&'static str]) -> Result<Hyper<'n>> {
         let key = if names == REFERENCE { "hyper".into() } else { format!("hyper.{}", names.join(", hyper.")) };
         let (schema, configs) = networks.configs(&key)?;
         Ok(Hyper { schema, configs, names })
-    }
-
-    fn value(&self, name: &str, config: &Config) -> Value<'_> {
-        match name {
-            "w_init" => Value::Name(config.w_init, &self.schema.w_init),
-            "activation" => Value::Name(config.activation, &self.schema.activation),
-            OPTIMIZER => Value::Name(config.optimizer, &self.schema.optimizer),
-            "learning_rate" => Value::Number(config.learning_rate),
-            "init_std" => Value::Number(config.init_std),
-            "l2reg" => Value::Number(config.l2reg),
-            "train_fraction" => Value::Number(config.train_fraction),
-            "dropout" => Value::Number(config.dropout),
-            other => unreachable!("{other} is no name that `named` gives"),
-        }
     }
 }
 
@@ -66,9 +42,9 @@ impl Part for Hyper<'_> {
     fn columns(&self) -> Vec<String> {
         let mut columns = Vec::new();
         for name in self.names {
-            match self.value(name, &Config::default()) {
-                Value::Number(_) => columns.push(format!("hyper.{name}")),
-                Value::Name(_, names) => columns.extend(names.iter().map(|value| format!("hyper.{name}={value}"))),
+            match self.schema.names_of(name) {
+                [] => columns.push(format!("hyper.{name}")),
+                names => columns.extend(names.iter().map(|value| format!("hyper.{name}={value}"))),
             }
         }
         columns
@@ -78,10 +54,11 @@ impl Part for Hyper<'_> {
         Box::new(|network, values| {
             let mut values = values.iter_mut();
             for name in self.names {
-                match self.value(name, &self.configs[network]) {
+                let at = HYPERPARAMETERS.iter().position(|hyper| hyper.name == *name).unwrap_or(0);
+                match self.configs[network].values[at] {
                     Value::Number(number) => values.by_ref().take(1).for_each(|value| *value = number),
-                    Value::Name(code, names) => {
-                        for (other, value) in values.by_ref().take(names.len()).enumerate() {
+                    Value::Code(code) => {
+                        for (other, value) in values.by_ref().take(self.schema.names_of(name).len()).enumerate() {
                             *value = f32::from(u8::from(other == usize::from(code)));
                         }
                     }
@@ -112,12 +89,20 @@ mod tests {
             digest: String::new(),
             recipe: serde_json::Value::Null,
             seed: 0,
-            optimizer: names(&["sgd", "adam"]),
-            activation: names(&["relu", "tanh", "softplus"]),
-            w_init: names(&["he_normal"]),
+            names: [
+                ("optimizer", &["sgd", "adam"][..]),
+                ("activation", &["relu", "tanh", "softplus"]),
+                ("w_init", &["he_normal"]),
+                ("schedule", &["constant"]),
+            ]
+            .map(|(name, all)| (name.into(), names(all)))
+            .into(),
+            optional: Vec::new(),
             program: String::new(),
         };
-        let second = Config { learning_rate: 0.5, activation: 2, optimizer: 1, dropout: 0.25, ..Config::default() };
+        let numbers = [("learning_rate", 0.5), ("dropout", 0.25)];
+        let second = numbers.into_iter().fold(Config::default(), |all, (name, x)| all.with(name, Value::Number(x)));
+        let second = second.with("activation", Value::Code(2)).with("optimizer", Value::Code(1));
         let writer = Writer::create_or_open(&path, &schema, &[Config::default(), second], false).unwrap();
         for run in 0..2 {
             writer.write(run, 1, &[0.0; 4970], &Metrics::default(), &[0.0; 10], Status::Done).unwrap();

@@ -14,14 +14,16 @@
 //! Layers count from 0, the dense one is the last. Keys are joined by `+`: `wstats+probes`, `hyper+hyper.optimizer`.
 
 use super::hyper::{self, Hyper};
-use super::networks::{self, Networks};
+use super::networks::Networks;
 use super::norms::{Norm, Norms};
 use super::probes::Probes;
 use super::raw::Raw;
 use super::stats::{PERCENTILES, Stats};
 use super::{Part, tensors};
 use crate::cnn::Arch;
+use crate::cnn::choice::Choice;
 use crate::kernels::Isa;
+use crate::kernels::activation::Activation;
 use crate::par::Stop;
 use crate::table::Table;
 use crate::zoo::Zoo;
@@ -197,11 +199,10 @@ impl Input {
     }
 
     /// Those of some rows of a zoo whose networks the input can be computed of, and the activations of the others: probes run
-    /// the networks, so they need one of [`networks::ACTIVATIONS`].
+    /// the networks, so they need an activation that is known.
     pub fn computable<'z>(&self, zoo: &'z Zoo, rows: &[usize]) -> (Vec<usize>, BTreeSet<&'z str>) {
-        let names = &zoo.schema().activation;
-        let activation = |row: usize| &*names[usize::from(zoo.config(zoo.run()[row] as usize).activation)];
-        let known = |row: &usize| !self.runs_networks() || networks::activation(activation(*row)).is_ok();
+        let activation = |row: usize| zoo.schema().name("activation", &zoo.config(zoo.run()[row] as usize));
+        let known = |row: &usize| !self.runs_networks() || Activation::parse(activation(*row)).is_ok();
         let (computable, others): (Vec<usize>, Vec<usize>) = rows.iter().partition(|row| known(row));
         (computable, others.into_iter().map(activation).collect())
     }

@@ -1,26 +1,10 @@
 //! `Networks`: whose features are computed. Rows of a zoo, or weights that came alone.
 
 use crate::cnn::Arch;
+use crate::cnn::choice::Choice;
 use crate::kernels::activation::Activation;
 use crate::zoo::{Config, Schema, Zoo};
 use crate::{Error, Result};
-
-/// The activations that networks are run with, by their names in a zoo.
-pub const ACTIVATIONS: [(&str, Activation); 4] = [
-    ("relu", Activation::Relu),
-    ("tanh", Activation::Tanh),
-    ("sigmoid", Activation::Sigmoid),
-    ("gelu", Activation::Gelu),
-];
-
-/// The activation of a name.
-///
-/// # Errors
-/// [`Error::Unknown`].
-pub fn activation(name: &str) -> Result<Activation> {
-    let found = ACTIVATIONS.iter().find(|known| known.0 == name);
-    found.map(|known| known.1).ok_or_else(|| Error::unknown("activation", name, ACTIVATIONS.map(|known| known.0)))
-}
 
 /// Networks of one shape.
 #[derive(Clone, Copy)]
@@ -99,17 +83,17 @@ impl<'a> Networks<'a> {
         match self {
             Networks::Zoo { .. } => {
                 let (schema, configs) = self.configs(input)?;
-                let names = configs.iter().map(|config| &schema.activation[usize::from(config.activation)]);
+                let names = configs.iter().map(|config| schema.name("activation", config));
                 let wrong = |name: &str| {
-                    let known = ACTIVATIONS.map(|known| known.0).join(", ");
+                    let known = Activation::names().join(", ");
                     let what = format!("networks for the input {input}");
                     Error::invalid(what, format!("activations that can be computed: {known}"), name)
                 };
-                names.map(|name| activation(name).map_err(|_| wrong(name))).collect()
+                names.map(|name| Activation::parse(name).map_err(|_| wrong(name))).collect()
             }
             Networks::Loose { activation: Some(activation), .. } => Ok(vec![*activation; self.count()]),
             Networks::Loose { activation: None, .. } => {
-                let known = ACTIVATIONS.map(|known| known.0).join(", ");
+                let known = Activation::names().join(", ");
                 let what = format!("networks for the input {input}");
                 let expected = format!("their activation, {known} (--activation), as the file does not have it");
                 Err(Error::invalid(what, expected, "none"))

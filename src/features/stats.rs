@@ -8,6 +8,7 @@
 #[cfg(feature = "gpu")]
 use super::card::{self, Computed};
 use super::{Networks, Part, Worker, tensors};
+use crate::cnn::plan::Role;
 use crate::kernels::{Isa, quantile, reduce};
 use std::ops::Range;
 
@@ -78,9 +79,9 @@ impl<'n> Stats<'n> {
         let mut sets = Vec::new();
         for (name, layers) in [("first", 0..1), ("middle", 1..last), ("last", last..last + 1)] {
             let tensors = tensors::tensors(arch, &layers.collect::<Vec<_>>());
-            for (index, kind) in ["bias", "kernel"].into_iter().enumerate() {
-                let windows = tensors.iter().skip(index).step_by(2).map(|tensor| tensor.range.clone()).collect();
-                sets.push((format!("{name}.{kind}"), windows));
+            for role in [Role::Bias, Role::Kernel] {
+                let of_role = tensors.iter().filter(|tensor| tensor.role == role);
+                sets.push((format!("{name}.{}", role.name()), of_role.map(|tensor| tensor.range.clone()).collect()));
             }
         }
         Stats { isa, networks, sets, percentiles: PERCENTILES.into() }
@@ -159,7 +160,7 @@ impl Part for Stats<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cnn::{Arch, layout};
+    use crate::cnn::Arch;
     use crate::features::Input;
     use crate::kernels::reference;
     use crate::par::with_threads;
@@ -199,9 +200,8 @@ mod tests {
             digest: String::new(),
             recipe: serde_json::Value::Null,
             seed: 0,
-            optimizer: vec!["sgd".into()],
-            activation: vec!["relu".into()],
-            w_init: vec!["he_normal".into()],
+            names: crate::train::run::names_of_format_1(),
+            optional: Vec::new(),
             program: String::new(),
         };
         let writer = Writer::create_or_open(&path, &schema, &[Config::default(); 20], false).unwrap();
@@ -220,7 +220,7 @@ mod tests {
             }
         }
         assert_eq!((first.group[19], first.y[19], rows[19]), (19, 0.95, 39));
-        for (tensor, range) in layout::tensors(&schema.arch).iter().map(layout::Tensor::range).enumerate() {
+        for (tensor, range) in schema.arch.plan().tensors.into_iter().map(|tensor| tensor.range).enumerate() {
             let weights = noise(4970, 7);
             let moments = reference::reduce::moments(&weights[range.clone()]);
             let [q25, median, q75] = reference::quantile::quartiles(&weights[range]);

@@ -75,8 +75,7 @@ fn what_is_no_key_is_refused_with_what_would_be() {
 #[test]
 fn shapes_without_middle_layers_have_the_columns_of_all() {
     let columns = |key: &str, stack: &str, classes: usize| {
-        let convs = stack.split(',').map(|conv| conv.parse().unwrap()).collect();
-        let arch = Arch::new(28, 28, convs, classes).unwrap();
+        let arch = Arch::grey(28, 28, stack, classes).unwrap();
         let table = table(key, &arch, &weights(&arch)).unwrap();
         let missing = table.row(0).iter().filter(|x| x.is_nan()).count();
         (table.columns, missing)

@@ -71,7 +71,7 @@ fn dims([images, side, inputs, outputs, kernel, stride, before]: [usize; 7]) -> 
         width: side,
         inputs,
         outputs,
-        kernel,
+        kernel: [kernel; 2],
         stride,
         top: before,
         left: before,
@@ -88,12 +88,12 @@ fn convolutions_agree_with_their_definitions() {
     for shape in SHAPES {
         let d = dims(shape);
         let (x, y) = (d.images * d.height * d.width * d.inputs, d.images * d.p * d.q * d.outputs);
-        let rows = d.kernel * d.kernel * d.inputs;
+        let rows = d.kernel[0] * d.kernel[1] * d.inputs;
         let [x, w, b, dy] = [x, rows * d.outputs, d.outputs, y].map(|n| noise(n as u64, n));
         let groups = |items: usize| [items.div_ceil(64).min(3), items.div_ceil(64).div_ceil(3)];
         let words = |items: usize| {
             let numbers =
-                [d.images, d.height, d.width, d.inputs, d.outputs, d.kernel, d.stride, d.top, d.left, d.p, d.q];
+                [d.images, d.height, d.width, d.inputs, d.outputs, d.kernel[0], d.stride, d.top, d.left, d.p, d.q];
             let mut words: Vec<u32> = numbers.iter().map(|&number| number as u32).collect();
             words.push(groups(items)[0] as u32);
             gpu.uniform("dims", &words).unwrap()

@@ -152,7 +152,7 @@ fn ablation(zoo: usize, subject: &Subject) -> Vec<Job> {
     inputs.extend((0..layers).map(|left_out| stats(list((0..layers).filter(|&layer| layer != left_out)))));
     inputs.extend((0..layers).map(|layer| format!("weights.{layer}")));
     inputs.extend(["hyper".into(), "hyper+hyper.optimizer".into()]);
-    inputs.extend(hyper::REFERENCE.iter().chain([&hyper::OPTIMIZER]).map(|name| format!("hyper.{name}")));
+    inputs.extend(hyper::REFERENCE.iter().chain([&"optimizer"]).map(|name| format!("hyper.{name}")));
     inputs.push("wstats+hyper+hyper.optimizer".into());
     inputs.into_iter().map(|input| Job::own("ablation", zoo, input, "gbm")).collect()
 }

@@ -1,7 +1,7 @@
 //! `Subject`: a zoo under study.
 
 use super::ZooEntry;
-use crate::cnn::reference_stack;
+use crate::cnn::layer;
 use crate::eval::{Fractions, Published, Split};
 use crate::features::{Input, Networks};
 use crate::kernels::Isa;
@@ -83,13 +83,13 @@ impl Subject {
 
     /// Layers with weights; the dense one is the last.
     pub fn layers(&self) -> usize {
-        self.zoo.schema().arch.convs.len() + 1
+        self.zoo.schema().arch.plan().names.len()
     }
 
     /// Whether the networks of both have the same weights, whatever the size of their images.
     pub fn same_shape(&self, other: &Subject) -> bool {
         let (a, b) = (&self.zoo.schema().arch, &other.zoo.schema().arch);
-        (&a.convs, a.classes) == (&b.convs, b.classes)
+        (&a.layers, a.plan().tensors) == (&b.layers, b.plan().tensors)
     }
 
     /// The three parts of some of its networks, by the hash of their numbers, so that a number is in the same part in every zoo;
@@ -148,7 +148,7 @@ fn describe(name: String, path: &Path, zoo: &Zoo, networks: usize) -> ZooEntry {
         dataset: schema.dataset.clone(),
         digest: schema.digest.clone(),
         arch: schema.arch.to_string(),
-        reference: schema.arch.convs == reference_stack(),
+        reference: schema.arch.layers == layer::reference(),
         weights: schema.arch.parameters(),
         networks,
         diverged: ends.filter(|&&status| status == Status::Diverged).count(),

@@ -1,9 +1,11 @@
 //! The seam between devices, and the CPU's side of it.
 
-use super::cpu::{Interruption, Network};
+use super::network::{Interruption, Network};
 use super::run::Run;
 use super::{Event, Job};
-use crate::cnn::{Arch, init, plan::Plan};
+use crate::cnn::packing::Packing;
+use crate::cnn::plan::Plan;
+use crate::cnn::{Arch, init};
 use crate::par::{self, Stop};
 use crate::zoo::{Metrics, Status, Writer};
 use crate::{Error, Result};
@@ -24,6 +26,10 @@ pub struct Session<'a> {
     pub job: &'a Job<'a>,
     /// Shape of every network.
     pub arch: &'a Arch,
+    /// Its plan.
+    pub plan: &'a Plan,
+    /// The hyperparameters of every network.
+    pub runs: &'a [Run],
     pub(super) writer: &'a Writer,
     pub(super) tell: &'a (dyn Fn(Event) + Sync),
 }
@@ -39,9 +45,9 @@ pub(super) struct Checkpoint {
 impl Session<'_> {
     /// What a network holds before anything is measured: its initial weights.
     pub(super) fn untrained(&self, run: &Run) -> Checkpoint {
-        let mut weights = vec![0.0; self.arch.parameters()];
-        init::fill(self.arch, run.w_init, run.init_std, run.seed, &mut weights);
-        Checkpoint { weights, metrics: Metrics::default(), class_accuracy: vec![0.0; self.arch.classes] }
+        let mut weights = vec![0.0; self.plan.parameters()];
+        init::fill(self.plan, run.start(), &mut weights);
+        Checkpoint { weights, metrics: Metrics::default(), class_accuracy: vec![0.0; self.plan.classes] }
     }
 
     /// Writes a row unless an earlier session did.
@@ -60,10 +66,10 @@ pub struct Cpu;
 
 impl Executor for Cpu {
     fn train(&self, session: &Session, networks: &[usize], stop: &Stop) -> Result<()> {
-        let plan = Plan::new(session.arch);
+        let packing = Packing::new(session.arch);
         let next = AtomicUsize::new(0);
         let work = |_: usize| -> Result<()> {
-            let mut trainer = Trainer::new(session, &plan);
+            let mut trainer = Trainer::new(session, &packing);
             while let Some(&run) = networks.get(next.fetch_add(1, Ordering::Relaxed)) {
                 trainer.train(run, stop)?;
             }
@@ -81,18 +87,18 @@ struct Trainer<'a> {
 }
 
 impl<'a> Trainer<'a> {
-    fn new(session: &'a Session<'a>, plan: &'a Plan) -> Trainer<'a> {
-        let run = session.job.run(0);
-        Trainer { session, network: Network::new(session.job.isa, plan, run), checkpoint: session.untrained(&run) }
+    fn new(session: &'a Session<'a>, packing: &'a Packing) -> Trainer<'a> {
+        let run = session.runs[0];
+        Trainer { session, network: Network::new(session.job.isa, packing, run), checkpoint: session.untrained(&run) }
     }
 
     /// Trains one network from its initial weights and writes those of its rows that are not there yet.
     fn train(&mut self, run: usize, stop: &Stop) -> Result<()> {
         let Session { job, tell, .. } = self.session;
-        let hyperparameters = job.run(run);
+        let hyperparameters = self.session.runs[run];
         let (split, batch) = (&job.dataset.train, job.recipe.batch);
         let images = hyperparameters.train_images(split.len());
-        self.network.start(hyperparameters);
+        self.network.start(hyperparameters, job.steps(&hyperparameters));
         // a network that diverges before it is measured must not leave another one's row
         self.checkpoint = self.session.untrained(&hyperparameters);
         let mut epoch = 0;

@@ -2,33 +2,36 @@
 //!
 //! [`Executor`] is the one seam between devices: [`Cpu`] trains a network on each thread, `gpu::Executor` hundreds on a card.
 
-pub mod cpu;
+pub mod checkpoints;
+pub mod distribution;
 mod executor;
 #[cfg(feature = "gpu")]
 pub mod gpu;
+pub mod network;
 pub mod overrides;
+pub mod recipe;
 pub mod reference;
+pub mod rules;
 pub mod run;
-pub mod schedule;
-pub mod space;
 pub mod workspace;
 
-use crate::cnn::{Arch, init::Init};
+use crate::cnn::Arch;
 use crate::dataset::Dataset;
 use crate::kernels::Isa;
 use crate::par::Stop;
 use crate::zoo::{Config, Schema, Status, Writer};
 use crate::{Error, Result};
 pub use executor::{Cpu, Executor, Session};
-use run::{Activation, Choice, Optimizer, Run};
-use space::Recipe;
+use recipe::Recipe;
+use run::Run;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// What is to be trained.
 pub struct Job<'a> {
     /// The images.
     pub dataset: &'a Dataset,
-    /// The laws of the hyperparameters.
+    /// The distributions of the hyperparameters.
     pub recipe: &'a Recipe,
     /// Number of networks.
     pub models: usize,
@@ -36,7 +39,7 @@ pub struct Job<'a> {
     pub checkpoints: Vec<u32>,
     /// Seed of the zoo: its hyperparameters and the networks' own seeds.
     pub seed: u64,
-    /// The kernels' leg.
+    /// The kernels' instruction set.
     pub isa: Isa,
     /// Worker threads; 0 stands for one for each core.
     pub threads: usize,
@@ -78,58 +81,68 @@ pub struct Summary {
 }
 
 impl Job<'_> {
+    /// Shape of every network.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where the recipe's layers do not fit the images.
+    pub fn arch(&self) -> Result<Arch> {
+        let train = &self.dataset.train;
+        Arch::new(train.height, train.width, train.channels, self.recipe.layers.clone(), self.dataset.classes)
+    }
+
+    /// The hyperparameters of every network.
+    pub fn configs(&self) -> Vec<Config> {
+        self.recipe.draw(self.seed, self.models)
+    }
+
+    /// Steps of a network's whole training.
+    pub fn steps(&self, run: &Run) -> u32 {
+        let epochs = self.checkpoints.last().copied().unwrap_or(0);
+        let an_epoch = run.train_images(self.dataset.train.len()) / self.recipe.batch;
+        u32::try_from(an_epoch).unwrap_or(u32::MAX).saturating_mul(epochs)
+    }
+
     /// The zoo file's schema.
     ///
     /// # Errors
     /// [`Error::Invalid`] where the architecture does not fit the images, or the training subset is smaller than a batch.
-    pub fn schema(&self) -> Result<Schema> {
-        let (train, classes) = (&self.dataset.train, self.dataset.classes);
-        let arch = Arch::new(train.height, train.width, self.recipe.layers.clone(), classes)?;
+    pub fn schema(&self, configs: &[Config]) -> Result<Schema> {
+        let images = &self.dataset.train;
+        let arch = self.arch()?;
         if self.models == 0 || self.models > u32::MAX as usize {
             return Err(Error::invalid("--models", "at least 1", self.models));
         }
-        for index in 0..self.models {
-            let images = self.run(index).train_images(train.len());
+        for (index, config) in configs.iter().enumerate() {
+            let images = Run::from(config).train_images(images.len());
             if images < self.recipe.batch {
                 let expected = format!("a training subset of at least one batch of {} images", self.recipe.batch);
                 return Err(Error::invalid("train_fraction", expected, format!("{images} images for network {index}")));
             }
         }
-        let recipe = serde_json::to_value(self.recipe).expect("a recipe is plain data");
         Ok(Schema {
             arch,
             runs: self.models,
             checkpoints: self.checkpoints.clone(),
             dataset: self.dataset.name.clone(),
             digest: self.dataset.digest.clone(),
-            recipe,
+            recipe: self.recipe.to_json(),
             seed: self.seed,
-            optimizer: Optimizer::names(),
-            activation: Activation::names(),
-            w_init: Init::names(),
+            names: names(configs),
+            optional: Schema::optional(configs),
             program: format!("zoometry {}", env!("CARGO_PKG_VERSION")),
         })
     }
+}
 
-    /// The hyperparameters of a network.
-    fn run(&self, index: usize) -> Run {
-        self.recipe.draw(self.seed, index as u32)
+/// Names of the codes: those of format 1, and new ones as far as a network has them.
+fn names(configs: &[Config]) -> BTreeMap<String, Vec<String>> {
+    let mut all = run::names_of_format_1();
+    for (name, list) in &mut all {
+        let highest = configs.iter().map(|config| usize::from(config.code(name)) + 1).max().unwrap_or(1);
+        let known = run::names(name);
+        list.extend_from_slice(&known[list.len()..highest.max(list.len())]);
     }
-
-    fn config(&self, index: usize) -> Config {
-        let run = self.run(index);
-        Config {
-            learning_rate: run.learning_rate,
-            l2reg: run.l2reg,
-            dropout: run.dropout,
-            init_std: run.init_std,
-            train_fraction: run.train_fraction,
-            optimizer: run.optimizer.code(),
-            activation: run.activation.code(),
-            w_init: run.w_init.code(),
-            seed: run.seed,
-        }
-    }
+    all
 }
 
 /// Trains every network that the zoo at `out` does not hold yet on the CPU; creates the zoo if there is none.
@@ -156,14 +169,19 @@ pub fn train_on(
     tell: &(dyn Fn(Event) + Sync),
     stop: &Stop,
 ) -> Result<Summary> {
-    let schema = job.schema()?;
-    let configs: Vec<Config> = (0..job.models).map(|index| job.config(index)).collect();
+    let configs = job.configs();
+    let schema = job.schema(&configs)?;
+    let (plan, runs) = (schema.arch.plan(), configs.iter().map(Run::from).collect::<Vec<Run>>());
     let writer = Writer::create_or_open(out, &schema, &configs, false)?;
     let last = schema.checkpoints.len() - 1;
     let todo: Vec<usize> =
         (0..job.models).filter(|&run| writer.status(writer.row(run, last)) == Status::NotWritten).collect();
     tell(Event::Found { kept: job.models - todo.len() });
-    executor.train(&Session { job, arch: &schema.arch, writer: &writer, tell }, &todo, stop)?;
+    executor.train(
+        &Session { job, arch: &schema.arch, plan: &plan, runs: &runs, writer: &writer, tell },
+        &todo,
+        stop,
+    )?;
     writer.sync()?;
     Ok(Summary { models: job.models, trained: todo.len(), kept: job.models - todo.len() })
 }

@@ -1,22 +1,23 @@
 //! In what a zoo's recipe differs from the released zoo's.
 
-use super::space::Recipe;
+use super::recipe::Recipe;
 use serde_json::Value;
 
 /// Settings that a zoo shows elsewhere.
 const SHOWN: [&str; 2] = ["name", "layers"];
 
 /// The settings of a recipe, as a zoo keeps it, that are not those of `small-cnn-zoo`, written as on the command line:
-/// `batch=36`, `dropout=0`; name and layers apart. None of an imported zoo, whose laws are not known.
+/// `batch=36`, `dropout=0`; name and layers apart. None of an imported zoo, whose distributions are not known.
 pub fn overrides(recipe: &Value) -> Vec<String> {
-    let Ok(Value::Object(usual)) = serde_json::to_value(Recipe::default()) else { return Vec::new() };
-    let of = |name: &str| recipe.get(name).filter(|value| usual.get(name) != Some(value));
-    let names = usual.keys().filter(|name| !SHOWN.contains(&name.as_str()));
-    names.filter_map(|name| Some(format!("{name}={}", law(of(name)?)))).collect()
+    let usual = Recipe::default().to_json();
+    // an imported zoo's recipe has none of these
+    let Some(recipe) = recipe.as_object().filter(|recipe| recipe.contains_key("batch")) else { return Vec::new() };
+    let differs = |(name, value): &(&String, &Value)| !SHOWN.contains(&name.as_str()) && usual.get(name) != Some(value);
+    recipe.iter().filter(differs).map(|(name, value)| format!("{name}={}", distribution(value))).collect()
 }
 
-/// `0.1,0.5` of a choice, `uniform 0…0.5` of another law, what else it is as it stands.
-fn law(value: &Value) -> String {
+/// `0.1,0.5` of a choice, `uniform 0…0.5` of another distribution, what else it is as it stands.
+fn distribution(value: &Value) -> String {
     let numbers =
         |values: &[Value], between: &str| values.iter().map(Value::to_string).collect::<Vec<_>>().join(between);
     let named = |map: &serde_json::Map<String, Value>| match map.iter().next() {
@@ -34,17 +35,17 @@ fn law(value: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::train::space::Law;
+    use crate::train::distribution::Distribution;
 
     #[test]
     fn what_was_set_is_told() {
         let mut recipe = Recipe::default();
-        let told = |recipe: &Recipe| overrides(&serde_json::to_value(recipe).unwrap());
+        let told = |recipe: &Recipe| overrides(&recipe.to_json());
         assert!(told(&recipe).is_empty());
         for assignment in ["batch=36", "dropout=0.5,0", "optimizer=adam", "layers=8s2"] {
             recipe.set(assignment).unwrap();
         }
-        recipe.l2reg = Law::LogUniform(0.001, 0.5);
+        recipe.distributions[1] = Distribution::LogUniform(0.001, 0.5);
         assert_eq!(told(&recipe), ["batch=36", "dropout=0.5,0.0", "l2reg=log-uniform 0.001…0.5", "optimizer=adam"]);
         assert!(overrides(&serde_json::json!({ "name": "imported", "source": {} })).is_empty());
     }

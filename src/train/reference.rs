@@ -1,111 +1,137 @@
-//! A network by definition: plain `f64` loops over the kernels' reference twins, without tiles, lanes or blocks.
+//! A network by definition: plain `f64` loops over the kernels' reference twins, without tiles, lanes or blocks, and with every
+//! unit of every map.
 //!
-//! Slow and obvious: what [`super::cpu::Network`] must agree with.
+//! Slow and obvious: what [`super::network::Network`] must agree with.
 
-use super::cpu;
+use super::rules;
 use super::run::Run;
-use crate::cnn::{Arch, KERNEL, layout};
+use crate::cnn::Arch;
+use crate::cnn::layer::Pooling;
+use crate::cnn::plan::{Op, Plan};
 use crate::dataset::Split;
 use crate::kernels::activation::Activation;
-use crate::kernels::random::DropoutKey;
 use crate::kernels::reference::{activation, conv, loss, pool, random};
 
-/// What the forward pass of a convolution leaves for the backward pass.
-struct Layer {
-    dims: conv::Dims,
-    /// Input, N·H·W·I.
-    x: Vec<f64>,
-    /// Before the activation, N·P·Q·O.
-    z: Vec<f64>,
-    /// What dropout multiplies each unit with.
-    factor: Vec<f64>,
+/// What the forward pass leaves for the backward pass: the maps, N·H·W·C, and of each step…
+struct Trace {
+    maps: Vec<Vec<f64>>,
+    /// … what comes before its activation, …
+    z: Vec<Vec<f64>>,
+    /// … of max-pooling which tap was largest, …
+    argmax: Vec<Vec<f64>>,
+    /// … and what dropout multiplies each unit with.
+    factors: Vec<Vec<f64>>,
 }
 
 /// Mean cross-entropy over all images of a split, with the dropout of training step `step`.
 pub fn mean_loss(arch: &Arch, run: &Run, split: &Split, step: u32, flat: &[f64]) -> f64 {
-    let factors = |layer: usize, units: usize| dropout(arch, run, step, layer, units);
-    let (_, _, mut z) = forward(arch, run.activation.kernel(), split, flat, &factors);
-    cross_entropy(arch.classes, &split.labels, &mut z)
+    let plan = arch.plan();
+    let mut trace = forward(&plan, run, split, step, flat);
+    cross_entropy(plan.classes, &split.labels, &mut trace.maps[plan.logits()])
 }
 
 /// [`mean_loss`] and its gradient, a flat vector as `flat` is.
 pub fn loss_and_gradient(arch: &Arch, run: &Run, split: &Split, step: u32, flat: &[f64]) -> (f64, Vec<f64>) {
-    let activation = run.activation.kernel();
-    let factors = |layer: usize, units: usize| dropout(arch, run, step, layer, units);
-    let (layers, pooled, mut dy) = forward(arch, activation, split, flat, &factors);
-    let loss = cross_entropy(arch.classes, &split.labels, &mut dy);
-
-    let tensors = layout::tensors(arch);
+    let plan = arch.plan();
+    let mut trace = forward(&plan, run, split, step, flat);
+    let loss = cross_entropy(plan.classes, &split.labels, &mut trace.maps[plan.logits()]);
+    // the gradient of every map; a map that is read twice has two parts
+    let mut gradients: Vec<Vec<f64>> = trace.maps.iter().map(|map| vec![0.0; map.len()]).collect();
+    gradients[plan.logits()].clone_from(&trace.maps[plan.logits()]);
     let mut gradient = vec![0.0; flat.len()];
-    let mut backward = |layer: usize, dims: &conv::Dims, x: &[f64], dy: &[f64]| {
-        let (bias, kernel) = (tensors[2 * layer].range(), tensors[2 * layer + 1].range());
-        let (db, dw) = gradient[bias.start..kernel.end].split_at_mut(bias.len());
-        conv::backward_weight(dims, x, dy, dw, db);
-        let mut dx = vec![0.0; x.len()];
-        conv::backward_input(dims, dy, &flat[kernel], &mut dx);
-        dx
-    };
-    let dense = dense(split.len(), pooled.len() / split.len(), arch.classes);
-    let dpooled = backward(layers.len(), &dense, &pooled, &dy);
-    let last = &layers[layers.len() - 1];
-    dy = vec![0.0; last.z.len()];
-    pool::backward(last.dims.p * last.dims.q, last.dims.outputs, &dpooled, &mut dy);
-    for (index, layer) in layers.iter().enumerate().rev() {
-        for ((dy, &z), factor) in dy.iter_mut().zip(&layer.z).zip(&layer.factor) {
-            *dy *= factor * activation::slope(activation, z);
+    for (index, step) in plan.steps.iter().enumerate().rev() {
+        let function = step.epilogue.activation(run.activation);
+        let mut dy = std::mem::take(&mut gradients[index + 1]);
+        for ((dy, &z), factor) in dy.iter_mut().zip(&trace.z[index]).zip(&trace.factors[index]) {
+            *dy *= factor * activation::slope(function, z);
         }
-        dy = backward(index, &layer.dims, &layer.x, &dy);
+        let x = &trace.maps[step.from];
+        let mut dx = vec![0.0; x.len()];
+        match step.op {
+            Op::Conv { weighted, .. } => {
+                let dims = conv_dims(&plan, index, split.len());
+                let (bias, kernel) = plan.weights_of(weighted);
+                let (db, dw) = gradient[bias.range.start..kernel.range.end].split_at_mut(bias.range.len());
+                conv::backward_weight(&dims, x, &dy, dw, db);
+                conv::backward_input(&dims, &dy, &flat[kernel.range.clone()], &mut dx);
+            }
+            Op::Pool { pooling: Pooling::Max, .. } => {
+                pool::backward_max(&pool_dims(&plan, index), &dy, &trace.argmax[index], &mut dx);
+            }
+            Op::Pool { pooling: Pooling::Average, .. } => {
+                pool::backward_average(&pool_dims(&plan, index), &dy, &mut dx);
+            }
+            Op::Add { other } => {
+                gradients[other].iter_mut().zip(&dy).for_each(|(sum, dy)| *sum += dy);
+                dx = dy;
+            }
+        }
+        gradients[step.from].iter_mut().zip(&dx).for_each(|(sum, dx)| *sum += dx);
     }
     (loss, gradient)
 }
 
-/// The layers, the pooled units N·C and the logits N·classes.
-fn forward(
-    arch: &Arch,
-    activation: Activation,
-    split: &Split,
-    flat: &[f64],
-    factors: &dyn Fn(usize, usize) -> Vec<f64>,
-) -> (Vec<Layer>, Vec<f64>, Vec<f64>) {
-    let (tensors, maps, images) = (layout::tensors(arch), arch.maps(), split.len());
-    let mut x: Vec<f64> = split.images.iter().map(|&pixel| f64::from(pixel)).collect();
-    let (mut inputs, mut layers) = (1, Vec::new());
-    for (index, layer) in arch.convs.iter().enumerate() {
-        let ((height, width), (p, q)) = (maps[index], maps[index + 1]);
-        let (top, left, outputs) = (layer.before(height), layer.before(width), layer.channels);
-        let dims = conv::Dims {
-            images,
-            height,
-            width,
-            inputs,
-            outputs,
-            kernel: KERNEL,
-            stride: layer.stride,
-            top,
-            left,
-            p,
-            q,
-        };
-        let (b, w) = (&flat[tensors[2 * index].range()], &flat[tensors[2 * index + 1].range()]);
-        let mut z = vec![0.0; images * p * q * outputs];
-        conv::forward(&dims, &x, w, b, &mut z);
-        let factor = factors(index, z.len());
-        let y = z.iter().zip(&factor).map(|(&z, factor)| factor * activation::apply(activation, z)).collect();
-        layers.push(Layer { dims, x: std::mem::replace(&mut x, y), z, factor });
-        inputs = outputs;
+fn forward(plan: &Plan, run: &Run, split: &Split, training_step: u32, flat: &[f64]) -> Trace {
+    let image = split.images.iter().map(|&pixel| f64::from(pixel)).collect();
+    let mut trace = Trace { maps: vec![image], z: Vec::new(), argmax: Vec::new(), factors: Vec::new() };
+    for (index, step) in plan.steps.iter().enumerate() {
+        let to = &plan.maps[index + 1];
+        let x = &trace.maps[step.from];
+        let mut z = vec![0.0; split.len() * to.height * to.width * to.channels];
+        let mut argmax = Vec::new();
+        match step.op {
+            Op::Conv { weighted, .. } => {
+                let (bias, kernel) = plan.weights_of(weighted);
+                let (b, w) = (&flat[bias.range.clone()], &flat[kernel.range.clone()]);
+                conv::forward(&conv_dims(plan, index, split.len()), x, w, b, &mut z);
+            }
+            Op::Pool { pooling: Pooling::Max, .. } => {
+                argmax = vec![0.0; z.len()];
+                pool::forward_max(&pool_dims(plan, index), x, &mut argmax, &mut z);
+            }
+            Op::Pool { pooling: Pooling::Average, .. } => {
+                pool::forward_average(&pool_dims(plan, index), x, &mut z);
+            }
+            Op::Add { other } => {
+                z.iter_mut().zip(x.iter().zip(&trace.maps[other])).for_each(|(z, (a, b))| *z = a + b);
+            }
+        }
+        let factors = dropout(plan, run, training_step, index, z.len());
+        let function: Activation = step.epilogue.activation(run.activation);
+        let y = z.iter().zip(&factors).map(|(&z, factor)| factor * activation::apply(function, z)).collect();
+        trace.maps.push(y);
+        trace.z.push(z);
+        trace.argmax.push(argmax);
+        trace.factors.push(factors);
     }
-    let (height, width) = maps[maps.len() - 1];
-    let mut pooled = vec![0.0; images * inputs];
-    pool::forward(height * width, inputs, &x, &mut pooled);
-    let mut logits = vec![0.0; images * arch.classes];
-    let (b, w) = (&flat[tensors[tensors.len() - 2].range()], &flat[tensors[tensors.len() - 1].range()]);
-    conv::forward(&dense(images, inputs, arch.classes), &pooled, w, b, &mut logits);
-    (layers, pooled, logits)
+    trace
 }
 
-/// A dense layer as a convolution.
-fn dense(images: usize, inputs: usize, outputs: usize) -> conv::Dims {
-    conv::Dims { images, height: 1, width: 1, inputs, outputs, kernel: 1, stride: 1, top: 0, left: 0, p: 1, q: 1 }
+fn conv_dims(plan: &Plan, index: usize, images: usize) -> conv::Dims {
+    let step = &plan.steps[index];
+    let (from, to) = (&plan.maps[step.from], &plan.maps[index + 1]);
+    let Op::Conv { kernel, stride, before: [top, left], .. } = step.op else { unreachable!("a convolution") };
+    conv::Dims {
+        images,
+        height: from.height,
+        width: from.width,
+        inputs: from.channels,
+        outputs: to.channels,
+        kernel,
+        stride,
+        top,
+        left,
+        p: to.height,
+        q: to.width,
+    }
+}
+
+fn pool_dims(plan: &Plan, index: usize) -> pool::Dims {
+    let step = &plan.steps[index];
+    let (from, to) = (&plan.maps[step.from], &plan.maps[index + 1]);
+    let Op::Pool { size, stride, .. } = step.op else { unreachable!("pooling") };
+    let (height, width, channels, p, q) = (from.height, from.width, from.channels, to.height, to.width);
+    pool::Dims { height, width, channels, size, stride, p, q }
 }
 
 /// Mean cross-entropy; the logits become its gradient.
@@ -118,18 +144,15 @@ fn cross_entropy(classes: usize, labels: &[u8], z: &mut [f64]) -> f64 {
     sum * scale
 }
 
-/// Inverted dropout by definition: 0 or 1 / (share that is kept) for each of a layer's units, N·P·Q·O.
-fn dropout(arch: &Arch, run: &Run, step: u32, layer: usize, units: usize) -> Vec<f64> {
-    let threshold = cpu::threshold(run);
-    if threshold == 0 {
-        return vec![1.0; units];
-    }
-    let channels = arch.convs[layer].channels;
-    let (p, q) = arch.maps()[layer + 1];
-    let key = [run.seed as u32, (run.seed >> 32) as u32];
-    let key = DropoutKey { key, counter: [step, cpu::DROPOUT + layer as u32], threshold };
+/// Inverted dropout by definition: 0 or 1 / (share that is kept) for each unit that a step makes, N·H·W·C.
+fn dropout(plan: &Plan, run: &Run, training_step: u32, index: usize, units: usize) -> Vec<f64> {
+    let threshold = rules::threshold(run);
+    let Some(number) = plan.steps[index].epilogue.dropout.filter(|_| threshold > 0) else { return vec![1.0; units] };
+    let map = &plan.maps[index + 1];
+    let (channels, positions) = (map.channels, map.height * map.width);
+    let key = rules::dropout_key(run, training_step, number);
     let factor = |unit: usize| {
-        let (channel, position, image) = (unit % channels, unit / channels % (p * q), unit / channels / (p * q));
+        let (channel, position, image) = (unit % channels, unit / channels % positions, unit / channels / positions);
         let kept = random::dropout(key, channels.next_multiple_of(16), position, channel, image as u32);
         f64::from(u8::from(kept)) / (1.0 - f64::from(threshold) / 65536.0)
     };

@@ -143,7 +143,7 @@ fn layout(zoo: &Zoo, file: &mut impl Write) -> io::Result<()> {
     kept.extend(settings::text(zoo)?);
     let names = ["varname", "start_idx", "end_idx", "shape", KEPT, settings::COLUMN];
     csv.write_record(&names[..4 + kept.len()])?;
-    for tensor in layout::tensors(&zoo.schema().arch) {
+    for tensor in layout::tensors(&zoo.schema().arch.plan()) {
         let sizes: Vec<String> = tensor.shape.iter().map(usize::to_string).collect();
         let shape = format!("({}{})", sizes.join(", "), if sizes.len() == 1 { "," } else { "" });
         let (start, end) = (tensor.start_idx.to_string(), tensor.end_idx.to_string());
@@ -159,18 +159,21 @@ fn metrics(zoo: &Zoo, rows: &[usize], file: &mut impl Write, stop: &Stop) -> io:
     let mut csv = csv::Writer::from_writer(GzEncoder::new(file, Compression::default()));
     let known = |row: &usize| zoo.class_accuracy(*row).iter().any(|accuracy| !accuracy.is_nan());
     let classes = if rows.iter().any(known) { schema.arch.classes } else { 0 };
+    let optional: Vec<&str> =
+        schema.hyperparameters().filter(|hyper| hyper.is_optional()).map(|hyper| hyper.name).collect();
     let columns = COLUMNS.into_iter().chain(["run", "status"]).map(String::from);
+    let columns = columns.chain(optional.iter().map(|name| format!("config.{name}")));
     csv.write_record(columns.chain((0..classes).map(|class| format!("test_class_accuracy.{class}"))))?;
     let constant = |name: &str, otherwise: String| {
         let kept = schema.recipe.get("constants").and_then(|constants| constants.get(name)?.as_str());
         kept.map_or(otherwise, String::from)
     };
-    let convs = &schema.arch.convs;
-    let units = if convs.iter().all(|conv| conv.channels == convs[0].channels) {
-        convs[0].channels.to_string()
-    } else {
-        String::new()
-    };
+    let plan = schema.arch.plan();
+    let kernels = plan.tensors.iter().map(|tensor| &tensor.shape).filter(|shape| shape.len() == 4);
+    let channels: Vec<usize> = kernels.map(|shape| shape[3]).collect();
+    let alike = channels.first().filter(|first| channels.iter().all(|count| count == *first));
+    let units = alike.map_or(String::new(), usize::to_string);
+    let names = |hyper: &str| !schema.names_of(hyper).is_empty();
     let (b_init, kind) = (constant("config.b_init", "zeros".into()), constant("config.dnn_architecture", "cnn".into()));
     let epochs = constant("config.epochs", schema.checkpoints.last().map_or(String::new(), u32::to_string));
     let between = constant("config.epochs_between_checkpoints", String::new());
@@ -179,25 +182,26 @@ fn metrics(zoo: &Zoo, rows: &[usize], file: &mut impl Write, stop: &Stop) -> io:
     for (number, &row) in rows.iter().enumerate().take_while(|_| !stop.requested()) {
         let run = row / schema.checkpoints.len();
         let (config, found) = (zoo.config(run), zoo.metrics(row));
-        let name = |names: &[String], code: u8| names[usize::from(code)].clone();
+        let name = |hyper: &str| schema.name(hyper, &config).to_owned();
+        let numeric = |hyper: &str| cell(config.number(hyper));
         let cells = [
             number.to_string(),
-            name(&schema.activation, config.activation),
+            name("activation"),
             b_init.clone(),
             dataset.into(),
             kind.clone(),
-            cell(config.dropout),
+            numeric("dropout"),
             epochs.clone(),
             between.clone(),
-            cell(config.init_std),
-            cell(config.l2reg),
-            cell(config.learning_rate),
-            convs.len().to_string(),
+            numeric("init_std"),
+            numeric("l2reg"),
+            numeric("learning_rate"),
+            channels.len().to_string(),
             units.clone(),
-            name(&schema.optimizer, config.optimizer),
+            name("optimizer"),
             config.seed.to_string(),
-            cell(config.train_fraction),
-            name(&schema.w_init, config.w_init),
+            numeric("train_fraction"),
+            name("w_init"),
             format!("run-{run:06}"),
             zoo.epoch()[row].to_string(),
             cell(found.test_accuracy),
@@ -207,7 +211,10 @@ fn metrics(zoo: &Zoo, rows: &[usize], file: &mut impl Write, stop: &Stop) -> io:
             run.to_string(),
             if zoo.status()[row] == Status::Diverged { "diverged" } else { "done" }.into(),
         ];
-        csv.write_record(cells.into_iter().chain(zoo.class_accuracy(row)[..classes].iter().map(|&value| cell(value))))?;
+        let more = optional.iter().map(|hyper| if names(hyper) { name(hyper) } else { numeric(hyper) });
+        csv.write_record(
+            cells.into_iter().chain(more).chain(zoo.class_accuracy(row)[..classes].iter().map(|&value| cell(value))),
+        )?;
     }
     csv.into_inner().map_err(|failed| failed.into_error())?.finish()?.flush()
 }

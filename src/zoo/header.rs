@@ -1,10 +1,12 @@
 //! The first bytes of a zoo file: written from a [`Schema`], read back into one.
 
+use super::hyper::{self, HYPERPARAMETERS};
 use super::schema::{FORMAT_VERSION, Schema};
 use crate::cnn::layout;
 use crate::{Error, Result};
 use safetensors::tensor::{Metadata, TensorInfo};
 use serde::{Serialize, de::DeserializeOwned, ser::SerializeMap};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
@@ -16,8 +18,8 @@ const LONGEST: u64 = 100_000_000;
 
 /// The header's text: metadata, then the tensors in the order of the file.
 struct Text<'a> {
-    metadata: BTreeMap<&'static str, String>,
-    tensors: &'a [(&'static str, TensorInfo)],
+    metadata: BTreeMap<String, String>,
+    tensors: &'a [(Cow<'static, str>, TensorInfo)],
 }
 
 // by hand, because the crate keeps metadata in a hash map, whose order differs from run to run
@@ -58,22 +60,23 @@ pub(super) fn parse(path: &Path, bytes: &[u8]) -> Result<(Metadata, usize)> {
 
 impl Schema {
     /// `__metadata__`.
-    fn metadata(&self) -> serde_json::Result<BTreeMap<&'static str, String>> {
-        let mut entries = BTreeMap::from([
+    fn metadata(&self) -> serde_json::Result<BTreeMap<String, String>> {
+        let entries = [
             ("format", FORMAT.to_string()),
-            ("format_version", FORMAT_VERSION.to_string()),
+            ("format_version", self.version().to_string()),
             ("program", self.program.clone()),
             ("dataset", self.dataset.clone()),
             ("dataset_digest", self.digest.clone()),
             ("architecture", serde_json::to_string(&self.arch)?),
-            ("layout", serde_json::to_string(&layout::tensors(&self.arch))?),
+            ("layout", serde_json::to_string(&layout::tensors(&self.arch.plan()))?),
             ("runs", self.runs.to_string()),
             ("checkpoints", serde_json::to_string(&self.checkpoints)?),
             ("recipe", self.recipe.to_string()),
             ("seed", self.seed.to_string()),
-        ]);
-        for (name, names) in self.names() {
-            entries.insert(name, serde_json::to_string(names)?);
+        ];
+        let mut entries: BTreeMap<String, String> = entries.map(|(key, value)| (key.to_owned(), value)).into();
+        for hyper in self.hyperparameters().filter(|hyper| hyper.is_name()) {
+            entries.insert(format!("config.{}", hyper.name), serde_json::to_string(self.names_of(hyper.name))?);
         }
         Ok(entries)
     }
@@ -103,7 +106,27 @@ impl Schema {
             return Err(Error::malformed(path, "a zoo (metadata \"format\")", got));
         }
         entries.expect("format", FORMAT)?;
-        entries.expect("format_version", &FORMAT_VERSION.to_string())?;
+        let version: u32 = entries.json("format_version")?;
+        if !(1..=FORMAT_VERSION).contains(&version) {
+            let expected = format!("version 1 to {FORMAT_VERSION}");
+            return Err(entries.wrong("format_version", &expected, &version.to_string()));
+        }
+        let tensors = header.tensors();
+        let known = |name: &str| hyper::find(name).is_ok() || name == "seed";
+        let columns = || tensors.keys().filter_map(|name| name.strip_prefix("config."));
+        if let Some(unknown) = columns().find(|name| !known(name)) {
+            let expected = "hyperparameters that this version knows";
+            return Err(Error::malformed(path, expected, format!("a column config.{unknown}")));
+        }
+        let optional = HYPERPARAMETERS.iter().filter(|hyper| hyper.is_optional()).map(|hyper| hyper.name);
+        let optional: Vec<String> =
+            optional.filter(|name| columns().any(|column| column == *name)).map(str::to_owned).collect();
+        let mut names = BTreeMap::new();
+        for hyper in HYPERPARAMETERS.iter().filter(|hyper| hyper.is_name()) {
+            if !hyper.is_optional() || optional.iter().any(|name| name == hyper.name) {
+                names.insert(hyper.name.to_owned(), entries.json(&format!("config.{}", hyper.name))?);
+            }
+        }
         let schema = Schema {
             arch: entries.json("architecture")?,
             runs: entries.json("runs")?,
@@ -112,19 +135,19 @@ impl Schema {
             digest: entries.text("dataset_digest")?.into(),
             recipe: entries.json("recipe")?,
             seed: entries.json("seed")?,
-            optimizer: entries.json("config.optimizer")?,
-            activation: entries.json("config.activation")?,
-            w_init: entries.json("config.w_init")?,
+            names,
+            optional,
             program: entries.text("program")?.into(),
-        };
+        }
+        .with_defaults();
         schema.check().map_err(|wrong| Error::malformed(path, "metadata of a zoo", wrong.to_string()))?;
         let layout: Vec<layout::Tensor> = entries.json("layout")?;
-        if layout != layout::tensors(&schema.arch) {
+        if layout != layout::tensors(&schema.arch.plan()) {
             return Err(Error::malformed(path, format!("the layout of {}", schema.arch), "another in the metadata"));
         }
         for (name, want) in schema.tensors()? {
             let describe = |info: &TensorInfo| format!("{} {:?}", info.dtype, info.shape);
-            let got = header.info(name).map_or("none".into(), describe);
+            let got = header.info(&name).map_or("none".into(), describe);
             if got != describe(&want) {
                 return Err(Error::malformed(path, format!("tensor {name} of {}", describe(&want)), got));
             }

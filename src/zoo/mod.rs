@@ -6,6 +6,7 @@
 
 mod export;
 mod header;
+pub mod hyper;
 mod import;
 mod loose;
 mod reader;
@@ -17,10 +18,11 @@ mod whole;
 mod writer;
 
 pub use export::export;
+pub use hyper::{Config, Value};
 pub use import::{Import, Report, import};
 pub use loose::Loose;
 pub use reader::Zoo;
-pub use schema::{Config, FORMAT_VERSION, Metrics, Schema, Status};
+pub use schema::{FORMAT_VERSION, Metrics, Schema, Status};
 pub use source::Source;
 pub use torch::write as write_torch;
 pub use writer::Writer;

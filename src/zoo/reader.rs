@@ -1,7 +1,8 @@
 //! `Zoo`: a zoo file read in place.
 
 use super::header;
-use super::schema::{COLUMNS, Config, Metrics, Schema, Status, Width};
+use super::hyper::{Config, HYPERPARAMETERS, Value};
+use super::schema::{Column, Metrics, Schema, Status, Width};
 use crate::bytes::Map;
 use crate::{Error, Result};
 use safetensors::{Dtype, tensor::Metadata};
@@ -15,8 +16,8 @@ pub struct Zoo {
     path: PathBuf,
     map: Map,
     schema: Schema,
-    /// Places in the file, in the order of [`COLUMNS`].
-    columns: Vec<Range<usize>>,
+    /// The columns and their places in the file.
+    columns: Vec<(Column, Range<usize>)>,
     status: Vec<Status>,
 }
 
@@ -35,7 +36,7 @@ impl Zoo {
         let map = Map::new(file, path)?;
         let (header, data) = header::parse(path, &map)?;
         let schema = Schema::from_header(path, &header)?;
-        let columns = columns(path, &header, data)?;
+        let columns = columns(path, &schema, &header, data)?;
         let mut zoo = Zoo { path: path.into(), map, schema, columns, status: Vec::new() };
         zoo.check_rows()?;
         zoo.status = zoo.read_status()?;
@@ -52,8 +53,9 @@ impl Zoo {
                 return Err(Error::malformed(&self.path, expected, format!("run {run} and epoch {epoch}")));
             }
         }
-        for (column, names) in self.schema.names() {
-            let codes: &[u8] = self.slice(column);
+        for hyper in self.schema.hyperparameters().filter(|hyper| hyper.is_name()) {
+            let (column, names) = (format!("config.{}", hyper.name), self.schema.names_of(hyper.name));
+            let codes: &[u8] = self.slice(&column);
             if let Some(row) = codes.iter().position(|&code| usize::from(code) >= names.len()) {
                 let expected = format!("{column} below {} in row {row}", names.len());
                 return Err(Error::malformed(&self.path, expected, codes[row].to_string()));
@@ -71,8 +73,8 @@ impl Zoo {
 
     /// The bytes of a column in the file.
     pub(super) fn place(&self, name: &str) -> Range<usize> {
-        let number = COLUMNS.iter().position(|column| column.0 == name).expect("a column of the format");
-        self.columns[number].clone()
+        let found = self.columns.iter().find(|(column, _)| column.name == name);
+        found.expect("a column of the format").1.clone()
     }
 
     /// A column as numbers; type and alignment were checked when the file was opened.
@@ -139,15 +141,16 @@ impl Zoo {
         bytemuck::cast_slice(&self.map[start..start + width])
     }
 
-    /// A column of one `f32` a row, such as `test_accuracy` or `config.dropout`.
+    /// A column of one `f32` a row that the file has, such as `test_accuracy` or `config.dropout`.
     ///
     /// # Errors
     /// [`Error::Unknown`].
     pub fn column(&self, name: &str) -> Result<&[f32]> {
-        let narrow = |column: &&(&'static str, Dtype, Width)| column.1 == Dtype::F32 && column.2 == Width::One;
-        match COLUMNS.iter().filter(narrow).find(|column| column.0 == name) {
-            Some(column) => Ok(self.slice(column.0)),
-            None => Err(Error::unknown("column", name, COLUMNS.iter().filter(narrow).map(|column| column.0))),
+        let columns = self.columns.iter().map(|(column, _)| column);
+        let narrow = columns.filter(|column| column.dtype == Dtype::F32 && column.width == Width::One);
+        match narrow.clone().find(|column| column.name == name) {
+            Some(column) => Ok(self.slice(&column.name)),
+            None => Err(Error::unknown("column", name, narrow.map(|column| &*column.name))),
         }
     }
 
@@ -176,19 +179,17 @@ impl Zoo {
     /// If there is no such run.
     pub fn config(&self, run: usize) -> Config {
         let row = run * self.schema.checkpoints.len();
-        let value = |name| self.slice::<f32>(name)[row];
-        let code = |name| self.slice::<u8>(name)[row];
-        Config {
-            learning_rate: value("config.learning_rate"),
-            l2reg: value("config.l2reg"),
-            dropout: value("config.dropout"),
-            init_std: value("config.init_std"),
-            train_fraction: value("config.train_fraction"),
-            optimizer: code("config.optimizer"),
-            activation: code("config.activation"),
-            w_init: code("config.w_init"),
-            seed: self.slice::<u64>("config.seed")[row],
+        let mut config = Config { seed: self.slice::<u64>("config.seed")[row], ..Config::default() };
+        for (hyper, value) in HYPERPARAMETERS.iter().zip(&mut config.values) {
+            if self.schema.has(hyper.name) {
+                let column = format!("config.{}", hyper.name);
+                *value = match hyper.is_name() {
+                    true => Value::Code(self.slice::<u8>(&column)[row]),
+                    false => Value::Number(self.slice::<f32>(&column)[row]),
+                };
+            }
         }
+        config
     }
 
     /// Rows that are done at the last epoch, ascending: the finished networks that did not diverge.
@@ -212,15 +213,17 @@ impl Zoo {
     }
 }
 
-/// Where in the file each of [`COLUMNS`] lies, the data beginning at `data`; the schema was checked against `header`.
-fn columns(path: &Path, header: &Metadata, data: usize) -> Result<Vec<Range<usize>>> {
-    let place = |(name, dtype, _): &(&'static str, Dtype, Width)| {
-        let (start, end) = header.info(name).map_or((0, 0), |info| info.data_offsets);
+/// Where in the file each column lies, the data beginning at `data`; the schema was checked against `header`.
+fn columns(path: &Path, schema: &Schema, header: &Metadata, data: usize) -> Result<Vec<(Column, Range<usize>)>> {
+    let place = |column: Column| {
+        let (start, end) = header.info(&column.name).map_or((0, 0), |info| info.data_offsets);
         // the map itself begins at a page
-        let aligned = (data + start).is_multiple_of(dtype.bitsize() / 8);
-        let wrong =
-            || Error::malformed(path, format!("tensor {name} at a multiple of its element size"), "another place");
-        if aligned { Ok(data + start..data + end) } else { Err(wrong()) }
+        let aligned = (data + start).is_multiple_of(column.dtype.bitsize() / 8);
+        let expected = || format!("tensor {} at a multiple of its element size", column.name);
+        if !aligned {
+            return Err(Error::malformed(path, expected(), "another place"));
+        }
+        Ok((column, data + start..data + end))
     };
-    COLUMNS.iter().map(place).collect()
+    schema.columns().into_iter().map(place).collect()
 }

@@ -8,22 +8,28 @@
 //! | `test_accuracy`, `test_loss`, `train_accuracy`, `train_loss` | f32 \[R\] | without dropout; train: on the run's own subset |
 //! | `test_class_accuracy` | f32 \[R, classes\] | |
 //! | `config.learning_rate`, `.l2reg`, `.dropout`, `.init_std`, `.train_fraction` | f32 \[R\] | |
+//! | `config.weight_decay`, `.momentum`, `.bias_init` | f32 \[R\] | missing: 0, 0.9, 0 ([`super::hyper`]) |
 //! | `config.optimizer`, `.activation`, `.w_init` | u8 \[R\] | codes; their names are JSON lists in the metadata |
+//! | `config.schedule` | u8 \[R\] | missing: constant |
 //! | `config.seed` | u64 \[R\] | |
 //!
 //! `__metadata__`: `format`, `format_version`, `program`, `dataset`, `dataset_digest`, `architecture`, `layout`, `runs`,
 //! `checkpoints`, `recipe`, `seed`, `config.optimizer`, `config.activation`, `config.w_init`; all but plain texts as JSON.
 
-use crate::cnn::Arch;
+use super::hyper::{Config, HYPERPARAMETERS, Hyperparameter, Kind};
+use crate::cnn::{self, Arch};
 use crate::{Error, Result};
 use safetensors::Dtype::{self, F32, U8, U32, U64};
 use safetensors::tensor::TensorInfo;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::{collections::BTreeSet, fmt};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
-/// Version of the format described here.
-pub const FORMAT_VERSION: u32 = 1;
+/// The newest version of the format, which is described here. Version 1 knew stacks of 3×3 convolutions on grey images and no
+/// optional columns; a zoo that is no more than that says 1.
+pub const FORMAT_VERSION: u32 = 2;
 
 /// What makes a zoo the one it is: enough to lay out its file and to tell whether another is the same.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -38,58 +44,18 @@ pub struct Schema {
     pub dataset: String,
     /// Digest of the data set's images and labels.
     pub digest: String,
-    /// Laws that the settings were drawn from, as the caller writes them.
+    /// Distributions that the hyperparameters were drawn from, as the caller writes them.
     pub recipe: Value,
     /// Seed of the zoo.
     pub seed: u64,
-    /// Names of the codes of `config.optimizer`.
-    pub optimizer: Vec<String>,
-    /// Names of the codes of `config.activation`.
-    pub activation: Vec<String>,
-    /// Names of the codes of `config.w_init`.
-    pub w_init: Vec<String>,
+    /// Of each hyperparameter whose values are names, the names of its codes.
+    #[serde(flatten)]
+    pub names: BTreeMap<String, Vec<String>>,
+    /// Hyperparameters with a default that the file has columns of.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub optional: Vec<String>,
     /// Program and version that made the file; not compared.
     pub program: String,
-}
-
-/// Settings of one run; its fields are the columns `config.*`.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Config {
-    /// Step size of the optimizer.
-    pub learning_rate: f32,
-    /// Factor of the squared kernels in the loss.
-    pub l2reg: f32,
-    /// Probability that an activation is dropped.
-    pub dropout: f32,
-    /// Standard deviation of the initialisers that take one.
-    pub init_std: f32,
-    /// Part of the training set that is used.
-    pub train_fraction: f32,
-    /// Index into [`Schema::optimizer`].
-    pub optimizer: u8,
-    /// Index into [`Schema::activation`].
-    pub activation: u8,
-    /// Index into [`Schema::w_init`].
-    pub w_init: u8,
-    /// Seed of the run.
-    pub seed: u64,
-}
-
-impl Config {
-    /// Names and values, to be compared and shown.
-    pub(super) fn fields(&self) -> [(&'static str, String); 9] {
-        [
-            ("learning_rate", self.learning_rate.to_string()),
-            ("l2reg", self.l2reg.to_string()),
-            ("dropout", self.dropout.to_string()),
-            ("init_std", self.init_std.to_string()),
-            ("train_fraction", self.train_fraction.to_string()),
-            ("optimizer", self.optimizer.to_string()),
-            ("activation", self.activation.to_string()),
-            ("w_init", self.w_init.to_string()),
-            ("seed", self.seed.to_string()),
-        ]
-    }
 }
 
 /// How good one checkpoint is, measured without dropout.
@@ -126,15 +92,24 @@ impl Status {
 }
 
 /// Second dimension of a tensor.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Width {
     One,
     Classes,
     Parameters,
 }
 
-/// Every tensor in the order of the file: widest types first, so that each begins at a multiple of its element's size.
-pub(super) const COLUMNS: [(&str, Dtype, Width); 18] = [
+/// A tensor of the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Column {
+    pub name: Cow<'static, str>,
+    pub dtype: Dtype,
+    pub width: Width,
+}
+
+/// The tensors that every zoo has: widest types first, so that each begins at a multiple of its element's size. The numbers
+/// among the hyperparameters come before the first `u32`, their codes at the end.
+const FIXED: [(&str, Dtype, Width); 10] = [
     ("config.seed", U64, Width::One),
     ("weights", F32, Width::Parameters),
     ("test_class_accuracy", F32, Width::Classes),
@@ -142,17 +117,9 @@ pub(super) const COLUMNS: [(&str, Dtype, Width); 18] = [
     ("test_loss", F32, Width::One),
     ("train_accuracy", F32, Width::One),
     ("train_loss", F32, Width::One),
-    ("config.learning_rate", F32, Width::One),
-    ("config.l2reg", F32, Width::One),
-    ("config.dropout", F32, Width::One),
-    ("config.init_std", F32, Width::One),
-    ("config.train_fraction", F32, Width::One),
     ("run", U32, Width::One),
     ("epoch", U32, Width::One),
     ("status", U8, Width::One),
-    ("config.optimizer", U8, Width::One),
-    ("config.activation", U8, Width::One),
-    ("config.w_init", U8, Width::One),
 ];
 
 impl Schema {
@@ -175,13 +142,64 @@ impl Schema {
         }
     }
 
-    /// Names of the codes of `config.optimizer`, `config.activation` and `config.w_init`.
-    pub(super) fn names(&self) -> [(&'static str, &Vec<String>); 3] {
-        [
-            ("config.optimizer", &self.optimizer),
-            ("config.activation", &self.activation),
-            ("config.w_init", &self.w_init),
-        ]
+    /// Names of the codes of a hyperparameter; none of one that has numbers.
+    pub fn names_of(&self, hyperparameter: &str) -> &[String] {
+        self.names.get(hyperparameter).map_or(&[], Vec::as_slice)
+    }
+
+    /// The name of a hyperparameter's value in a run.
+    ///
+    /// # Panics
+    /// If the hyperparameter has numbers, or the config is of another zoo.
+    pub fn name<'s>(&'s self, hyperparameter: &str, config: &Config) -> &'s str {
+        &self.names_of(hyperparameter)[usize::from(config.code(hyperparameter))]
+    }
+
+    /// Hyperparameters with a default that some run differs from: those that a file has columns of.
+    pub fn optional(configs: &[Config]) -> Vec<String> {
+        let differs = |(at, hyper): &(usize, &Hyperparameter)| {
+            hyper.is_optional() && configs.iter().any(|config| config.values[*at] != hyper.default())
+        };
+        HYPERPARAMETERS.iter().enumerate().filter(differs).map(|(_, hyper)| hyper.name.to_owned()).collect()
+    }
+
+    /// The hyperparameters that the file has columns of.
+    pub(super) fn hyperparameters(&self) -> impl Iterator<Item = &'static Hyperparameter> + '_ {
+        let there =
+            |hyper: &&Hyperparameter| !hyper.is_optional() || self.optional.iter().any(|name| name == hyper.name);
+        HYPERPARAMETERS.iter().filter(there)
+    }
+
+    /// Whether the file has a column of a hyperparameter.
+    pub(super) fn has(&self, hyperparameter: &str) -> bool {
+        self.hyperparameters().any(|hyper| hyper.name == hyperparameter)
+    }
+
+    /// The same with the names that a file without a column leaves to be understood.
+    pub(super) fn with_defaults(mut self) -> Schema {
+        for hyper in &HYPERPARAMETERS {
+            if let Kind::Name { default: Some(name), .. } = hyper.kind {
+                self.names.entry(hyper.name.into()).or_insert_with(|| vec![name.into()]);
+            }
+        }
+        self
+    }
+
+    /// The version of the format that the zoo needs.
+    pub(super) fn version(&self) -> u32 {
+        let first = self.arch.channels == 1 && cnn::stack(&self.arch.layers).is_some() && self.optional.is_empty();
+        if first { 1 } else { FORMAT_VERSION }
+    }
+
+    /// Every tensor in the order of the file.
+    pub(super) fn columns(&self) -> Vec<Column> {
+        let (before, after) = FIXED.split_at(7);
+        let fixed = |&(name, dtype, width): &(&'static str, Dtype, Width)| Column { name: name.into(), dtype, width };
+        let of = |names: bool, dtype: Dtype| {
+            let wanted = self.hyperparameters().filter(move |hyper| hyper.is_name() == names);
+            wanted.map(move |hyper| Column { name: format!("config.{}", hyper.name).into(), dtype, width: Width::One })
+        };
+        before.iter().map(fixed).chain(of(false, F32)).chain(after.iter().map(fixed)).chain(of(true, U8)).collect()
     }
 
     /// Refuses what cannot be a zoo.
@@ -197,21 +215,22 @@ impl Schema {
             let got = format!("{:?}", self.checkpoints);
             return Err(Error::invalid("checkpoints", "at least one epoch, ascending, none twice", got));
         }
-        for (what, names) in self.names() {
+        for hyper in HYPERPARAMETERS.iter().filter(|hyper| hyper.is_name()) {
+            let names = self.names_of(hyper.name);
             if names.is_empty() || names.len() > 256 {
-                return Err(Error::invalid(format!("names of {what}"), "1 to 256", names.len()));
+                return Err(Error::invalid(format!("names of config.{}", hyper.name), "1 to 256", names.len()));
             }
         }
         self.tensors().map(drop)
     }
 
     /// Name, type, shape and place of every tensor.
-    pub(super) fn tensors(&self) -> Result<Vec<(&'static str, TensorInfo)>> {
+    pub(super) fn tensors(&self) -> Result<Vec<(Cow<'static, str>, TensorInfo)>> {
         let too_large = || Error::invalid("size of the zoo", "less than 2^63 bytes", "more");
         let rows = self.runs.checked_mul(self.checkpoints.len()).ok_or_else(too_large)?;
         let mut start = 0usize;
-        let mut tensors = Vec::with_capacity(COLUMNS.len());
-        for (name, dtype, width) in COLUMNS {
+        let mut tensors = Vec::new();
+        for Column { name, dtype, width } in self.columns() {
             let width = self.width(width);
             let shape = std::iter::once(rows).chain(width).collect();
             let end = rows
@@ -248,9 +267,12 @@ impl Schema {
             .or_else(|| field("runs", &self.runs, &found.runs))
             .or_else(|| field("checkpoints", &self.checkpoints, &found.checkpoints))
             .or_else(|| difference("recipe", &self.recipe, &found.recipe))
-            .or_else(|| field("names of config.optimizer", &self.optimizer, &found.optimizer))
-            .or_else(|| field("names of config.activation", &self.activation, &found.activation))
-            .or_else(|| field("names of config.w_init", &self.w_init, &found.w_init))
+            .or_else(|| field("hyperparameters with columns", &self.optional, &found.optional))
+            .or_else(|| {
+                let names = HYPERPARAMETERS.iter().filter(|hyper| hyper.is_name()).map(|hyper| hyper.name);
+                let mut names = names.map(|name| (name, self.names_of(name), found.names_of(name)));
+                names.find_map(|(name, want, got)| field(&format!("names of config.{name}"), &want, &got))
+            })
     }
 }
 

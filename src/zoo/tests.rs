@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::Error;
-use crate::cnn::{Arch, Conv, Padding};
+use crate::cnn::Arch;
 use proptest::prelude::*;
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::FileExt;
@@ -10,29 +10,32 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 fn schema(runs: usize) -> Schema {
-    let conv = Conv { channels: 4, stride: 2, padding: Padding::Valid };
     Schema {
-        arch: Arch::new(5, 5, vec![conv], 3).unwrap(),
+        arch: Arch::grey(5, 5, "4s2", 3).unwrap(),
         runs,
         checkpoints: vec![0, 1, 5],
         dataset: "glyphs".into(),
         digest: "00ff".into(),
         recipe: serde_json::json!({"learning_rate": {"law": "log_uniform", "low": 0.1, "high": 1.0 / 3.0}, "epochs": 5}),
         seed: u64::MAX,
-        optimizer: ["sgd", "adam"].map(String::from).to_vec(),
-        activation: ["relu", "tanh"].map(String::from).to_vec(),
-        w_init: vec!["orthogonal \"é\"".into()],
+        names: [
+            ("optimizer", &["sgd", "adam"][..]),
+            ("activation", &["relu", "tanh"]),
+            ("w_init", &["orthogonal \"é\""]),
+            ("schedule", &["constant"]),
+        ]
+        .map(|(name, names)| (name.to_owned(), names.iter().map(|name| name.to_string()).collect()))
+        .into(),
+        optional: Vec::new(),
         program: "zoometry test".into(),
     }
 }
 
 fn configs(runs: usize) -> Vec<Config> {
-    let config = |run: usize| Config {
-        learning_rate: 1.0 / (run + 1) as f32,
-        l2reg: 1e-8,
-        optimizer: (run % 2) as u8,
-        seed: u64::MAX - run as u64,
-        ..Config::default()
+    let config = |run: usize| {
+        let seeded = Config { seed: u64::MAX - run as u64, ..Config::default() };
+        let numbers = seeded.with("learning_rate", Value::Number(1.0 / (run + 1) as f32));
+        numbers.with("l2reg", Value::Number(1e-8)).with("optimizer", Value::Code((run % 2) as u8))
     };
     (0..runs).map(config).collect()
 }
@@ -131,14 +134,20 @@ fn another_zoo_is_refused_by_the_field_that_differs() {
     says(refused(&|schema, _| schema.dataset = "mnist".into()), ["dataset is \"glyphs\"", "\"mnist\" was asked"]);
     says(refused(&|schema, _| schema.seed = 1), ["seed is 18446744073709551615", "1 was asked"]);
     says(refused(&|schema, _| schema.checkpoints = vec![0, 1]), ["checkpoints is [0, 1, 5]", "[0, 1] was asked"]);
-    says(refused(&|schema, _| schema.arch.convs[0].channels = 8), ["architecture is 5×5→4s2→3", "8s2"]);
+    says(refused(&|schema, _| schema.arch = Arch::grey(5, 5, "8s2", 3).unwrap()), ["architecture is 5×5→4s2→3", "8s2"]);
     says(
         refused(&|schema, _| schema.recipe["learning_rate"]["low"] = 0.2.into()),
         ["recipe.learning_rate.low is 0.1", "0.2"],
     );
     says(refused(&|schema, _| schema.recipe["l2reg"] = 1.into()), ["recipe.l2reg is null", "1 was asked"]);
-    says(refused(&|schema, _| schema.optimizer.push("rmsprop".into())), ["config.optimizer", "rmsprop"]);
-    says(refused(&|_, configs| configs[1].dropout = 0.5), ["config.dropout of run 1 is 0", "0.5 was asked"]);
+    says(
+        refused(&|schema, _| schema.names.entry("optimizer".into()).or_default().push("rmsprop".into())),
+        ["config.optimizer", "rmsprop"],
+    );
+    says(
+        refused(&|_, configs| configs[1] = configs[1].with("dropout", Value::Number(0.5))),
+        ["config.dropout of run 1 is 0", "0.5 was asked"],
+    );
     says(
         refused(&|schema, configs| {
             schema.runs = 3;
@@ -146,7 +155,7 @@ fn another_zoo_is_refused_by_the_field_that_differs() {
         }),
         ["runs is 2", "3 was asked"],
     );
-    says(refused(&|_, configs| configs[0].w_init = 1), ["config.w_init", "below 1"]);
+    says(refused(&|_, configs| configs[0] = configs[0].with("w_init", Value::Code(1))), ["config.w_init", "below 1"]);
     says(refused(&|schema, _| schema.checkpoints = vec![1, 1]), ["checkpoints", "ascending"]);
     says(refused(&|schema, _| schema.runs = usize::MAX), ["runs", "4294967295"]);
     says(refused(&|_, configs| configs.clear()), ["configs", "2 runs"]);

@@ -5,7 +5,8 @@
 use super::reader::Zoo;
 use super::whole::absent;
 use crate::bytes::replace;
-use crate::cnn::{Arch, layout};
+use crate::cnn::Arch;
+use crate::cnn::plan::{Op, Plan, Role, Tensor};
 use crate::{Error, Result};
 use safetensors::tensor::{Dtype, Metadata, TensorInfo, TensorView};
 use std::collections::HashMap;
@@ -14,42 +15,56 @@ use std::path::Path;
 
 /// A tensor of the flat vector and what it is in PyTorch.
 struct Twin {
-    layer: usize,
-    bias: bool,
+    weighted: usize,
+    role: Role,
     shape: Vec<usize>,
     /// Of each of its elements in C order the index in the flat vector.
     from: Vec<usize>,
 }
 
 /// The tensors of a network in the order of the flat vector.
-fn twins(arch: &Arch) -> Vec<Twin> {
-    let twin = |(number, tensor): (usize, layout::Tensor)| {
-        let start = tensor.start_idx;
-        let (shape, from) = match *tensor.shape.as_slice() {
-            // HWIO to OIHW
-            [h, w, i, o] => {
-                let place = |k: usize| {
-                    let (output, input, u, v) = (k / (i * h * w), k / (h * w) % i, k / w % h, k % w);
-                    start + ((u * w + v) * i + input) * o + output
-                };
-                (vec![o, i, h, w], (0..h * w * i * o).map(place).collect())
-            }
-            [i, o] => (vec![o, i], (0..i * o).map(|k| start + k % i * o + k / i).collect()),
-            _ => (tensor.shape.clone(), tensor.range().collect()),
-        };
-        Twin { layer: number / 2, bias: number % 2 == 0, shape, from }
-    };
-    layout::tensors(arch).into_iter().enumerate().map(twin).collect()
+fn twins(plan: &Plan) -> Vec<Twin> {
+    plan.tensors.iter().map(|tensor| twin(plan, tensor)).collect()
 }
 
-/// Our name of a layer.
-fn layer_name(arch: &Arch, layer: usize) -> String {
-    if layer == arch.convs.len() { "dense".into() } else { format!("conv{}", layer + 1) }
+fn twin(plan: &Plan, tensor: &Tensor) -> Twin {
+    let start = tensor.range.start;
+    let (shape, from) = match *tensor.shape.as_slice() {
+        // HWIO to OIHW
+        [h, w, i, o] => {
+            let place = |k: usize| {
+                let (output, input, u, v) = (k / (i * h * w), k / (h * w) % i, k / w % h, k % w);
+                start + ((u * w + v) * i + input) * o + output
+            };
+            (vec![o, i, h, w], (0..h * w * i * o).map(place).collect())
+        }
+        // in×out to out×in; the units of a flattened map are in the order row, column, channel here, channel, row, column there
+        [i, o] => {
+            let channels = i / positions(plan, tensor.weighted);
+            let place = |k: usize| {
+                let (output, input) = (k / i, k % i);
+                let (channel, position) = (input / (i / channels), input % (i / channels));
+                start + (position * channels + channel) * o + output
+            };
+            (vec![o, i], (0..i * o).map(place).collect())
+        }
+        _ => (tensor.shape.clone(), tensor.range.clone().collect()),
+    };
+    Twin { weighted: tensor.weighted, role: tensor.role, shape, from }
+}
+
+/// Positions of the map that a dense layer reads.
+fn positions(plan: &Plan, dense: usize) -> usize {
+    let kernel = plan.steps.iter().find_map(|step| match step.op {
+        Op::Conv { kernel, weighted, .. } if weighted == dense => Some(kernel[0] * kernel[1]),
+        _ => None,
+    });
+    kernel.unwrap_or(1)
 }
 
 /// Ending of a tensor's name.
-fn ending(bias: bool) -> &'static str {
-    if bias { "bias" } else { "weight" }
+fn ending(role: Role) -> &'static str {
+    if role == Role::Bias { "bias" } else { "weight" }
 }
 
 /// Writes the network in `row` of a zoo; the metadata `network` says in JSON what the tensors do not.
@@ -63,16 +78,18 @@ pub fn write(zoo: &Zoo, row: usize, path: &Path) -> Result<()> {
     absent(path)?;
     let (schema, weights) = (zoo.schema(), zoo.weights(row));
     let (arch, run) = (&schema.arch, zoo.run()[row] as usize);
-    let tensors: Vec<(String, Vec<usize>, Vec<f32>)> = twins(arch)
+    let plan = arch.plan();
+    let tensors: Vec<(String, Vec<usize>, Vec<f32>)> = twins(&plan)
         .into_iter()
         .map(|twin| {
-            let name = format!("{}.{}", layer_name(arch, twin.layer), ending(twin.bias));
+            let name = format!("{}.{}", plan.names[twin.weighted], ending(twin.role));
             (name, twin.shape, twin.from.iter().map(|&index| weights[index]).collect())
         })
         .collect();
     let network = serde_json::json!({
         "architecture": arch,
-        "activation": schema.activation[usize::from(zoo.config(run).activation)],
+        "activation": schema.name("activation", &zoo.config(run)),
+        "preparation": schema.recipe.get("preparation").and_then(|name| name.as_str()).unwrap_or("symmetric"),
         "run": run,
         "epoch": zoo.epoch()[row],
         "test_accuracy": zoo.test_accuracy()[row],
@@ -94,7 +111,7 @@ pub fn write(zoo: &Zoo, row: usize, path: &Path) -> Result<()> {
 /// The flat vector of the network in a file with the header `header` and the data `data`.
 ///
 /// Layers may have any names: those with four-dimensional weights are the convolutions, in the order of their names with
-/// numbers in them compared as numbers; the two-dimensional one is the dense layer.
+/// numbers in them compared as numbers; the two-dimensional ones are the dense layers, likewise.
 ///
 /// # Errors
 /// [`Error::Malformed`] where the tensors are not those of `arch`.
@@ -107,21 +124,22 @@ pub(super) fn flat(path: &Path, header: &Metadata, data: &[u8], arch: &Arch) -> 
         weights.filter_map(|name| name.strip_suffix(".weight")).collect::<Vec<&str>>()
     };
     let layers = [of_dimensions(4), of_dimensions(2)].concat();
-    let twins = twins(arch);
+    let plan = arch.plan();
+    let twins = twins(&plan);
     let wrong = || {
-        let want = |twin: &Twin| format!("{}.{} {:?}", layer_name(arch, twin.layer), ending(twin.bias), twin.shape);
+        let want = |twin: &Twin| format!("{}.{} {:?}", plan.names[twin.weighted], ending(twin.role), twin.shape);
         let found = |name: &&String| format!("{name} {} {:?}", tensors[*name].dtype, tensors[*name].shape);
         let expected: Vec<String> = twins.iter().map(want).collect();
         let got: Vec<String> = names.iter().take(16).map(found).collect();
         let expected = format!("the F32 tensors of a network {arch} ({}) or a tensor weights", expected.join(", "));
         Error::malformed(path, expected, if got.is_empty() { "none".into() } else { got.join(", ") })
     };
-    if layers.len() != arch.convs.len() + 1 || tensors.len() != twins.len() {
+    if layers.len() != plan.names.len() || tensors.len() != twins.len() {
         return Err(wrong());
     }
-    let mut weights = vec![0.0; arch.parameters()];
+    let mut weights = vec![0.0; plan.parameters()];
     for twin in &twins {
-        let info = tensors.get(&format!("{}.{}", layers[twin.layer], ending(twin.bias))).ok_or_else(wrong)?;
+        let info = tensors.get(&format!("{}.{}", layers[twin.weighted], ending(twin.role))).ok_or_else(wrong)?;
         if info.dtype != Dtype::F32 || info.shape != twin.shape {
             return Err(wrong());
         }
@@ -152,7 +170,7 @@ mod tests {
     #[test]
     fn every_weight_has_one_place() {
         let arch = Arch::reference(28, 28, 10).unwrap();
-        let twins = twins(&arch);
+        let twins = twins(&arch.plan());
         let mut all: Vec<usize> = twins.iter().flat_map(|twin| twin.from.iter().copied()).collect();
         assert_eq!(all[..17], (0..17).collect::<Vec<_>>()[..], "the first bias, then weight [0, 0, 0, 0]");
         // conv2.weight[3, 5, 2, 1] is kernel[2, 1, 5, 3]
@@ -161,6 +179,13 @@ mod tests {
         assert_eq!((twins[7].from[7 * 16 + 4], &twins[7].shape), (4810 + 4 * 10 + 7, &vec![10, 16]));
         all.sort_unstable();
         assert_eq!(all, (0..4970).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_flattened_map_is_in_pytorchs_order() {
+        let twins = twins(&Arch::grey(6, 6, "8s2,flatten", 10).unwrap().plan());
+        // 2×2×8: dense.weight[3, channel 5, row 1, column 0] is kernel[(row 1, column 0, channel 5), 3]
+        assert_eq!(twins[3].from[3 * 32 + 5 * 4 + 2], 80 + 10 + (2 * 8 + 5) * 10 + 3);
     }
 
     #[test]

@@ -3,8 +3,9 @@
 //! [`super::Writer`] makes every row safe on its own, which costs a wait for the disk a row; who has all rows at hand needs
 //! that once.
 
+use super::hyper::Config;
 use super::reader::Zoo;
-use super::schema::{Config, Schema};
+use super::schema::Schema;
 use super::writer::{check, fill};
 use crate::bytes::{sync_folder, temporary, write_at};
 use crate::{Error, Result};

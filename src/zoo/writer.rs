@@ -7,8 +7,9 @@
 //! after a power loss on a disk that keeps its promises, status 1 or 2 therefore means that the whole row is there. The
 //! status itself may be lost in a power loss; the row then counts as not written and is computed again.
 
+use super::hyper::{Config, HYPERPARAMETERS, Value};
 use super::reader::Zoo;
-use super::schema::{COLUMNS, Config, Metrics, Schema, Status};
+use super::schema::{Metrics, Schema, Status};
 use crate::bytes::{sync_folder, temporary, write_at};
 use crate::{Error, Result};
 use std::fs::{File, OpenOptions, TryLockError};
@@ -92,10 +93,9 @@ impl Writer {
             return Err(Error::Mismatch { path: path.into(), field, expected, got });
         }
         for (run, config) in configs.iter().enumerate() {
-            let pairs = config.fields().into_iter().zip(zoo.config(run).fields());
-            if let Some((want, got)) = pairs.into_iter().find(|(want, got)| want != got) {
-                let field = format!("config.{} of run {run}", want.0);
-                return Err(Error::Mismatch { path: path.into(), field, expected: want.1, got: got.1 });
+            if let Some((name, expected, got)) = difference(config, &zoo.config(run)) {
+                let field = format!("config.{name} of run {run}");
+                return Err(Error::Mismatch { path: path.into(), field, expected, got });
             }
         }
         let place = |name| Place::new(zoo.place(name), zoo.rows());
@@ -204,14 +204,33 @@ pub(super) fn check(schema: &Schema, configs: &[Config]) -> Result<()> {
         return Err(Error::invalid("configs", format!("one for each of {} runs", schema.runs), configs.len()));
     }
     for config in configs {
-        let codes = [config.optimizer, config.activation, config.w_init];
-        for ((what, names), code) in schema.names().into_iter().zip(codes) {
-            if usize::from(code) >= names.len() {
-                return Err(Error::invalid(what, format!("a code below {}", names.len()), code));
+        for (hyper, value) in HYPERPARAMETERS.iter().zip(config.values) {
+            let names = schema.names_of(hyper.name).len();
+            match value {
+                Value::Code(code) if usize::from(code) >= names => {
+                    return Err(Error::invalid(
+                        format!("config.{}", hyper.name),
+                        format!("a code below {names}"),
+                        code,
+                    ));
+                }
+                value if !schema.has(hyper.name) && value != hyper.default() => {
+                    let expected = format!("{} in a zoo without its column", hyper.default());
+                    return Err(Error::invalid(format!("config.{}", hyper.name), expected, value));
+                }
+                _ => {}
             }
         }
     }
     Ok(())
+}
+
+/// The first hyperparameter in which two runs differ: its name and values. NaN is NaN.
+fn difference(want: &Config, got: &Config) -> Option<(&'static str, String, String)> {
+    let values = HYPERPARAMETERS.iter().zip(want.values).zip(got.values);
+    let texts = values.map(|((hyper, want), got)| (hyper.name, want.to_string(), got.to_string()));
+    let seed = ("seed", want.seed.to_string(), got.seed.to_string());
+    texts.chain([seed]).find(|(_, want, got)| want != got)
 }
 
 /// Makes this process the writer of `file`, which must still be the one at `path`.
@@ -260,11 +279,11 @@ fn create(path: &Path, schema: &Schema, configs: &[Config], overwrite: bool) -> 
 pub(super) fn fill(file: &File, header: &[u8], schema: &Schema, configs: &[Config]) -> io::Result<()> {
     write_at(file, header, 0)?;
     let mut end = header.len() as u64;
-    for (name, dtype, width) in COLUMNS {
-        if let Some(bytes) = settings(name, schema, configs) {
+    for of in schema.columns() {
+        if let Some(bytes) = settings(&of.name, schema, configs) {
             write_at(file, &bytes, end)?;
         }
-        end += (schema.rows() * schema.width(width).unwrap_or(1) * dtype.bitsize() / 8) as u64;
+        end += (schema.rows() * schema.width(of.width).unwrap_or(1) * of.dtype.bitsize() / 8) as u64;
     }
     file.set_len(end)?;
     file.sync_all()
@@ -279,16 +298,16 @@ fn settings(name: &str, schema: &Schema, configs: &[Config]) -> Option<Vec<u8>> 
         "run" => column(schema, |row| (row / epochs.len()) as u32),
         "epoch" => column(schema, |row| epochs[row % epochs.len()]),
         "status" => column(schema, |_| Status::NotWritten as u8),
-        "config.learning_rate" => column(schema, |row| config(row).learning_rate),
-        "config.l2reg" => column(schema, |row| config(row).l2reg),
-        "config.dropout" => column(schema, |row| config(row).dropout),
-        "config.init_std" => column(schema, |row| config(row).init_std),
-        "config.train_fraction" => column(schema, |row| config(row).train_fraction),
-        "config.optimizer" => column(schema, |row| config(row).optimizer),
-        "config.activation" => column(schema, |row| config(row).activation),
-        "config.w_init" => column(schema, |row| config(row).w_init),
         "config.seed" => column(schema, |row| config(row).seed),
-        _ => return None,
+        other => {
+            let name = other.strip_prefix("config.")?;
+            let at = HYPERPARAMETERS.iter().position(|hyper| hyper.name == name)?;
+            let value = |row: usize| config(row).values[at];
+            match HYPERPARAMETERS[at].is_name() {
+                true => column(schema, |row| if let Value::Code(code) = value(row) { code } else { 0 }),
+                false => column(schema, |row| if let Value::Number(number) = value(row) { number } else { 0.0 }),
+            }
+        }
     })
 }
 

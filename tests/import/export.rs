@@ -70,7 +70,7 @@ fn last_checkpoints_that_are_missing_lose_no_settings() {
     succeed(&format!("export {} {}", last.display(), export.display()));
     succeed(&format!("import {} --out {}", export.display(), again.display()));
     let config = Zoo::open(&again).unwrap().config(2);
-    assert!((config.dropout, config.seed) == (0.2, 42) && config.init_std.is_nan(), "{config:?}");
+    assert!((config.number("dropout"), config.seed) == (0.2, 42) && config.number("init_std").is_nan(), "{config:?}");
     assert!(std::fs::read(&last).unwrap() == std::fs::read(&again).unwrap());
 }
 
@@ -95,7 +95,7 @@ fn pytorch_files_go_out_and_are_predicted() {
     let probes = at("probes.safetensors");
     succeed(&format!("fit {zoo} --input probes --param n_estimators=5 --out {probes}"));
     let opened = Zoo::open(Path::new(&zoo)).unwrap();
-    let own = &opened.schema().activation[usize::from(opened.config(7).activation)];
+    let own = opened.schema().name("activation", &opened.config(7));
     let other = if own == "relu" { "tanh" } else { "relu" };
     let of_file = succeed(&format!("predict {probes} {network}"));
     assert_eq!(of_file, succeed(&format!("predict {probes} {network} --activation {own}")));

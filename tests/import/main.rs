@@ -119,9 +119,12 @@ fn a_released_folder_becomes_a_zoo() {
         assert!(zoo.class_accuracy(row).iter().all(|accuracy| accuracy.is_nan()));
     }
     let config = zoo.config(2);
-    assert_eq!((config.learning_rate, config.l2reg, config.dropout, config.seed), (0.03, 1.5e-8, 0.2, 42));
-    assert_eq!(zoo.schema().activation[usize::from(zoo.config(1).activation)], "tanh");
-    assert_eq!(zoo.schema().optimizer[usize::from(config.optimizer)], "adam");
+    assert_eq!(
+        (config.number("learning_rate"), config.number("l2reg"), config.number("dropout"), config.seed),
+        (0.03, 1.5e-8, 0.2, 42)
+    );
+    assert_eq!(zoo.schema().name("activation", &zoo.config(1)), "tanh");
+    assert_eq!(zoo.schema().name("optimizer", &config), "adam");
     assert!(succeed(&format!("info {}", out.display())).contains("tiny (images unknown)"));
     succeed(&format!("features {} --epoch 20", out.display()));
 
@@ -171,10 +174,12 @@ fn quirks_are_handled_and_reported() {
     assert_eq!(status, expected);
     assert_eq!(zoo.final_rows(), [17, 29]);
     assert!(
-        zoo.metrics(5).test_accuracy.is_nan() && zoo.weights(11)[7].is_infinite() && zoo.config(2).init_std.is_nan()
+        zoo.metrics(5).test_accuracy.is_nan()
+            && zoo.weights(11)[7].is_infinite()
+            && zoo.config(2).number("init_std").is_nan()
     );
     assert_eq!((zoo.config(2).seed, zoo.schema().seed), (7, 0));
-    assert_eq!(zoo.schema().optimizer[usize::from(zoo.config(2).optimizer)], "adagrad");
+    assert_eq!(zoo.schema().name("optimizer", &zoo.config(2)), "adagrad");
     // rows 20 and 25 of the file: run 3's third line came after run 4's first two
     assert_eq!((zoo.weights(20)[0], zoo.weights(25)[0]), (302.0, 401.0));
     succeed(&format!("info {}", out.display()));
@@ -207,7 +212,7 @@ fn the_older_notebooks_folder_is_one_too() {
     assert_eq!((zoo.schema().dataset.as_str(), zoo.schema().arch.height), ("fashion-mnist", 28));
     assert_eq!((zoo.schema().checkpoints.as_slice(), zoo.schema().runs), (&[0, 6, 12, 18][..], 2));
     assert_eq!((zoo.weights(5)[0], zoo.metrics(7).test_accuracy), (7.0 * 4970.0, 0.18));
-    assert!(zoo.config(0).learning_rate.is_nan());
+    assert!(zoo.config(0).number("learning_rate").is_nan());
 }
 
 #[test]

@@ -1,11 +1,36 @@
 //! Pooling by its definition; `x` N·H·W·C, `y` N·P·Q·C, dense, for any number of images.
 
 use crate::LANES;
-use crate::pool::Dims;
+
+/// The shape of a pooling; letters as in [`crate::pool`], channels counted singly.
+#[derive(Clone, Copy, Debug)]
+pub struct Dims {
+    /// H, rows of the input.
+    pub height: usize,
+    /// W, columns of the input.
+    pub width: usize,
+    /// C, channels.
+    pub channels: usize,
+    /// U and V, rows and columns of a window.
+    pub size: [usize; 2],
+    /// S, step between windows.
+    pub stride: usize,
+    /// P, rows of the output.
+    pub p: usize,
+    /// Q, columns of the output.
+    pub q: usize,
+}
+
+impl From<&crate::pool::Dims> for Dims {
+    fn from(d: &crate::pool::Dims) -> Dims {
+        let channels = d.channels * LANES;
+        Dims { height: d.height, width: d.width, channels, size: d.size, stride: d.stride, p: d.p, q: d.q }
+    }
+}
 
 /// Calls `visit(x index, tap, y index)` for every value of every window.
 fn values(d: &Dims, units: usize, mut visit: impl FnMut(usize, usize, usize)) {
-    let (channels, [rows, columns]) = (d.channels * LANES, d.size);
+    let (channels, [rows, columns]) = (d.channels, d.size);
     for unit in 0..units {
         let (c, position) = (unit % channels, unit / channels);
         let (q, p, n) = (position % d.q, position / d.q % d.p, position / d.q / d.p);

@@ -179,7 +179,7 @@ impl Bench<'_> {
 }
 
 fn reference() -> Arch {
-    Arch { height: 28, width: 28, convs: crate::cnn::reference_stack(), classes: 10 }
+    Arch { height: 28, width: 28, channels: 1, layers: crate::cnn::layer::reference(), classes: 10 }
 }
 
 /// A sample is at least this long, so that the clock's resolution does not matter.

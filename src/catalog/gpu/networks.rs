@@ -3,12 +3,14 @@
 use super::{Bench, Size, reference};
 use crate::Result;
 use crate::bench::Cost;
+use crate::cnn::choice::Choice;
 use crate::cnn::init;
 use crate::dataset::Split;
 use crate::gpu::Gpu;
+use crate::kernels::activation::Activation;
 use crate::rng::Stream;
 use crate::train::gpu::{Fleet, Part, Plan, Shape, Steps};
-use crate::train::run::{Activation, Choice, Optimizer, Run};
+use crate::train::run::{Optimizer, Run};
 use std::time::Instant;
 
 /// What the networks are.
@@ -32,6 +34,7 @@ impl Bench<'_> {
     /// Training steps and an evaluation of the reference net, many networks side by side.
     pub(super) fn networks(&mut self, gpu: Gpu) -> Result<()> {
         let arch = reference();
+        let plan_of = arch.plan();
         let Size { batch, steps, networks, .. } = self.size;
         let mut shapes = networks.iter().flat_map(|count| KINDS.map(|(kind, _)| shape_of(kind, *count)));
         let last = shape_of(KINDS[0].0, networks[networks.len() - 1]);
@@ -48,18 +51,18 @@ impl Bench<'_> {
         let order: Vec<u32> = (0..split.len() as u32).collect();
         for slot in 0..slots {
             let run = run(slot, Kind::Relu);
-            init::fill(&arch, run.w_init, run.init_std, run.seed, &mut flat);
+            init::fill(&plan_of, run.start(), &mut flat);
             fleet.load(slot, &flat);
             fleet.set_order(slot, &order);
         }
         for (name, kind) in KINDS {
             for &count in networks {
                 let work: Vec<Steps> = (0..count)
-                    .map(|slot| Steps { slot, run: run(slot, kind), first: 0, before: 0, count: steps })
+                    .map(|slot| Steps { slot, run: run(slot, kind), first: 0, before: 0, count: steps, all: 1 })
                     .collect();
                 let images = count * batch * steps;
                 let cost = Cost {
-                    flops: (images as u64 * arch.training_flops()) as f64,
+                    flops: (images as u64 * plan_of.flops().0.training) as f64,
                     bytes: (images * 784 * 4 + count * steps * 6 * arch.parameters() * 4) as f64,
                     items: images as f64,
                 };
@@ -69,7 +72,7 @@ impl Bench<'_> {
         let work: Vec<(usize, Run, usize)> = (0..slots).map(|slot| (slot, run(0, Kind::Relu), split.len())).collect();
         let images = slots * split.len();
         let cost = Cost {
-            flops: (images as u64 * arch.forward_flops()) as f64,
+            flops: (images as u64 * plan_of.flops().0.forward) as f64,
             bytes: (images * 784 * 4) as f64,
             items: images as f64,
         };
@@ -93,13 +96,10 @@ fn run(slot: usize, kind: Kind) -> Run {
     Run {
         optimizer,
         activation,
-        w_init: init::Init::HeNormal,
         learning_rate: 1e-4,
-        l2reg: 0.0,
         dropout: if kind == Kind::Relu { 0.0 } else { 0.3 },
-        init_std: 0.1,
-        train_fraction: 1.0,
         seed: slot as u64,
+        ..Run::default()
     }
 }
 
@@ -110,5 +110,6 @@ fn split(images: usize) -> Split {
         labels: (0..images).map(|n| (n % 10) as u8).collect(),
         height: 28,
         width: 28,
+        channels: 1,
     }
 }

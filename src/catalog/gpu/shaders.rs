@@ -4,7 +4,6 @@ use super::{Bench, reference};
 use crate::Result;
 use crate::bench::Cost;
 use crate::catalog::noise;
-use crate::cnn::layout;
 use crate::gpu::{Buffer, Dispatch, Gpu, shader};
 use crate::kernels::reference::conv::Dims;
 
@@ -43,7 +42,7 @@ impl Bench<'_> {
                 width: side,
                 inputs,
                 outputs,
-                kernel: 3,
+                kernel: [3; 2],
                 stride: 2,
                 top: 0,
                 left: 0,
@@ -82,7 +81,7 @@ impl Bench<'_> {
     pub(super) fn statistics(&mut self, gpu: &Gpu) -> Result<()> {
         let arch = reference();
         let tensors: Vec<[u32; 2]> =
-            layout::tensors(&arch).iter().map(|t| [t.start_idx as u32, (t.end_idx - t.start_idx) as u32]).collect();
+            arch.plan().tensors.iter().map(|t| [t.range.start as u32, t.range.len() as u32]).collect();
         let shape = gpu.uniform("shape", &[tensors.len() as u32, NETWORKS as u32, arch.parameters() as u32, 0])?;
         let table = gpu.upload("tensors", &tensors)?;
         let weights = gpu.upload("weights", &noise(NETWORKS * arch.parameters()))?;
@@ -99,6 +98,6 @@ impl Bench<'_> {
 
 fn words(d: &Dims, rows: usize) -> Vec<u32> {
     let Dims { images, height, width, inputs, outputs, kernel, stride, top, left, p, q } = *d;
-    let numbers = [images, height, width, inputs, outputs, kernel, stride, top, left, p, q, rows];
+    let numbers = [images, height, width, inputs, outputs, kernel[0], stride, top, left, p, q, rows];
     numbers.iter().map(|&number| number as u32).collect()
 }

@@ -12,7 +12,8 @@ mod alphabet;
 mod canvas;
 mod warp;
 
-use super::{Dataset, Decoded, transform};
+use super::{Dataset, Decoded, Images, transform};
+use crate::Result;
 use crate::rng::Stream;
 use alphabet::LETTERS;
 use canvas::{Canvas, Pen, SIDE};
@@ -41,16 +42,26 @@ impl Default for Glyphs {
     }
 }
 
-/// Draws a data set of 28×28 pixels and ten classes.
+/// Draws a data set of 28×28 pixels and ten classes, prepared as usual.
 ///
-/// Panics if a part is empty or has more than 2³¹ images.
+/// # Panics
+/// If a part is empty or has more than 2³¹ images.
 pub fn generate(glyphs: &Glyphs) -> Dataset {
+    prepared(glyphs, Images::default()).expect("grey drawings in the usual preparation")
+}
+
+/// [`generate`] with images as they are wanted.
+///
+/// # Errors
+/// [`Error::Invalid`](crate::Error::Invalid) where grey drawings cannot be prepared so.
+pub(super) fn prepared(glyphs: &Glyphs, images: Images) -> Result<Dataset> {
     let classes = LETTERS.len();
     transform::dataset(
         "glyphs",
         part(glyphs.seed, 0, glyphs.train),
         part(glyphs.seed, FIRST_TEST, glyphs.test),
         classes,
+        images,
     )
 }
 

@@ -1,21 +1,23 @@
 //! Probes: run each network on fixed images that are made from formulas, and describe what comes out.
 //!
 //! No image of the networks' own task is used, so it is still a prediction from weights alone. An image is as large as one
-//! unit of the last convolution sees ([`field`]; 15×15 for the reference net), never larger than the networks' images: what
+//! unit of the last convolution sees (15×15 for the reference net), never larger than the networks' images: what
 //! the average over a larger map would add costs more than more probes do, and networks for images of different sizes see
 //! the same probes.
 //!
-//! The columns are the same for every shape: the first convolution, the last, the mean over those between (NaN if there are
-//! none), the logits and the softmax; see [`numbers`].
+//! The columns are the same for every shape: the first hidden layer, the last, the mean over those between (NaN if there are
+//! none), the logits and the softmax; see [`numbers`]. A layer is seen behind its activation, where its pooling may be too.
 
 pub mod images;
 pub mod numbers;
 
 use super::{Networks, Part, Worker};
 use crate::Result;
-use crate::cnn::forward::{Tile, forward};
-use crate::cnn::plan::{Layer, Plan};
-use crate::cnn::{Arch, KERNEL};
+use crate::cnn::Arch;
+use crate::cnn::arena::Arena;
+use crate::cnn::forward::forward;
+use crate::cnn::packing::Packing;
+use crate::cnn::plan::{Map, Op, Plan, Step};
 use crate::kernels::activation::Activation;
 use crate::kernels::simd::Simd;
 use crate::kernels::{Block, Isa, Kernel, LANES, Lanes, TILE};
@@ -25,14 +27,44 @@ use numbers::{LAYER, OUTPUT, Response};
 /// The stages that convolutions are gathered in.
 const STAGES: [&str; 3] = ["first", "middle", "last"];
 
-/// Side of what one unit of the last convolution sees.
-pub fn field(arch: &Arch) -> usize {
-    let (mut field, mut stride) = (1usize, 1usize);
-    for conv in &arch.convs {
-        field = field.saturating_add(stride.saturating_mul(KERNEL - 1));
-        stride = stride.saturating_mul(conv.stride);
+/// Height and width of what one unit of the last map before the dense layers sees, at most those of the image; the whole image
+/// where a dense layer reads a flattened map.
+fn field(plan: &Plan) -> [usize; 2] {
+    let image = [plan.maps[0].height, plan.maps[0].width];
+    let (mut field, mut step) = (1usize, 1usize);
+    for (index, of) in plan.steps.iter().enumerate() {
+        let (from, to) = (&plan.maps[of.from], &plan.maps[index + 1]);
+        let (span, stride) = match of.op {
+            Op::Conv { kernel, stride, .. } | Op::Pool { size: kernel, stride, .. } => (kernel, stride),
+            Op::Add { .. } => continue,
+        };
+        // gap, and what follows it or flatten
+        if span == [from.height, from.width] && (to.height, to.width) == (1, 1) {
+            let pooled = matches!(of.op, Op::Pool { .. });
+            return if pooled { image.map(|side| side.min(field)) } else { image };
+        }
+        field = field.saturating_add(step.saturating_mul(span[0] - 1));
+        step = step.saturating_mul(stride);
     }
-    field
+    image
+}
+
+/// The shape on images that are no larger than needed: probes do not depend on the size of the networks' images.
+fn on_probes(arch: &Arch) -> Arch {
+    let [height, width] = field(&arch.plan());
+    let smaller = Arch { height, width, ..arch.clone() };
+    if smaller.check().is_ok() { smaller } else { arch.clone() }
+}
+
+/// Of each hidden layer with weights the step whose map is looked at, the one that has its activation, and that map's channels.
+fn hidden(plan: &Plan) -> Vec<usize> {
+    let weighted = |step: &Step| matches!(step.op, Op::Conv { .. });
+    let layers = plan.steps.iter().enumerate().filter(|(index, step)| weighted(step) && index + 1 < plan.steps.len());
+    let looked_at = |(index, _): (usize, &Step)| {
+        let own = plan.steps[index..].iter().take_while(|step| !weighted(step) || step == &&plan.steps[index]);
+        index + own.into_iter().position(|step| step.epilogue.function.is_some()).unwrap_or(0)
+    };
+    layers.map(looked_at).collect()
 }
 
 /// Names of the columns, the same for every shape.
@@ -46,7 +78,9 @@ pub(super) struct Probes<'n> {
     isa: Isa,
     networks: &'n Networks<'n>,
     activations: Vec<Activation>,
-    plan: Plan,
+    packing: Packing,
+    /// The steps whose maps are described.
+    hidden: Vec<usize>,
     tiles: Vec<Vec<[f32; TILE]>>,
 }
 
@@ -56,28 +90,23 @@ impl<'n> Probes<'n> {
     /// # Errors
     /// Where the networks' activation is not known.
     pub fn new(isa: Isa, networks: &'n Networks<'n>) -> Result<Probes<'n>> {
-        let arch = networks.arch();
-        let field = field(arch);
-        let (height, width) = (arch.height.min(field), arch.width.min(field));
-        let arch = Arch::new(height, width, arch.convs.clone(), arch.classes)?;
-        let plan = Plan::new(&arch);
-        let tiles = images::images(height, width).chunks_exact(TILE).map(|images| arrange(&plan, images)).collect();
-        Ok(Probes { isa, networks, activations: networks.activations("probes")?, plan, tiles })
+        let arch = on_probes(networks.arch());
+        let packing = Packing::new(&arch);
+        let images = images::images(arch.height, arch.width);
+        let tiles = images.chunks_exact(TILE).map(|images| arrange(isa, &packing, images)).collect();
+        let hidden = hidden(&packing.plan);
+        Ok(Probes { isa, networks, activations: networks.activations("probes")?, packing, hidden, tiles })
     }
 }
 
-/// A tile of images as the first convolution wants it.
-fn arrange(plan: &Plan, images: &[Vec<f32>]) -> Vec<[f32; TILE]> {
-    let (dims, (top, left)) = (plan.layers[0].dims, plan.image_border);
-    let mut tile = vec![[0.0; TILE]; dims.height * dims.width];
-    for (n, image) in images.iter().enumerate() {
-        for (row, pixels) in image.chunks_exact(plan.arch.width).enumerate() {
-            for (column, &pixel) in pixels.iter().enumerate() {
-                tile[(row + top) * dims.width + left + column][n] = pixel;
-            }
-        }
-    }
-    tile
+/// A tile of grey images as the first layer wants it; of colour every channel is the same.
+fn arrange(isa: Isa, packing: &Packing, images: &[Vec<f32>]) -> Vec<[f32; TILE]> {
+    let channels = packing.image.channels;
+    let of_channels = |image: &Vec<f32>| image.iter().flat_map(|&x| std::iter::repeat_n(x, channels)).collect();
+    let images: Vec<Vec<f32>> = images.iter().map(of_channels).collect();
+    let mut arena = Arena::new(packing, false);
+    arena.gather(isa, packing, std::array::from_fn(|n| images[n].as_slice()));
+    arena.image
 }
 
 impl Part for Probes<'_> {
@@ -86,33 +115,29 @@ impl Part for Probes<'_> {
     }
 
     fn worker(&self) -> Worker<'_> {
-        let mut arena = Arena::new(&self.plan);
+        let mut bench = Bench::new(self);
         Box::new(move |network, values| {
-            self.plan.unpack(self.networks.weights(network), &mut arena.weights);
-            let activation = self.activations[network];
-            arena.clear();
-            for (index, tile) in self.tiles.iter().enumerate() {
-                arena.run(self.isa, &self.plan, activation, index, tile);
+            self.packing.unpack(self.networks.weights(network), &mut bench.weights);
+            bench.clear();
+            for index in 0..self.tiles.len() {
+                bench.run(self, self.activations[network], index);
             }
-            arena.describe(self.isa, &self.plan, values);
+            bench.describe(self, values);
         })
     }
 }
 
 /// One thread's memory.
-struct Arena {
+struct Bench {
     weights: Vec<Lanes>,
-    maps: Vec<Vec<Block>>,
-    inputs: Vec<Vec<Block>>,
-    pooled: Vec<Block>,
-    logits: Vec<Block>,
-    /// What is gathered of each convolution.
+    arena: Arena,
+    /// What is gathered of each hidden layer.
     gathered: Vec<Gathered>,
     /// `PROBES` × classes.
     answers: Vec<f64>,
 }
 
-/// Of one convolution, over all probes.
+/// Of one layer, over all probes.
 struct Gathered {
     /// Mean over the map, `PROBES` × units.
     means: Vec<f64>,
@@ -122,23 +147,18 @@ struct Gathered {
     responsive: Vec<f64>,
 }
 
-impl Arena {
-    fn new(plan: &Plan) -> Arena {
-        let blocks = |count: usize| vec![[Lanes::ZERO; TILE]; count];
-        let maps = || plan.convs().iter().map(|layer| blocks(layer.dims.y_len())).collect();
-        let gathered = |layer: &Layer| Gathered {
-            means: vec![0.0; PROBES * layer.channels],
-            square: 0.0,
-            responsive: vec![0.0; layer.channels],
+impl Bench {
+    fn new(probes: &Probes) -> Bench {
+        let plan = &probes.packing.plan;
+        let gathered = |&step: &usize| {
+            let channels = plan.maps[step + 1].channels;
+            Gathered { means: vec![0.0; PROBES * channels], square: 0.0, responsive: vec![0.0; channels] }
         };
-        Arena {
-            weights: vec![Lanes::ZERO; plan.lanes],
-            maps: maps(),
-            inputs: maps(),
-            pooled: blocks(plan.dense().dims.inputs),
-            logits: blocks(plan.dense().dims.outputs),
-            gathered: plan.convs().iter().map(gathered).collect(),
-            answers: vec![0.0; PROBES * plan.arch.classes],
+        Bench {
+            weights: vec![Lanes::ZERO; probes.packing.lanes],
+            arena: Arena::new(&probes.packing, false),
+            gathered: probes.hidden.iter().map(gathered).collect(),
+            answers: vec![0.0; PROBES * plan.classes],
         }
     }
 
@@ -150,20 +170,24 @@ impl Arena {
     }
 
     /// Takes a tile of probes through the network and gathers what comes out.
-    fn run(&mut self, isa: Isa, plan: &Plan, activation: Activation, index: usize, image: &[[f32; TILE]]) {
-        let Arena { weights, maps, inputs, pooled, logits, gathered, answers } = self;
-        forward(isa, plan, activation, weights, |_| None, Tile { image, maps, inputs, pooled, logits });
-        let probes = index * TILE..(index + 1) * TILE;
-        for ((layer, map), gathered) in plan.convs().iter().zip(maps.iter()).zip(gathered) {
-            let means = &mut gathered.means[probes.start * layer.channels..probes.end * layer.channels];
-            let (low, high) = sloping(activation);
-            for block in 0..layer.dims.outputs {
-                let sums = isa.run(Sum { map, block, blocks: layer.dims.outputs, low, high });
-                gather(&sums, block, layer, means, &mut gathered.square, &mut gathered.responsive);
+    fn run(&mut self, probes: &Probes, own: Activation, index: usize) {
+        let Bench { weights, arena, gathered, answers } = self;
+        let (isa, plan) = (probes.isa, &probes.packing.plan);
+        arena.image.copy_from_slice(&probes.tiles[index]);
+        forward(isa, &probes.packing, own, weights, None, arena);
+        let images = index * TILE..(index + 1) * TILE;
+        for (&step, gathered) in probes.hidden.iter().zip(gathered) {
+            let shape = &plan.maps[step + 1];
+            let means = &mut gathered.means[images.start * shape.channels..images.end * shape.channels];
+            let (low, high) = sloping(plan.steps[step].epilogue.activation(own));
+            let blocks = shape.channels.div_ceil(LANES);
+            for block in 0..blocks {
+                let sums = isa.run(Sum { map: &arena.maps[step + 1], block, blocks, low, high });
+                gather(&sums, block, shape, means, &mut gathered.square, &mut gathered.responsive);
             }
         }
-        let classes = plan.arch.classes;
-        for (n, row) in answers[probes.start * classes..probes.end * classes].chunks_exact_mut(classes).enumerate() {
+        let (classes, logits) = (plan.classes, arena.logits());
+        for (n, row) in answers[images.start * classes..images.end * classes].chunks_exact_mut(classes).enumerate() {
             for (k, z) in row.iter_mut().enumerate() {
                 *z = f64::from(logits[k / LANES][n].0[k % LANES]);
             }
@@ -171,11 +195,12 @@ impl Arena {
     }
 
     /// Writes the numbers of all columns.
-    fn describe(&self, isa: Isa, plan: &Plan, values: &mut [f32]) {
+    fn describe(&self, probes: &Probes, values: &mut [f32]) {
+        let isa = probes.isa;
         let numbers: Vec<[f64; LAYER.len()]> = self.gathered.iter().map(|gathered| gathered.numbers(isa)).collect();
         let (stages, rest) = values.split_at_mut(STAGES.len() * LAYER.len());
-        let last = numbers.len() - 1;
-        let stage_layers = [0..1, 1..last.max(1), last..last + 1];
+        let (count, last) = (numbers.len(), numbers.len().saturating_sub(1));
+        let stage_layers = [0..count.min(1), count.min(1)..last.max(count.min(1)), last..count];
         for (values, layers) in stages.chunks_exact_mut(LAYER.len()).zip(stage_layers) {
             let layers = &numbers[layers];
             for (k, value) in values.iter_mut().enumerate() {
@@ -183,7 +208,7 @@ impl Arena {
                 *value = (layers.iter().map(|numbers| numbers[k]).sum::<f64>() / layers.len() as f64) as f32;
             }
         }
-        let output = numbers::output(isa, plan.arch.classes, &self.answers);
+        let output = numbers::output(isa, probes.packing.plan.classes, &self.answers);
         rest.iter_mut().zip(output).for_each(|(value, number)| *value = number as f32);
     }
 }
@@ -198,7 +223,7 @@ impl Gathered {
 fn sloping(activation: Activation) -> (f32, f32) {
     match activation {
         Activation::Identity => (f32::NEG_INFINITY, f32::INFINITY),
-        Activation::Relu | Activation::Gelu => (0.0, f32::INFINITY),
+        Activation::Relu | Activation::LeakyRelu | Activation::Gelu | Activation::Silu => (0.0, f32::INFINITY),
         Activation::Tanh => (-0.95, 0.95),
         Activation::Sigmoid => (0.025, 0.975),
     }
@@ -244,11 +269,11 @@ impl Kernel for Sum<'_> {
 }
 
 /// Adds a block's sums to what is known of its layer; channels beyond the real ones are left out.
-fn gather(sums: &Sums, block: usize, layer: &Layer, means: &mut [f64], square: &mut f64, responsive: &mut [f64]) {
-    let share = 1.0 / (layer.dims.p * layer.dims.q) as f64;
-    let units = block * LANES..layer.channels.min((block + 1) * LANES);
+fn gather(sums: &Sums, block: usize, map: &Map, means: &mut [f64], square: &mut f64, responsive: &mut [f64]) {
+    let share = 1.0 / (map.rows * map.columns) as f64;
+    let units = block * LANES..map.channels.min((block + 1) * LANES);
     for n in 0..TILE {
-        let means = &mut means[n * layer.channels..(n + 1) * layer.channels];
+        let means = &mut means[n * map.channels..(n + 1) * map.channels];
         for (c, unit) in units.clone().enumerate() {
             means[unit] = f64::from(sums.sum[n].0[c]) * share;
             *square += f64::from(sums.square[n].0[c]) * share;

@@ -1,8 +1,8 @@
 //! Probes: what they must not depend on, and what they say of networks whose behaviour is known.
 
 use super::*;
+use crate::cnn::choice::Choice;
 use crate::features::Input;
-use crate::features::networks::ACTIVATIONS;
 use crate::par::with_threads;
 use crate::rng::Stream;
 use crate::table::Table;
@@ -29,18 +29,27 @@ fn number(table: &Table, name: &str) -> f32 {
 
 #[test]
 fn the_field_is_what_one_last_unit_sees() {
-    let of = |stack: &str| {
-        let convs = stack.split(',').map(|conv| conv.parse().unwrap()).collect();
-        field(&Arch::new(64, 64, convs, 10).unwrap())
-    };
-    assert_eq!((field(&reference()), of("16s1"), of("16s2"), of("16s1,16s1"), of("4s2,4s1,4s2")), (15, 3, 3, 5, 11));
+    for (layers, side) in [
+        ("16s2,16s2,16s2", 15),
+        ("16s1", 3),
+        ("16s2", 3),
+        ("16s1,16s1", 5),
+        ("4s2,4s1,4s2", 11),
+        ("8k5,max2,act,4k3", 10),
+        ("8k5,[act,8k3same],avg2,act", 8),
+        ("8k5,max2,act,flatten,20", 64),
+        ("flatten,20", 64),
+    ] {
+        assert_eq!(field(&Arch::grey(64, 64, layers, 10).unwrap().plan()), [side; 2], "{layers}");
+    }
+    assert_eq!(field(&reference().plan()), [15; 2]);
 }
 
 #[test]
 fn neither_order_of_units_nor_of_classes_changes_anything() {
     let arch = reference();
     let flat = weights(&arch, 1);
-    for (_, activation) in ACTIVATIONS {
+    for &activation in Activation::ALL {
         let before = table(Isa::detect(), &arch, &flat, activation);
         let mut turned = flat.clone();
         // units of the second convolution, with what reads them; then the classes
@@ -125,18 +134,21 @@ fn weights_that_are_no_numbers_do_no_harm() {
     for bad in [f32::NAN, f32::INFINITY, 3e38] {
         let mut flat = weights(&arch, 1);
         flat.iter_mut().step_by(3).for_each(|w| *w = bad);
-        for (_, activation) in ACTIVATIONS {
+        for &activation in Activation::ALL {
             assert_eq!(table(Isa::detect(), &arch, &flat, activation).width(), 49);
         }
     }
-    let one = Arch::new(3, 3, vec!["1s1same".parse().unwrap()], 1).unwrap();
-    assert_eq!(table(Isa::detect(), &one, &weights(&one, 1), Activation::Gelu).width(), 49);
+    for layers in ["1s1same", "flatten", "flatten,3", "2k2,max2,act,flatten,4"] {
+        let one = Arch::grey(3, 3, layers, 1).unwrap();
+        assert_eq!(table(Isa::detect(), &one, &weights(&one, 1), Activation::Gelu).width(), 49);
+    }
 }
 
 #[test]
-fn every_activation_of_a_zoo_is_known() {
-    use crate::train::run::Choice;
-    for activation in crate::train::run::Activation::ALL {
-        assert_eq!(crate::features::networks::activation(activation.name()).unwrap(), activation.kernel());
-    }
+fn layers_are_seen_behind_their_activation() {
+    let seen = |layers: &str| hidden(&Arch::grey(28, 28, layers, 10).unwrap().plan());
+    assert_eq!(seen("16s2,16s2,16s2"), [0, 1, 2]);
+    // conv, pool with activation, conv, pool, conv, dense
+    assert_eq!(seen("8k5,max2,act,6k5,max2,act,4k2,act,flatten,20,act"), [1, 3, 4, 5]);
+    assert_eq!(seen("flatten"), [0; 0]);
 }

@@ -3,7 +3,7 @@
 use super::fleet::{Fleet, Images, Steps};
 use crate::Result;
 use crate::gpu::Dispatch;
-use crate::train::cpu::Evaluation;
+use crate::train::rules::Evaluation;
 use crate::train::run::Run;
 
 /// Images that a workgroup evaluates.
@@ -65,7 +65,7 @@ impl Fleet {
         let images = self.images(part);
         let left = |count: usize| count.saturating_sub(first).min(segments * self.segment);
         let network = |&(slot, run, count): &(usize, Run, usize)| {
-            let none = Steps { slot, run, first: 0, before: 0, count: 0 };
+            let none = Steps { slot, run, first: 0, before: 0, count: 0, all: 0 };
             self.network(&none, first as u32, 0..left(count), 0)
         };
         let networks: Vec<[u32; 16]> = work.iter().map(network).collect();

@@ -5,10 +5,11 @@ use super::iterations::{self, Piece};
 use super::shape::{QUAD, Shape};
 use crate::Result;
 use crate::cnn::Arch;
+use crate::cnn::choice::Choice;
 use crate::dataset::Split;
 use crate::gpu::{Buffer, Dispatch, Gpu, Pipeline, shader};
-use crate::train::cpu;
-use crate::train::run::{Choice, Run};
+use crate::train::rules;
+use crate::train::run::Run;
 use std::ops::{Range, RangeInclusive};
 
 /// Steps of a network in a dispatch at most.
@@ -55,6 +56,8 @@ pub struct Steps {
     pub before: u32,
     /// Steps to make, at most [`MOST_STEPS`].
     pub count: usize,
+    /// Steps of its whole training.
+    pub all: u32,
 }
 
 /// Images on the card.
@@ -259,7 +262,7 @@ impl Fleet {
         let mut rates = vec![0.0; MOST_STEPS * work.len()];
         for (index, steps) in work.iter().enumerate() {
             for (t, rate) in rates[index * MOST_STEPS..][..steps.count].iter_mut().enumerate() {
-                *rate = cpu::rate(&steps.run, steps.before + t as u32 + 1);
+                *rate = rules::rate(&steps.run, steps.before + t as u32 + 1, steps.all);
             }
             let first = steps.slot * self.train.labels.len() + steps.first;
             let rate = (index * MOST_STEPS) as u32;
@@ -272,7 +275,7 @@ impl Fleet {
     /// `Network` of `shaders/network.wgsl`; `order` and `rates` are the places of its next image and rate.
     pub(super) fn network(&self, steps: &Steps, order: u32, images: Range<usize>, rates: u32) -> [u32; 16] {
         let Steps { slot, run, before, count, .. } = steps;
-        let threshold = cpu::threshold(run);
+        let threshold = rules::threshold(run);
         [
             u32::from(run.activation.code()),
             u32::from(run.optimizer.code()),

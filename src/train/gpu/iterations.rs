@@ -104,8 +104,7 @@ mod tests {
     #[test]
     fn pieces_are_all_steps_in_order_and_within_the_limit() {
         for stack in ["16s2,16s2,16s2", "8s1same", "64s2,30s2,7s1same"] {
-            let convs = stack.split(',').map(|conv| conv.parse().unwrap()).collect();
-            let shape = Shape::within(&Arch::new(28, 28, convs, 10).unwrap(), 32 << 10).unwrap();
+            let shape = Shape::within(&Arch::grey(28, 28, stack, 10).unwrap(), 32 << 10).unwrap();
             let (tile, end) = (shape.training_iterations(), shape.optimizer_iterations());
             for limit in [None, Some(tile + end), Some(5 * tile), Some(65_535), Some(1 << 30)] {
                 for (batch, steps) in [(512, 3), (1, 64), (7, 0)] {

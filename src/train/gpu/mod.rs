@@ -16,12 +16,12 @@ pub use evaluate::Part;
 pub use fleet::{Fleet, MOST_STEPS, Plan, Steps};
 pub use shape::Shape;
 
-use super::cpu::{self, Evaluation};
 use super::executor::{Checkpoint, Session};
-use super::run::{Activation, Run};
+use super::rules::{self, Evaluation};
+use super::run::{Optimizer, Run};
 use super::{Event, Job};
-use crate::cnn::{Arch, layout};
 use crate::gpu::Gpu;
+use crate::kernels::activation::Activation;
 use crate::par::Stop;
 use crate::zoo::{Metrics, Status};
 use crate::{Error, Result};
@@ -34,6 +34,8 @@ const MEMORY: usize = 1 << 30;
 const IMAGES: usize = 1 << 20;
 /// Orders of images that are shuffled at once.
 const ORDERS: usize = 64;
+/// Momentum of the shaders' optimizer.
+const MOMENTUM: f32 = 0.9;
 /// Seconds that a dispatch should last: well below a watchdog's two.
 const DISPATCH: std::ops::Range<f64> = 0.1..0.3;
 
@@ -49,9 +51,11 @@ impl Executor {
     /// [`Error::Device`] where the networks or the images do not fit; [`Error::Invalid`] for an impossible job.
     pub fn new(gpu: Gpu, job: &Job) -> Result<Executor> {
         let (train, test) = (&job.dataset.train, &job.dataset.test);
-        let arch = Arch::new(train.height, train.width, job.recipe.layers.clone(), job.dataset.classes)?;
+        let arch = job.arch()?;
         let shape = Shape::new(&arch, &gpu)?;
-        let gelu = job.recipe.activation.contains(&Activation::Gelu);
+        let runs: Vec<Run> = job.configs().iter().map(Run::from).collect();
+        runs.iter().try_for_each(|run| known(run).map_err(|unknown| gpu.fail(unknown)))?;
+        let gelu = runs.iter().any(|run| run.activation == Activation::Gelu);
         let mut plan = Plan { arch: &arch, train, test, batch: job.recipe.batch, slots: 1, gelu };
         let (bytes, longest) = plan.bytes(&shape);
         let longest = usize::try_from(gpu.limits().binding_bytes).unwrap_or(usize::MAX) / longest;
@@ -121,7 +125,7 @@ impl Flight<'_> {
     fn board(&mut self, waiting: &mut impl Iterator<Item = usize>) {
         for (slot, place) in self.slots.iter_mut().enumerate().filter(|(_, place)| place.is_none()) {
             let Some(run) = waiting.next() else { return };
-            let hyperparameters = self.session.job.run(run);
+            let hyperparameters = self.session.runs[run];
             let checkpoint = self.session.untrained(&hyperparameters);
             self.fleet.load(slot, &checkpoint.weights);
             let images = hyperparameters.train_images(self.session.job.dataset.train.len());
@@ -154,7 +158,7 @@ impl Flight<'_> {
         let Some(trainee) = &mut self.slots[slot] else { return Ok(()) };
         let mut weights = vec![0.0; trainee.checkpoint.weights.len()];
         self.fleet.store(slot, &mut weights)?;
-        let penalty = penalty(self.session.arch, &trainee.hyperparameters, &weights);
+        let penalty = rules::penalty(self.session.plan, &trainee.hyperparameters, &weights);
         let (train_loss, test_loss) = (with(train.loss, penalty), with(test.loss, penalty));
         if !(train_loss.is_finite() && test_loss.is_finite() && weights.iter().all(|w| w.is_finite())) {
             return self.diverged(slot);
@@ -193,7 +197,7 @@ impl Flight<'_> {
         for due in due.chunks(ORDERS) {
             let shuffled = due.par_iter().map(|&(slot, run, images, epoch)| {
                 let mut order = Vec::new();
-                cpu::shuffle(&run, images, epoch, &mut order);
+                rules::shuffle(&run, images, epoch, &mut order);
                 (slot, order)
             });
             for (slot, order) in shuffled.collect::<Vec<_>>() {
@@ -209,8 +213,9 @@ impl Flight<'_> {
         for (slot, place) in self.slots.iter().enumerate() {
             let Some(trainee) = place else { continue };
             let left = trainee.images / batch - trainee.position;
+            let all = self.session.job.steps(&trainee.hyperparameters);
             let (first, count) = (trainee.position * batch, left.min(self.chunk));
-            work.push(Steps { slot, run: trainee.hyperparameters, first, before: trainee.steps, count });
+            work.push(Steps { slot, run: trainee.hyperparameters, first, before: trainee.steps, count, all });
         }
         let start = Instant::now();
         let losses = self.fleet.steps(&work)?;
@@ -245,9 +250,13 @@ fn with(loss: f32, penalty: f64) -> f32 {
     (f64::from(loss) + penalty) as f32
 }
 
-/// `λ·Σw²` over all kernels.
-fn penalty(arch: &Arch, run: &Run, flat: &[f32]) -> f64 {
-    let kernels = layout::tensors(arch).into_iter().skip(1).step_by(2);
-    let squares = kernels.flat_map(|tensor| &flat[tensor.range()]).map(|&w| f64::from(w) * f64::from(w));
-    f64::from(run.l2reg) * squares.sum::<f64>()
+/// What of a network the shaders do not know, if anything.
+fn known(run: &Run) -> std::result::Result<(), String> {
+    let refused = |what: &str| Err(format!("the shaders know no {what}"));
+    match run {
+        Run { activation: Activation::LeakyRelu | Activation::Silu, .. } => refused("leaky ReLU or SiLU"),
+        Run { weight_decay, .. } if *weight_decay != 0.0 => refused("weight decay"),
+        Run { optimizer: Optimizer::Momentum, momentum, .. } if *momentum != MOMENTUM => refused("momentum but 0.9"),
+        _ => Ok(()),
+    }
 }

@@ -5,7 +5,7 @@
 
 use super::layer::{Layer, WORDS};
 use crate::Result;
-use crate::cnn::{Arch, KERNEL};
+use crate::cnn::{self, Arch};
 use crate::gpu::Gpu;
 
 /// Invocations of a workgroup, `WIDTH` in the shaders.
@@ -57,6 +57,10 @@ impl Shape {
     /// [`Error::Device`](crate::Error::Device) where the dropout decisions of one image do not fit into workgroup memory, or a
     /// tile needs more iterations of loops than a dispatch may make.
     pub fn new(arch: &Arch, gpu: &Gpu) -> Result<Shape> {
+        if arch.channels != 1 || cnn::stack(&arch.layers).is_none() {
+            let known = "stacks of 3×3 convolutions, each with the network's activation and dropout, on grey images";
+            return Err(gpu.fail(format!("the shaders know {known}, not {arch}")));
+        }
         let limits = gpu.limits();
         if limits.invocations < WIDTH {
             return Err(gpu.fail(format!("workgroups of {WIDTH} are needed, {} are allowed", limits.invocations)));
@@ -93,9 +97,9 @@ impl Shape {
     }
 
     fn tables(arch: &Arch) -> Shape {
-        let maps = arch.maps();
+        let (plan, convs) = (arch.plan(), cnn::stack(&arch.layers).unwrap_or_default());
         let mut shape = Shape {
-            convolutions: arch.convs.len(),
+            convolutions: convs.len(),
             classes: arch.classes,
             pixels: arch.height * arch.width,
             tile: 1,
@@ -106,13 +110,14 @@ impl Shape {
             gradients: 0,
             pooled: 0,
             layers: Vec::new(),
-            place: Vec::with_capacity(arch.parameters()),
+            place: Vec::with_capacity(plan.parameters()),
         };
         let (mut inputs, mut real_inputs) = (0, 1);
-        for (conv, (&(height, width), &(p, q))) in arch.convs.iter().zip(maps.iter().zip(&maps[1..])) {
+        for (conv, maps) in convs.iter().zip(plan.maps.windows(2)) {
+            let (height, width, p, q) = (maps[0].height, maps[0].width, maps[1].height, maps[1].width);
             let outputs = conv.channels.div_ceil(4);
             let (top, left) = (conv.before(height), conv.before(width));
-            let (stride, channels, taps) = (conv.stride, conv.channels, KERNEL * KERNEL);
+            let (stride, channels, taps) = (conv.stride, conv.channels, conv.kernel * conv.kernel);
             let dims = Layer { height, width, inputs, outputs, stride, top, left, p, q, ..Layer::default() };
             shape.push(Layer { real_inputs, channels, taps, ..dims });
             shape.units += p * q * outputs;
@@ -226,8 +231,7 @@ mod tests {
     use super::*;
 
     fn arch(stack: &str, classes: usize) -> Arch {
-        let convs = stack.split(',').map(|conv| conv.parse().unwrap()).collect();
-        Arch::new(28, 28, convs, classes).unwrap()
+        Arch::grey(28, 28, stack, classes).unwrap()
     }
 
     #[test]

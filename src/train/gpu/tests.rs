@@ -1,15 +1,16 @@
 //! Steps and evaluations on the first adapter of this machine against the definition and against the CPU.
 
 use super::*;
-use crate::cnn::init::Init;
-use crate::cnn::plan;
+use crate::cnn::Arch;
+use crate::cnn::choice::Choice;
+use crate::cnn::packing::Packing;
 use crate::dataset::Split;
 use crate::gpu::tests::card;
 use crate::kernels::Isa;
 use crate::rng::Stream;
-use crate::train::cpu::Network;
+use crate::train::network::Network;
 use crate::train::reference;
-use crate::train::run::{Choice, Optimizer};
+use crate::train::run::Optimizer;
 
 fn split(side: usize, images: usize, classes: usize) -> Split {
     let mut stream = Stream::new(7, 0, images as u32);
@@ -18,25 +19,16 @@ fn split(side: usize, images: usize, classes: usize) -> Split {
         labels: (0..images).map(|n| (n * n % classes) as u8).collect(),
         height: side,
         width: side,
+        channels: 1,
     }
 }
 
 fn hyperparameters(activation: Activation, optimizer: Optimizer, dropout: f32) -> Run {
-    Run {
-        optimizer,
-        activation,
-        w_init: Init::HeNormal,
-        learning_rate: 0.01,
-        l2reg: 0.0,
-        dropout,
-        init_std: 0.1,
-        train_fraction: 1.0,
-        seed: 0x0123_4567_89ab_cdef,
-    }
+    Run { optimizer, activation, learning_rate: 0.01, dropout, seed: 0x0123_4567_89ab_cdef, ..Run::default() }
 }
 
 fn arch(side: usize, stack: &str, classes: usize) -> Arch {
-    Arch::new(side, side, stack.split(',').map(|conv| conv.parse().unwrap()).collect(), classes).unwrap()
+    Arch::grey(side, side, stack, classes).unwrap()
 }
 
 fn fleet(arch: &Arch, train: &Split, batch: usize, slots: usize) -> Option<Fleet> {
@@ -47,7 +39,7 @@ fn fleet(arch: &Arch, train: &Split, batch: usize, slots: usize) -> Option<Fleet
 
 fn initial(arch: &Arch, run: &Run) -> Vec<f32> {
     let mut flat = vec![0.0; arch.parameters()];
-    crate::cnn::init::fill(arch, run.w_init, run.init_std, run.seed, &mut flat);
+    crate::cnn::init::fill(&arch.plan(), run.start(), &mut flat);
     flat
 }
 
@@ -87,7 +79,7 @@ fn gradients_agree_with_the_definition() {
             fleet.load(slot, &initial(&arch, &run));
             fleet.set_order(slot, &order);
             // another step number than 0, so that it is seen to be used
-            work.push(Steps { slot, run, first: 0, before: 3, count: 1 });
+            work.push(Steps { slot, run, first: 0, before: 3, count: 1, all: 1 });
         }
         let losses = fleet.steps(&work).unwrap();
         for (slot, (run, loss)) in runs.iter().zip(losses).enumerate() {
@@ -114,7 +106,7 @@ fn gradients_agree_with_the_definition() {
 fn steps_follow_the_cpu() {
     let (side, batch, steps) = (12, 9, 10);
     let (arch, images) = (arch(side, "8s2,16s1same", 4), split(side, batch * steps, 4));
-    let plan = plan::Plan::new(&arch);
+    let plan = Packing::new(&arch);
     let runs: Vec<Run> = Optimizer::ALL
         .iter()
         .flat_map(|&optimizer| Activation::ALL.iter().map(move |&activation| (optimizer, activation)))
@@ -123,12 +115,12 @@ fn steps_follow_the_cpu() {
     let Some(fleet) = fleet(&arch, &images, batch, runs.len()) else { return };
     let mut order = Vec::new();
     for (slot, run) in runs.iter().enumerate() {
-        cpu::shuffle(run, images.len(), 0, &mut order);
+        rules::shuffle(run, images.len(), 0, &mut order);
         fleet.load(slot, &initial(&arch, run));
         fleet.set_order(slot, &order);
     }
     let half = |first: usize, count: usize| {
-        let of = |(slot, &run)| Steps { slot, run, first: first * batch, before: first as u32, count };
+        let of = |(slot, &run)| Steps { slot, run, first: first * batch, before: first as u32, count, all: 1 };
         fleet.steps(&runs.iter().enumerate().map(of).collect::<Vec<_>>()).unwrap()
     };
     half(0, 4);
@@ -137,7 +129,7 @@ fn steps_follow_the_cpu() {
         fleet.evaluate(Part::Train, &runs.iter().enumerate().map(|(slot, &run)| (slot, run, 83)).collect::<Vec<_>>());
     for (slot, (run, evaluation)) in runs.iter().zip(evaluations.unwrap()).enumerate() {
         let mut network = Network::new(Isa::detect(), &plan, *run);
-        cpu::shuffle(run, images.len(), 0, &mut order);
+        rules::shuffle(run, images.len(), 0, &mut order);
         let mut loss = 0.0;
         order.chunks_exact(batch).for_each(|batch| loss = network.step(&images, batch));
         let (mut got, mut expected) = (vec![0.0; arch.parameters()], vec![0.0; arch.parameters()]);
@@ -152,7 +144,7 @@ fn steps_follow_the_cpu() {
         let tolerance = if matches!(run.optimizer, Optimizer::Sgd | Optimizer::Momentum) { 1e-5 } else { 1e-4 };
         assert!(error < tolerance, "{name}: {error:e}");
         assert!((losses[slot] - loss).abs() < 1e-4 * loss, "{name}: {} {loss}", losses[slot]);
-        let loss = evaluation.loss + penalty(&arch, run, &got) as f32;
+        let loss = evaluation.loss + rules::penalty(&arch.plan(), run, &got) as f32;
         assert!((loss - cpu.loss).abs() < 1e-4 * cpu.loss, "{name}: {loss} {}", cpu.loss);
         assert!((evaluation.accuracy - cpu.accuracy).abs() < 0.03, "{name}");
     }
@@ -163,7 +155,7 @@ fn steps_follow_the_cpu() {
 fn large_batches_follow_the_cpu() {
     for (side, stack, batch, evaluated) in [(28, "16s2,16s2,16s2", 512, 2000), (12, "64s1,30s2same", 40, 300)] {
         let (arch, images) = (arch(side, stack, 10), split(side, evaluated, 10));
-        let plan = plan::Plan::new(&arch);
+        let plan = Packing::new(&arch);
         let runs = [(Optimizer::Adam, Activation::Relu, 0.4), (Optimizer::Sgd, Activation::Tanh, 0.0)]
             .map(|(optimizer, activation, dropout)| hyperparameters(activation, optimizer, dropout));
         let Some(fleet) = fleet(&arch, &images, batch, runs.len()) else { return };
@@ -172,7 +164,7 @@ fn large_batches_follow_the_cpu() {
             fleet.load(slot, &initial(&arch, run));
             fleet.set_order(slot, &order);
         }
-        let steps = |(slot, &run)| Steps { slot, run, first: 0, before: 0, count: 2 };
+        let steps = |(slot, &run)| Steps { slot, run, first: 0, before: 0, count: 2, all: 1 };
         let losses = fleet.steps(&runs.iter().enumerate().map(steps).collect::<Vec<_>>()).unwrap();
         let work: Vec<(usize, Run, usize)> = runs.iter().zip(0..).map(|(&run, slot)| (slot, run, evaluated)).collect();
         let found = fleet.evaluate(Part::Test, &work).unwrap();
@@ -210,7 +202,7 @@ fn steps_in_pieces_are_the_same_steps() {
         for (slot, &run) in runs.iter().enumerate() {
             fleet.load(slot, &initial(&arch, &run));
             fleet.set_order(slot, &(0..(batch * steps) as u32).collect::<Vec<_>>());
-            work.push(Steps { slot, run, first: 0, before: 0, count: steps - slot % 2 });
+            work.push(Steps { slot, run, first: 0, before: 0, count: steps - slot % 2, all: 1 });
         }
         let losses = fleet.steps(&work).unwrap();
         let weights = |slot| {
@@ -236,7 +228,7 @@ fn what_was_not_done_is_an_error() {
     let run = hyperparameters(Activation::Relu, Optimizer::Sgd, 0.5);
     fleet.load(0, &initial(&arch, &run));
     fleet.set_order(0, &(0..600).collect::<Vec<u32>>());
-    let text = fleet.steps(&[Steps { slot: 0, run, first: 0, before: 0, count: 1 }]).unwrap_err().to_string();
+    let text = fleet.steps(&[Steps { slot: 0, run, first: 0, before: 0, count: 1, all: 1 }]).unwrap_err().to_string();
     assert!(text.contains("0 of 600 images"), "{text}");
     fleet.segment = 600;
     let text = fleet.evaluate(Part::Train, &[(0, run, 600)]).unwrap_err().to_string();
@@ -249,7 +241,7 @@ fn evaluations_agree_over_several_segments() {
     for (side, stack, images) in [(9, "8s2,8s1", 1100), (20, "32s1,40s1same", 25)] {
         let (arch, images) = (arch(side, stack, 10), split(side, images, 10));
         let Some(fleet) = fleet(&arch, &images, 4, 2) else { return };
-        let plan = plan::Plan::new(&arch);
+        let plan = Packing::new(&arch);
         let runs =
             [Activation::Tanh, Activation::Gelu].map(|activation| hyperparameters(activation, Optimizer::Sgd, 0.5));
         runs.iter().enumerate().for_each(|(slot, run)| fleet.load(slot, &initial(&arch, run)));
@@ -273,7 +265,7 @@ fn a_network_that_diverges_stops() {
         fleet.load(slot, &initial(&arch, &calm));
         fleet.set_order(slot, &(0..40).collect::<Vec<u32>>());
     }
-    let steps = |slot, run| Steps { slot, run, first: 0, before: 0, count: 4 };
+    let steps = |slot, run| Steps { slot, run, first: 0, before: 0, count: 4, all: 1 };
     let losses = fleet.steps(&[steps(0, calm), steps(1, wild)]).unwrap();
     assert!(losses[0].is_finite() && losses[1].is_nan(), "{losses:?}");
 }

@@ -1,14 +1,11 @@
 //! The columns of `metrics.csv.gz` by their names, and how their cells are read.
 
 use crate::zoo::Status;
+use crate::zoo::hyper::{COUNT, HYPERPARAMETERS};
 use crate::{Error, Result};
 use csv::ByteRecord;
 use std::path::Path;
 
-/// Columns of f32 settings, optimizer and so on; the order is that of [`Columns`]' fields.
-const FLOATS: [&str; 5] =
-    ["config.learning_rate", "config.l2reg", "config.dropout", "config.init_std", "config.train_fraction"];
-const NAMES: [&str; 3] = ["config.optimizer", "config.activation", "config.w_init"];
 const METRICS: [&str; 4] = ["test_accuracy", "test_loss", "train_accuracy", "train_loss"];
 
 /// Where a line says which run and epoch it is of.
@@ -35,10 +32,8 @@ pub(super) struct Columns {
     pub test_loss: Option<usize>,
     pub train_accuracy: Option<usize>,
     pub train_loss: Option<usize>,
-    /// Learning rate, L2, dropout, initial deviation, training fraction.
-    pub floats: [Option<usize>; 5],
-    /// Optimizer, activation, initialiser.
-    pub names: [Option<usize>; 3],
+    /// The hyperparameters, in the order of their table.
+    pub hyperparameters: [Option<usize>; COUNT],
     pub dataset: Option<usize>,
     /// Test accuracy of each class, or none.
     pub classes: Vec<usize>,
@@ -80,8 +75,7 @@ impl Columns {
             test_loss,
             train_accuracy,
             train_loss,
-            floats: FLOATS.map(&mut column),
-            names: NAMES.map(&mut column),
+            hyperparameters: HYPERPARAMETERS.each_ref().map(|hyper| column(&format!("config.{}", hyper.name))),
             dataset: column("config.dataset"),
             classes: every.unwrap_or_default(),
             seed: column("config.random_seed"),
@@ -99,11 +93,13 @@ impl Columns {
     }
 
     /// Names of the columns that a zoo has and the file has not.
-    pub fn missing(&self) -> Vec<&'static str> {
+    pub fn missing(&self) -> Vec<String> {
         let metrics = [self.test_accuracy, self.test_loss, self.train_accuracy, self.train_loss];
-        let found = METRICS.into_iter().zip(metrics).chain(FLOATS.into_iter().zip(self.floats));
-        let found = found.chain(NAMES.into_iter().zip(self.names)).chain([("config.random_seed", self.seed)]);
-        found.filter(|(_, column)| column.is_none()).map(|(name, _)| name).collect()
+        let metrics = METRICS.into_iter().map(String::from).zip(metrics);
+        let needed = HYPERPARAMETERS.iter().zip(self.hyperparameters).filter(|(hyper, _)| !hyper.is_optional());
+        let needed = needed.map(|(hyper, column)| (format!("config.{}", hyper.name), column));
+        let all = metrics.chain(needed).chain([("config.random_seed".into(), self.seed)]);
+        all.filter(|(_, column)| column.is_none()).map(|(name, _)| name).collect()
     }
 
     /// What names the run of a line, and its epoch; or what was expected and what was found.

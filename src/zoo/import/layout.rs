@@ -1,7 +1,8 @@
 //! `layout.csv`: which windows of a row are which tensors, and what shape of network that is.
 
+use crate::cnn::Arch;
+use crate::cnn::layer::{self, Layer};
 use crate::cnn::layout::{Tensor, tensors};
-use crate::cnn::{Arch, Conv, reference_stack};
 use crate::zoo::{Config, Schema, settings};
 use crate::{Error, Result};
 use std::path::{Path, PathBuf};
@@ -48,6 +49,7 @@ impl Layout {
             if let Some(text) = kept.map(|at| &record[at]).filter(|text| !text.is_empty()) {
                 let schema: Schema = serde_json::from_str(text)
                     .map_err(|error| wrong(&format!("metadata of a zoo in column {KEPT}"), error.to_string()))?;
+                let schema = schema.with_defaults();
                 schema.check().map_err(|error| wrong("metadata of a zoo", error.to_string()))?;
                 if let Some(text) = settings.map(|at| &record[at]).filter(|text| !text.is_empty()) {
                     layout.settings = settings::parse(text, &schema)
@@ -62,8 +64,8 @@ impl Layout {
 
     /// The released layout, for a folder without the file.
     pub fn released(folder: &Path) -> Layout {
-        let arch = Arch { height: 28, width: 28, convs: reference_stack(), classes: 10 };
-        Layout { path: folder.join("layout.csv"), tensors: tensors(&arch), kept: None, settings: Vec::new() }
+        let plan = Arch { height: 28, width: 28, channels: 1, layers: layer::reference(), classes: 10 }.plan();
+        Layout { path: folder.join("layout.csv"), tensors: tensors(&plan), kept: None, settings: Vec::new() }
     }
 
     /// Outputs of the dense layer; 0 where there can be none.
@@ -73,36 +75,28 @@ impl Layout {
     }
 
     /// The network that has this layout. The file tells channels and classes only: size of the images, strides and padding
-    /// are the caller's, by default stride 2 and `valid` everywhere.
-    pub fn arch(&self, (height, width): (usize, usize), layers: Option<&[Conv]>) -> Result<Arch> {
-        let convs = match layers {
-            Some(layers) => layers.to_vec(),
-            None => self.convs(),
-        };
+    /// are the caller's, by default 3×3 convolutions of stride 2 without padding and one dense layer.
+    pub fn arch(&self, (height, width): (usize, usize), layers: Option<&[Layer]>) -> Result<Arch> {
+        let kernels = || self.tensors.iter().filter(|tensor| tensor.shape.len() == 4);
+        let channels = kernels().next().map_or(1, |first| first.shape[2]);
+        let guess =
+            || layer::parse(&kernels().map(|kernel| format!("{}s2", kernel.shape[3])).collect::<Vec<_>>().join(","));
         let expected = "bias and kernel of each layer, 3×3 convolutions and one dense layer, in this order";
         let wrong = |got: String| Error::malformed(&self.path, expected, got);
-        if convs.is_empty() {
-            return Err(wrong(self.describe()));
-        }
-        let arch = Arch::new(height, width, convs, self.classes());
+        let layers_found = layers.map_or_else(guess, |layers| Ok(layers.to_vec()));
+        let arch = layers_found.and_then(|layers| Arch::new(height, width, channels, layers, self.classes()));
         // what is impossible with the caller's layers is the caller's fault, else the file's
         let arch = arch
             .map_err(|error| if layers.is_some() { error } else { wrong(format!("{}: {error}", self.describe())) })?;
         let same = |ours: &Tensor, theirs: &Tensor| {
-            (ours.range(), &ours.shape, role(&ours.varname)) == (theirs.range(), &theirs.shape, role(&theirs.varname))
+            (ours.start_idx, ours.end_idx, &ours.shape, role(&ours.varname))
+                == (theirs.start_idx, theirs.end_idx, &theirs.shape, role(&theirs.varname))
         };
-        let want = tensors(&arch);
+        let want = tensors(&arch.plan());
         if want.len() == self.tensors.len() && want.iter().zip(&self.tensors).all(|(ours, theirs)| same(ours, theirs)) {
             return Ok(arch);
         }
         Err(wrong(format!("{}, which is not the layout of {arch}", self.describe())))
-    }
-
-    /// The convolutions by the shapes of their kernels.
-    fn convs(&self) -> Vec<Conv> {
-        let stride_2 = reference_stack()[0];
-        let kernels = self.tensors.iter().filter(|tensor| tensor.shape.len() == 4);
-        kernels.map(|tensor| Conv { channels: tensor.shape[3], ..stride_2 }).collect()
     }
 
     fn describe(&self) -> String {

@@ -1,12 +1,13 @@
 //! `metrics.csv.gz`: one line a checkpoint, in the order of the rows of weights.
 
 use super::columns::{Columns, Names, number};
-use crate::zoo::{Config, Metrics, Status};
+use crate::zoo::hyper::HYPERPARAMETERS;
+use crate::zoo::{Config, Metrics, Status, Value};
 use crate::{Error, Result};
 use csv::ByteRecord;
 use flate2::read::MultiGzDecoder;
 use sha2::{Digest, Sha256};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
@@ -33,14 +34,14 @@ pub(super) struct Sheet {
     pub class_accuracy: Vec<f32>,
     /// The data set's name, where a column tells.
     pub dataset: Option<String>,
-    /// Names of the codes of optimizer, activation and initialiser.
-    pub names: [Names; 3],
+    /// Of each hyperparameter whose values are names, the names of its codes.
+    pub names: BTreeMap<&'static str, Names>,
     /// Columns without a place in a zoo: those that are the same in every line with their value, and those that are not.
     pub constants: Vec<(String, String)>,
     /// See `constants`.
     pub dropped: Vec<String>,
     /// Columns that are not there.
-    pub missing: Vec<&'static str>,
+    pub missing: Vec<String>,
     /// Digest of the text.
     pub digest: String,
 }
@@ -50,7 +51,7 @@ pub(super) struct Expected {
     /// Rows of weights.
     pub rows: usize,
     /// Names of the codes that are known beforehand.
-    pub names: [Vec<String>; 3],
+    pub names: BTreeMap<String, Vec<String>>,
     /// Runs, where the lines' own numbers count (a zoo exported by us).
     pub runs: Option<usize>,
     /// Settings of runs that have no line.
@@ -104,7 +105,9 @@ struct Reading<'p> {
 
 impl<'p> Reading<'p> {
     fn new(path: &'p Path, columns: Columns, mut expected: Expected) -> Reading<'p> {
-        let names = std::mem::take(&mut expected.names).map(Names::new);
+        let known = |name: &str| expected.names.get(name).cloned().unwrap_or_default();
+        let named = HYPERPARAMETERS.iter().filter(|hyper| hyper.is_name());
+        let names = named.map(|hyper| (hyper.name, Names::new(known(hyper.name)))).collect();
         let runs = expected.runs.unwrap_or(0);
         let (mut configs, mut seen) = (vec![Config::default(); runs], vec![false; runs]);
         for (run, config) in expected.settings.drain(..) {
@@ -159,22 +162,20 @@ impl<'p> Reading<'p> {
     /// Takes a run's settings and data set from its first line and checks those of the others against it.
     fn settle(&mut self, at: &Place, run: u32, key: &[u8]) -> Result<()> {
         let columns = &self.columns;
-        let [learning_rate, l2reg, dropout, init_std, train_fraction] = columns.floats;
-        let mut code = |index: usize| {
-            let name = columns.names[index].map_or(&b""[..], |column| &at.record[column]);
-            self.sheet.names[index].code(name).ok_or_else(|| at.wrong("one of at most 256 names", "another".into()))
-        };
-        let config = Config {
-            optimizer: code(0)?,
-            activation: code(1)?,
-            w_init: code(2)?,
-            learning_rate: at.float(learning_rate)?,
-            l2reg: at.float(l2reg)?,
-            dropout: at.float(dropout)?,
-            init_std: at.float(init_std)?,
-            train_fraction: at.float(train_fraction)?,
-            seed: columns.seed(at.record).map_err(|got| at.wrong("a seed", got))?,
-        };
+        let mut config = Config::default();
+        for ((hyper, column), value) in HYPERPARAMETERS.iter().zip(columns.hyperparameters).zip(&mut config.values) {
+            if column.is_none() && hyper.is_optional() {
+                continue;
+            }
+            *value = match self.sheet.names.get_mut(hyper.name) {
+                None => Value::Number(at.float(column)?),
+                Some(names) => {
+                    let code = names.code(column.map_or(&b""[..], |column| &at.record[column]));
+                    Value::Code(code.ok_or_else(|| at.wrong("one of at most 256 names", "another".into()))?)
+                }
+            };
+        }
+        config.seed = columns.seed(at.record).map_err(|got| at.wrong("a seed", got))?;
         let known = &mut self.sheet.configs[run as usize];
         if !std::mem::replace(&mut self.seen[run as usize], true) {
             *known = config;
@@ -232,9 +233,11 @@ impl Place<'_> {
 
 /// Whether two settings are the same, NaN being the same as NaN.
 fn same(a: &Config, b: &Config) -> bool {
-    let floats = |c: &Config| [c.learning_rate, c.l2reg, c.dropout, c.init_std, c.train_fraction].map(f32::to_bits);
-    let codes = |c: &Config| (c.optimizer, c.activation, c.w_init, c.seed);
-    floats(a) == floats(b) && codes(a) == codes(b)
+    let bits = |value: &Value| match *value {
+        Value::Number(number) => (number.to_bits(), 0),
+        Value::Code(code) => (0, code),
+    };
+    a.seed == b.seed && a.values.iter().map(bits).eq(b.values.iter().map(bits))
 }
 
 /// Passes bytes on and digests them.

@@ -14,12 +14,13 @@ pub(super) use layout::KEPT;
 use super::schema::{Schema, Status};
 use super::source::Source;
 use super::whole::{Whole, absent};
-use crate::cnn::Conv;
+use crate::cnn::layer::Layer;
 use crate::par::Stop;
 use crate::{Error, Result};
 use layout::Layout;
 use metrics::{Expected, Line, Sheet};
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use weights::Weights;
 
@@ -30,10 +31,10 @@ pub struct Import {
     pub final_only: bool,
     /// Height and width of the images; needed where the data set is none of the released ones.
     pub image: Option<(usize, usize)>,
-    /// The convolutions, where they are not of stride 2 and without padding.
-    pub layers: Option<Vec<Conv>>,
-    /// Names of optimizers, activations and initialisers whose codes are to be as in zoos of our own; others are added.
-    pub names: [Vec<String>; 3],
+    /// The layers, where they are not 3×3 convolutions of stride 2 without padding.
+    pub layers: Option<Vec<Layer>>,
+    /// Names of hyperparameters' values whose codes are to be as in zoos of our own; others are added.
+    pub names: BTreeMap<String, Vec<String>>,
     /// Program and version, for the zoo's metadata.
     pub program: String,
 }
@@ -92,7 +93,7 @@ pub fn import(
     kept.map_or(Ok(()), |kept| check_size(&layout_path, kept, weights.rows()))?;
     let expected = Expected {
         rows: weights.rows(),
-        names: kept.map_or_else(|| options.names.clone(), |kept| names(kept).map(Vec::clone)),
+        names: kept.map_or(&options.names, |kept| &kept.names).clone(),
         runs: kept.map(|kept| kept.runs),
         settings,
         classes: layout.classes(),
@@ -144,17 +145,16 @@ fn check_size(path: &Path, schema: &Schema, rows: usize) -> Result<()> {
     Err(Error::malformed(path, "a zoo of which at least a hundredth is there", got))
 }
 
-/// The lists of names in the order of [`Import::names`].
-fn names(schema: &Schema) -> [&Vec<String>; 3] {
-    [&schema.optimizer, &schema.activation, &schema.w_init]
+/// The names of the codes that a table has.
+fn names(sheet: &Sheet) -> BTreeMap<String, Vec<String>> {
+    sheet.names.iter().map(|(&hyper, names)| (hyper.to_owned(), names.list.clone())).collect()
 }
 
 /// The schema of a zoo that we exported ourselves.
 fn again(kept: &Schema, layout: &Layout, sheet: &Sheet, options: &Import) -> Result<Schema> {
     // refused where the windows are not those of the network in the metadata
-    layout.arch((kept.arch.height, kept.arch.width), Some(&kept.arch.convs))?;
-    let [optimizer, activation, w_init] = sheet.names.each_ref().map(|names| names.list.clone());
-    let mut schema = Schema { optimizer, activation, w_init, ..kept.clone() };
+    layout.arch((kept.arch.height, kept.arch.width), Some(&kept.arch.layers))?;
+    let mut schema = Schema { names: names(sheet), ..kept.clone() }.with_defaults();
     if options.final_only {
         schema.checkpoints.drain(..schema.checkpoints.len() - 1);
     }
@@ -186,7 +186,6 @@ fn schema(folder: &Path, layout: &Layout, sheet: &Sheet, options: &Import) -> Re
     let constants: Map<String, Value> =
         sheet.constants.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect();
     let seed = sheet.configs[0].seed;
-    let [optimizer, activation, w_init] = sheet.names.each_ref().map(|names| names.list.clone());
     let mut recipe =
         json!({ "name": "imported", "metrics_sha256": sheet.digest, "source": source, "constants": constants });
     if !sheet.missing.is_empty() {
@@ -200,11 +199,11 @@ fn schema(folder: &Path, layout: &Layout, sheet: &Sheet, options: &Import) -> Re
         digest: String::new(),
         recipe,
         seed: if sheet.configs.iter().all(|config| config.seed == seed) { seed } else { 0 },
-        optimizer,
-        activation,
-        w_init,
+        names: names(sheet),
+        optional: Schema::optional(&sheet.configs),
         program: options.program.clone(),
-    })
+    }
+    .with_defaults())
 }
 
 /// The row of the zoo that each line belongs to, if it is wanted.
@@ -235,7 +234,7 @@ fn describe(schema: &Schema, sheet: &Sheet, places: &[Option<usize>]) -> Report 
     let (checkpoints, rows) = (schema.checkpoints.len(), places.len());
     let mut report = Report { runs: schema.runs, checkpoints, rows, ..Report::default() };
     let mut note = |text: String| report.notes.push(text);
-    for (what, names) in ["optimizer", "activation", "w_init"].into_iter().zip(&sheet.names) {
+    for (what, names) in &sheet.names {
         for name in &names.list[names.known..] {
             note(format!("{what} {name:?} is none that Zoometry trains with; it is kept under this name"));
         }
@@ -256,7 +255,7 @@ fn describe(schema: &Schema, sheet: &Sheet, places: &[Option<usize>]) -> Report 
     let kept = sheet.lines.iter().zip(places).filter(|(_, place)| place.is_some());
     let odd =
         kept.filter(|(line, _)| line.metrics.test_accuracy.is_finite() && !line.metrics.test_loss.is_finite()).count();
-    if odd > 0 && !sheet.missing.contains(&"test_loss") {
+    if odd > 0 && !sheet.missing.iter().any(|name| name == "test_loss") {
         note(format!("{odd} rows have a test loss that is not finite"));
     }
     report
