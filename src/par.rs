@@ -25,6 +25,13 @@ impl Stop {
     pub fn requested(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
+    /// Ends the caller's work if somebody asked.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`].
+    pub fn check(&self) -> Result<()> {
+        if self.requested() { Err(Error::Interrupted) } else { Ok(()) }
+    }
 }
 
 /// Runs `job` where rayon's parallel iterators use `threads` threads (0: one for each core).

@@ -10,7 +10,7 @@ use zoometry::features::{Input, Networks};
 use zoometry::gpu::{Gpu, adapters};
 use zoometry::kernels::{Isa, activation::Activation};
 use zoometry::par::Stop;
-use zoometry::train::{self, Cpu, Event, Executor, Job, space::Recipe};
+use zoometry::train::{self, Cpu, Event, Executor, Job, recipe::Recipe};
 use zoometry::zoo::{Status, Zoo};
 use zoometry::{Error, Result};
 
@@ -115,8 +115,7 @@ fn statistics_of_a_card_are_those_of_the_cpu() {
     if !card_is_there() {
         return;
     }
-    let convs = ["7s2", "5s1same", "4s1"].map(|conv| conv.parse().unwrap()).to_vec();
-    let arch = Arch::new(9, 9, convs, 3).unwrap();
+    let arch = Arch::grey(9, 9, "7s2,5s1same,4s1", 3).unwrap();
     let (parameters, networks) = (arch.parameters(), 70);
     let mut state = 1u32;
     let mut noise = || {

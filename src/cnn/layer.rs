@@ -134,10 +134,15 @@ pub fn from_json(value: &Value) -> Result<Vec<Layer>> {
     }
 }
 
+/// The list as it is written, where activations, dropout and the last pooling may be understood.
+pub fn written(layers: &[Layer]) -> Vec<Layer> {
+    let short = bare(layers);
+    if complete(short.clone()) == layers { short } else { layers.to_vec() }
+}
+
 /// The text of a list of layers, the shortest that [`parse`] takes for it.
 pub fn text(layers: &[Layer]) -> String {
-    let short = bare(layers);
-    let layers = if complete(short.clone()) == layers { &short } else { layers };
+    let layers = &written(layers);
     let mut text = String::new();
     write_list(&mut text, layers).map_or_else(|_| String::new(), |()| text)
 }

@@ -10,7 +10,7 @@
 //! read, walking back from the last map: need = (need above − 1) · stride + kernel.
 
 use super::Arch;
-use super::layer::{Conv, Layer, Pool, Pooling};
+use super::layer::{self, Conv, Layer, Pool, Pooling};
 use crate::kernels::activation::Activation;
 use crate::{Error, Result};
 use std::ops::Range;
@@ -196,6 +196,7 @@ impl Plan {
                 classes: arch.classes,
             },
             layer: 0,
+            understood: layer::written(&arch.layers).len() != arch.layers.len(),
             flat: false,
             kept: None,
             convolutions: 0,
@@ -308,8 +309,10 @@ fn check(arch: &Arch) -> Result<()> {
 
 struct Builder {
     plan: Plan,
-    /// Number of the layer in hand, from 1.
+    /// Number of the layer in hand among those that are written, from 1.
     layer: usize,
+    /// Whether activations and dropout are not written.
+    understood: bool,
     /// Whether the map is a vector.
     flat: bool,
     /// The map that a residual block begins with: it must stay as it is.
@@ -339,7 +342,8 @@ impl Builder {
     }
 
     fn one(&mut self, layer: &Layer) -> Result<()> {
-        self.layer += 1;
+        let understood = self.understood && matches!(layer, Layer::Activation(None) | Layer::Dropout);
+        self.layer += usize::from(!understood);
         if self.layer > MAX_LAYERS {
             return Err(Error::invalid("layers", format!("at most {MAX_LAYERS}"), "more"));
         }
@@ -490,7 +494,6 @@ impl Builder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cnn::layer;
 
     fn plan(side: usize, channels: usize, layers: &str, classes: usize) -> Result<Plan> {
         Plan::new(&Arch { height: side, width: side, channels, layers: layer::parse(layers).unwrap(), classes })
@@ -511,7 +514,7 @@ mod tests {
         assert_eq!(read(&plan(23, 1, "16s2,max2,act", 10).unwrap()), [21, 10, 5, 1, 1]);
         let (nominal, executed) = plan(28, 1, reference, 10).unwrap().flops();
         assert_eq!((nominal.forward, nominal.training), (233_312, 651_264));
-        assert_eq!((executed.forward, executed.training), (168_608, 471_552));
+        assert_eq!((executed.forward, executed.training), (168_800, 471_552));
     }
 
     #[test]
@@ -547,20 +550,20 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_refused_with_its_number() {
         for (layers, says) in [
-            ("16s2,16s2,16s2,16s2", "layer 10 (16s2)"),
-            ("8k5,flatten,20,[20,21]", "layer 11 ("),
-            ("16s2,max7,max7", "layer 5 (max7)"),
+            ("16s2,16s2,16s2,16s2", "layer 4 (16s2)"),
+            ("8k5,flatten,20,[20,21]", "layer 4 ("),
+            ("16s2,max7,max7", "layer 3 (max7)"),
             ("flatten,act,20", "layer 2 (act)"),
             ("[16s1same]", "layer 1 ([16s1same,act,drop])"),
             ("8k9", "layer 1 (8k9)"),
             ("8k5s5", "kernel of 1 to 7 and a stride of 1 to 4"),
             ("0s1", "1 to 1024 channels"),
-            ("16s1same,[[16s1same]]", "layer 5 ("),
+            ("16s1same,[[16s1same]]", "layer 3 ("),
         ] {
             let error = plan(28, 1, layers, 10).unwrap_err().to_string();
             assert!(error.contains(says), "{layers}: {error}");
         }
-        assert!(plan(28, 1, "8s2,gap,flatten", 10).unwrap_err().to_string().contains("layer 5 (flatten)"));
+        assert!(plan(28, 1, "8s2,gap,flatten", 10).unwrap_err().to_string().contains("layer 3 (flatten)"));
         assert!(
             plan(28, 2, "8s2", 10).is_err() && plan(0, 1, "8s1same", 10).is_err() && plan(28, 1, "8s2", 0).is_err()
         );

@@ -1,14 +1,19 @@
 //! The seam between devices, and the CPU's side of it.
 
 use super::network::{Interruption, Network};
+use super::rules::Evaluation;
 use super::run::Run;
+use super::team::{self, Team};
 use super::{Event, Job};
+use crate::cnn::choice::Choice;
 use crate::cnn::packing::Packing;
 use crate::cnn::plan::Plan;
 use crate::cnn::{Arch, init};
+use crate::kernels::LANES;
 use crate::par::{self, Stop};
 use crate::zoo::{Metrics, Status, Writer};
 use crate::{Error, Result};
+use std::cmp::Reverse;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Where networks are trained.
@@ -60,82 +65,182 @@ impl Session<'_> {
     }
 }
 
-/// The CPU: every network on a thread of its own.
+/// The CPU: every network on a thread of its own, its channels in the lanes; or where layers are too narrow for that sixteen
+/// networks at a time, a lane each.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Cpu;
 
 impl Executor for Cpu {
     fn train(&self, session: &Session, networks: &[usize], stop: &Stop) -> Result<()> {
+        if team::pays(session.plan, session.job.recipe.batch) {
+            let teams = teams(session, networks);
+            return on_threads(session, &teams, stop, || TeamTrainer::new(session));
+        }
         let packing = Packing::new(session.arch);
-        let next = AtomicUsize::new(0);
-        let work = |_: usize| -> Result<()> {
-            let mut trainer = Trainer::new(session, &packing);
-            while let Some(&run) = networks.get(next.fetch_add(1, Ordering::Relaxed)) {
-                trainer.train(run, stop)?;
-            }
-            Ok(())
-        };
-        par::workers(session.job.threads.min(networks.len()), stop, &work)
+        on_threads(session, networks, stop, || Trainer::new(session, &packing))
     }
 }
 
 /// One worker's arena.
+trait Work<T> {
+    /// Trains what a piece of work stands for from its initial weights and writes those of its rows that are not there yet.
+    fn train(&mut self, piece: &T, stop: &Stop) -> Result<()>;
+}
+
+/// Does all pieces of work on the session's threads, each with an arena of its own.
+fn on_threads<T: Sync, W: Work<T>>(
+    session: &Session,
+    pieces: &[T],
+    stop: &Stop,
+    arena: impl Fn() -> W + Sync,
+) -> Result<()> {
+    let next = AtomicUsize::new(0);
+    let work = |_: usize| -> Result<()> {
+        let mut arena = arena();
+        while let Some(piece) = pieces.get(next.fetch_add(1, Ordering::Relaxed)) {
+            arena.train(piece, stop)?;
+        }
+        Ok(())
+    };
+    par::workers(session.job.threads.min(pieces.len()), stop, &work)
+}
+
+/// The networks in teams, those with most images first. In a team all have one activation and one number of images, so that
+/// they are at the same step; those with dropout stand together, since one is enough for all to draw numbers.
+fn teams(session: &Session, networks: &[usize]) -> Vec<Vec<usize>> {
+    let available = session.job.dataset.train.len();
+    let key = |network: usize| {
+        let run = &session.runs[network];
+        (Reverse(run.train_images(available)), run.activation.code())
+    };
+    let mut sorted = networks.to_vec();
+    sorted.sort_by_key(|&network| (key(network), session.runs[network].dropout > 0.0));
+    let alike = sorted.chunk_by(|&a, &b| key(a) == key(b));
+    alike.flat_map(|alike| alike.chunks(LANES)).map(<[usize]>::to_vec).collect()
+}
+
+/// A worker for networks one by one.
 struct Trainer<'a> {
     session: &'a Session<'a>,
     network: Network<'a>,
-    checkpoint: Checkpoint,
 }
 
 impl<'a> Trainer<'a> {
     fn new(session: &'a Session<'a>, packing: &'a Packing) -> Trainer<'a> {
-        let run = session.runs[0];
-        Trainer { session, network: Network::new(session.job.isa, packing, run), checkpoint: session.untrained(&run) }
+        Trainer { session, network: Network::new(session.job.isa, packing, Run::default()) }
     }
+}
 
-    /// Trains one network from its initial weights and writes those of its rows that are not there yet.
-    fn train(&mut self, run: usize, stop: &Stop) -> Result<()> {
+impl Work<usize> for Trainer<'_> {
+    fn train(&mut self, &run: &usize, stop: &Stop) -> Result<()> {
         let Session { job, tell, .. } = self.session;
         let hyperparameters = self.session.runs[run];
         let (split, batch) = (&job.dataset.train, job.recipe.batch);
         let images = hyperparameters.train_images(split.len());
         self.network.start(hyperparameters, job.steps(&hyperparameters));
-        // a network that diverges before it is measured must not leave another one's row
-        self.checkpoint = self.session.untrained(&hyperparameters);
+        let mut progress = Progress::new(self.session, run);
         let mut epoch = 0;
-        let mut diverged = false;
-        for (row, &checkpoint) in job.checkpoints.iter().enumerate() {
-            while epoch < checkpoint && !diverged {
+        for &checkpoint in &job.checkpoints {
+            while epoch < checkpoint && !progress.diverged {
                 match self.network.epoch(split, images, batch, epoch, stop) {
                     Ok(()) => tell(Event::Trained { images: (images / batch * batch) as u64 }),
-                    Err(Interruption::Diverged) => diverged = true,
+                    Err(Interruption::Diverged) => progress.diverged = true,
                     Err(Interruption::Stopped) => return Err(Error::Interrupted),
                 }
                 epoch += 1;
             }
-            diverged = diverged || !self.measure(images, stop)?;
-            let status = if diverged { Status::Diverged } else { Status::Done };
-            self.session.write(run, row, &self.checkpoint, status)?;
+            if !progress.diverged && self.network.is_finite() {
+                stop.check()?;
+                let train = self.network.evaluate(&job.dataset.train, images);
+                let test = self.network.evaluate(&job.dataset.test, job.dataset.test.len());
+                progress.measured(train, test, |weights| self.network.store(weights));
+            } else {
+                progress.diverged = true;
+            }
+            progress.write_row()?;
         }
-        tell(Event::Finished { run, accuracy: self.checkpoint.metrics.test_accuracy, diverged });
         Ok(())
     }
+}
 
-    /// Takes the network's weights and metrics as the current checkpoint; false, and the last one stays, if any of them is
-    /// not finite.
-    fn measure(&mut self, images: usize, stop: &Stop) -> Result<bool> {
-        if !self.network.is_finite() {
-            return Ok(false);
+/// A worker for sixteen networks at a time.
+struct TeamTrainer<'a> {
+    session: &'a Session<'a>,
+    team: Team<'a>,
+}
+
+impl<'a> TeamTrainer<'a> {
+    fn new(session: &'a Session<'a>) -> TeamTrainer<'a> {
+        TeamTrainer { session, team: Team::new(session.job.isa, session.plan) }
+    }
+}
+
+impl Work<Vec<usize>> for TeamTrainer<'_> {
+    fn train(&mut self, members: &Vec<usize>, stop: &Stop) -> Result<()> {
+        let Session { job, tell, .. } = self.session;
+        let runs: Vec<Run> = members.iter().map(|&run| self.session.runs[run]).collect();
+        let (split, batch) = (&job.dataset.train, job.recipe.batch);
+        let images = runs[0].train_images(split.len());
+        self.team.start(&runs, job.steps(&runs[0]));
+        let mut all: Vec<Progress> = members.iter().map(|&run| Progress::new(self.session, run)).collect();
+        let mut epoch = 0;
+        for &checkpoint in &job.checkpoints {
+            while epoch < checkpoint && all.iter().any(|progress| !progress.diverged) {
+                let finite = self.team.epoch(split, images, batch, epoch, stop).ok_or(Error::Interrupted)?;
+                for (progress, finite) in all.iter_mut().zip(finite) {
+                    if !progress.diverged && finite {
+                        tell(Event::Trained { images: (images / batch * batch) as u64 });
+                    }
+                    progress.diverged |= !finite;
+                }
+                epoch += 1;
+            }
+            stop.check()?;
+            let (train, test) = match all.iter().any(|progress| !progress.diverged) {
+                true => {
+                    (self.team.evaluate(split, images), self.team.evaluate(&job.dataset.test, job.dataset.test.len()))
+                }
+                false => (Vec::new(), Vec::new()),
+            };
+            let mut evaluations = train.into_iter().zip(test);
+            for (lane, progress) in all.iter_mut().enumerate() {
+                let found = evaluations.next().filter(|_| !progress.diverged && self.team.is_finite(lane));
+                match found {
+                    Some((train, test)) => progress.measured(train, test, |weights| self.team.store(lane, weights)),
+                    None => progress.diverged = true,
+                }
+                progress.write_row()?;
+            }
         }
-        if stop.requested() {
-            return Err(Error::Interrupted);
-        }
-        let dataset = self.session.job.dataset;
-        let train = self.network.evaluate(&dataset.train, images);
-        let test = self.network.evaluate(&dataset.test, dataset.test.len());
+        Ok(())
+    }
+}
+
+/// How far a network is.
+struct Progress<'a> {
+    session: &'a Session<'a>,
+    run: usize,
+    /// The next row to be written.
+    row: usize,
+    diverged: bool,
+    /// What was measured last: a network that diverges keeps it.
+    checkpoint: Checkpoint,
+}
+
+impl<'a> Progress<'a> {
+    fn new(session: &'a Session<'a>, run: usize) -> Progress<'a> {
+        let checkpoint = session.untrained(&session.runs[run]);
+        Progress { session, run, row: 0, diverged: false, checkpoint }
+    }
+
+    /// Takes the network's weights and metrics as the current checkpoint; if a loss is not finite, the last one stays and the
+    /// network has diverged.
+    fn measured(&mut self, train: Evaluation, test: Evaluation, store: impl FnOnce(&mut [f32])) {
         if !train.loss.is_finite() || !test.loss.is_finite() {
-            return Ok(false);
+            self.diverged = true;
+            return;
         }
-        self.network.store(&mut self.checkpoint.weights);
+        store(&mut self.checkpoint.weights);
         self.checkpoint.metrics = Metrics {
             test_accuracy: test.accuracy,
             test_loss: test.loss,
@@ -143,6 +248,16 @@ impl<'a> Trainer<'a> {
             train_loss: train.loss,
         };
         self.checkpoint.class_accuracy = test.class_accuracy;
-        Ok(true)
+    }
+
+    fn write_row(&mut self) -> Result<()> {
+        let status = if self.diverged { Status::Diverged } else { Status::Done };
+        self.session.write(self.run, self.row, &self.checkpoint, status)?;
+        self.row += 1;
+        if self.row == self.session.job.checkpoints.len() {
+            let accuracy = self.checkpoint.metrics.test_accuracy;
+            (self.session.tell)(Event::Finished { run: self.run, accuracy, diverged: self.diverged });
+        }
+        Ok(())
     }
 }

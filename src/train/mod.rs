@@ -13,6 +13,7 @@ pub mod recipe;
 pub mod reference;
 pub mod rules;
 pub mod run;
+pub mod team;
 pub mod workspace;
 
 use crate::cnn::Arch;

@@ -84,7 +84,7 @@ pub const HYPERPARAMETERS: [Hyperparameter; 12] = [
     number("weight_decay", 0.0..1e3, Some(0.0)),
     number("momentum", 0.0..0.9999, Some(0.9)),
     number("bias_init", -1e3..1e3, Some(0.0)),
-    name("schedule", 0, Some("constant")),
+    name("schedule", 1, Some("constant")),
 ];
 
 /// The place of a hyperparameter in the table.

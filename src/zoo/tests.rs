@@ -254,7 +254,7 @@ fn hostile_headers_are_refused() {
         ("[0,1,5]", "[0,1,-5]", "checkpoints"),
         ("\"seed\":\"18446744073709551615\"", "\"seed\":\"18446744073709551616\"", "\"seed\""),
         ("\"dataset\":", "\"datasets\":", "a text as metadata \"dataset\", got none"),
-        ("\"format_version\":\"1\"", "\"format_version\":\"2\"", "format_version"),
+        ("\"format_version\":\"1\"", "\"format_version\":\"3\"", "format_version"),
         ("\\\"channels\\\":4", "\\\"channels\\\":40000", "channels"),
         ("\\\"channels\\\":4", "\\\"channels\\\":5", "layout"),
         ("[\\\"relu\\\",\\\"tanh\\\"]", "[]", "config.activation"),

@@ -384,7 +384,7 @@ fn folders_that_are_not_right_are_refused() {
     fail(&format!("import {} --out {}", good.path().display(), out.display()), 2, &["--image", "tiny"]);
     fail(&format!("{import} --out {} --image 5", out.display()), 2, &["image"]);
     fail(&format!("import {} --out {} --image five", good.path().display(), out.display()), 2, &["--image", "five"]);
-    fail(&format!("{import} --out {} --layers 4s3", out.display()), 2, &["stride"]);
+    fail(&format!("{import} --out {} --layers 4s5", out.display()), 2, &["stride"]);
     fail(&format!("{import} --out {} --layers 8s2", out.display()), 1, &["layout.csv", "8s2"]);
     fail(&format!("{import} --out {}/no/zoo", out.display()), 1, &["no/zoo"]);
     fail(&format!("import {}/none --out {}", good.path().display(), out.display()), 1, &["none"]);

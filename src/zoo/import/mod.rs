@@ -147,7 +147,8 @@ fn check_size(path: &Path, schema: &Schema, rows: usize) -> Result<()> {
 
 /// The names of the codes that a table has.
 fn names(sheet: &Sheet) -> BTreeMap<String, Vec<String>> {
-    sheet.names.iter().map(|(&hyper, names)| (hyper.to_owned(), names.list.clone())).collect()
+    let found = sheet.names.iter().filter(|(_, names)| !names.list.is_empty());
+    found.map(|(&hyper, names)| (hyper.to_owned(), names.list.clone())).collect()
 }
 
 /// The schema of a zoo that we exported ourselves.
