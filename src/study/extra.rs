@@ -1,12 +1,14 @@
 //! Of each zoo besides its scores: its networks on a map, its predictions, what matters to a predictor, how often intervals hold.
 
+use super::plan::PREDICTOR;
 use super::run::{Parts, fit, kept, parts};
 use super::subject::{LEAST, Subject};
 use super::{Beeswarm, Coverage, Entry, Importance, Journal, Networks, Predictions, Protocol};
 use crate::eval::{conformal, importance, pca};
 use crate::kernels::Isa;
 use crate::par::Stop;
-use crate::predictor::{Model, Predictor};
+use crate::predictor::Predictor;
+use crate::predictor::boost::{self, Boost};
 use crate::{Error, Result};
 
 /// What the predictors that are looked into see.
@@ -35,7 +37,7 @@ pub(super) fn add(isa: Isa, zoo: &Subject, journal: &mut Journal, stop: &Stop) -
             continue;
         }
         let parts = parts(isa, zoo, input, None, &header)?;
-        let predictor = fit(isa, &parts, "gbm", stop)?;
+        let predictor = fit(isa, &parts, PREDICTOR, stop)?;
         let predicted = predictor.predict(isa, &parts.test)?;
         // of errors on the networks tested themselves no interval promises anything
         if header.protocol == Protocol::Clean {
@@ -92,8 +94,8 @@ fn matters(
     parts: &Parts,
     stop: &Stop,
 ) -> Result<Importance> {
-    let Model::Boost(boost) = &predictor.model else {
-        return Err(Error::invalid("importance", "gradient boosting", predictor.kind()));
+    let Some(boost) = predictor.model_as::<Boost>() else {
+        return Err(Error::invalid("importance", boost::KIND.title, predictor.kind().title));
     };
     let test = &parts.test;
     let (width, rows) = (test.width(), test.rows().max(1) as f64);
