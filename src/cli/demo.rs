@@ -1,12 +1,12 @@
 //! `zoometry demo`
 
 use super::output::{self, Output, duration};
-use super::select::Division;
 use super::{Machine, fit, parts, report, train};
 use clap::Args;
 use std::path::PathBuf;
 use std::time::Instant;
 use zoometry::dataset;
+use zoometry::eval::Division;
 use zoometry::features::Input;
 use zoometry::predictor::{DEFAULT, Options};
 use zoometry::train::{Cpu, Job, space::Recipe};

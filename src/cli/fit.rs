@@ -1,13 +1,13 @@
 //! `zoometry fit`
 
 use super::output::{self, Output, duration};
-use super::parts::{Parts, Source};
+use super::parts::Source;
 use super::{Machine, STOP, select};
 use clap::Args;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Instant;
-use zoometry::eval::{Score, conformal};
+use zoometry::eval::{Parts, Score, conformal};
 use zoometry::kernels::Isa;
 use zoometry::predictor::{Config, DEFAULT, Options, Predictor};
 use zoometry::{Error, Result, predictor};
@@ -93,9 +93,8 @@ pub fn fit(
     mut info: BTreeMap<String, String>,
     output: &mut Output,
 ) -> Result<Predictor> {
-    let validation = (parts.validation.rows() > 0).then_some(&parts.validation);
     let start = Instant::now();
-    let mut predictor = Predictor::fit(isa, options, &parts.train, validation, &STOP)?;
+    let mut predictor = parts.fit(isa, options, &STOP)?;
     let seconds = start.elapsed().as_secs_f64();
     let (train, val, test) = (parts.train.rows(), parts.validation.rows(), parts.test.rows());
     info.insert(select::N_TRAIN.to_owned(), train.to_string());

@@ -1,10 +1,10 @@
 //! Running a study: what is missing in its journal is computed.
 
 use super::plan::{self, Job};
-use super::subject::{LEAST, MEASURED, Subject};
+use super::subject::{MEASURED, Subject};
 use super::{Cell, EXPERIMENTS, Entry, Header, Journal, Protocol, Study, extra, published, reason, stopping};
 use crate::eval::bootstrap::intervals;
-use crate::eval::{Score, Split};
+use crate::eval::{MIN_NETWORKS, Parts, Score, Split};
 use crate::kernels::Isa;
 use crate::par::Stop;
 use crate::predictor::{Options, Predictor};
@@ -40,13 +40,6 @@ pub struct Run<'a> {
     zoos: &'a [Subject],
     journal: Journal,
     stop: &'a Stop,
-}
-
-/// What a fit is given and judged by.
-pub(super) struct Parts {
-    pub train: Table,
-    pub validation: Table,
-    pub test: Table,
 }
 
 impl<'a> Run<'a> {
@@ -89,7 +82,7 @@ impl<'a> Run<'a> {
     /// networks that probes cannot run.
     ///
     /// # Errors
-    /// Those of [`Subject::split`].
+    /// Those of [`crate::eval::Division::split`].
     pub fn left_out(&self, names: &[&str]) -> Result<Vec<(String, String)>> {
         let train = self.train_sizes()?;
         let mut found = Vec::new();
@@ -157,9 +150,7 @@ impl<'a> Run<'a> {
     /// Networks for fitting among some of a zoo's.
     fn train_size(&self, zoo: &Subject, finals: &[usize]) -> Result<usize> {
         let group: Vec<u64> = finals.iter().map(|&row| u64::from(zoo.zoo().run()[row])).collect();
-        let header = &self.study().header;
-        let split = zoo.split(&Table { group, ..Table::default() }, header.split_seed)?;
-        Ok(shares(split, header.protocol).train.len())
+        Ok(shares(zoo.division().split(&group)?, self.study().header.protocol).train.len())
     }
 
     /// Whether a score is there already.
@@ -175,7 +166,7 @@ impl<'a> Run<'a> {
     /// Fits and scores what is missing of a job; zoos with too few networks that its input can be computed of are left out.
     fn job(&mut self, job: &Job) -> Result<()> {
         let zoos = self.zoos;
-        let enough = |zoo: usize| zoos[zoo].computable(&job.input).map(|rows| rows.len() >= LEAST);
+        let enough = |zoo: usize| zoos[zoo].computable(&job.input).map(|rows| rows.len() >= MIN_NETWORKS);
         if !enough(job.fitted)? {
             return Ok(());
         }
@@ -219,7 +210,7 @@ impl<'a> Run<'a> {
         // the last checkpoint is that of the finished networks
         let last = self.zoos[zoo].entry.checkpoints.last().copied();
         let epoch = job.epoch.filter(|_| job.epoch != last);
-        parts(self.isa, &self.zoos[zoo], &job.input, epoch, &self.study().header)
+        parts(self.isa, &self.zoos[zoo], &job.input, epoch, self.study().header.protocol)
     }
 
     fn cell(&self, job: &Job, zoo: usize, n_train: usize, predicted: &[Vec<f32>], y: &[f32], seconds: f64) -> Cell {
@@ -257,14 +248,9 @@ fn shares(split: Split, protocol: Protocol) -> Split {
 }
 
 /// The parts of a zoo's networks, seen by an input at a checkpoint.
-pub(super) fn parts(isa: Isa, zoo: &Subject, input: &str, epoch: Option<u32>, header: &Header) -> Result<Parts> {
+pub(super) fn parts(isa: Isa, zoo: &Subject, input: &str, epoch: Option<u32>, protocol: Protocol) -> Result<Parts> {
     let table = zoo.table(isa, input, epoch)?;
-    let split = shares(zoo.split(&table, header.split_seed)?, header.protocol);
-    Ok(Parts {
-        train: table.select(&split.train),
-        validation: table.select(&split.validation),
-        test: table.select(&split.test),
-    })
+    Ok(Parts::new(&table, &shares(zoo.division().split(&table.group)?, protocol)))
 }
 
 /// A subset of the networks for fitting, and as large a part of those for choosing.
@@ -279,7 +265,7 @@ fn draw_parts(parts: &Parts, size: usize, draw: usize) -> Parts {
         }
         table.select(&rows)
     };
-    let choosing = ((parts.validation.rows() as f64 * share).ceil() as usize).max(10);
+    let choosing = ((parts.validation.rows() as f64 * share).ceil() as usize).max(MIN_NETWORKS);
     Parts {
         train: subset(&parts.train, 0, size),
         validation: subset(&parts.validation, 1, choosing),
@@ -294,8 +280,7 @@ pub(super) fn fit(isa: Isa, parts: &Parts, kind: &str, stop: &Stop) -> Result<Pr
         // one column: all that a tree could leave out
         options.set("colsample_bytree=1")?;
     }
-    let validation = (parts.validation.rows() > 0).then_some(&parts.validation);
-    Predictor::fit(isa, &options, &parts.train, validation, stop).map_err(kept)
+    parts.fit(isa, &options, stop).map_err(kept)
 }
 
 /// The error of a step that was stopped: what was found before it is in the journal.
