@@ -1,7 +1,7 @@
 //! Of each zoo besides its scores: its networks on a map, its predictions, what matters to a predictor, how often intervals hold.
 
+use super::parts::{fit, kept, parts};
 use super::plan::PREDICTOR;
-use super::run::{fit, kept, parts};
 use super::subject::Subject;
 use super::{Beeswarm, Coverage, Entry, Importance, Journal, Networks, Predictions, Protocol};
 use crate::eval::{MIN_NETWORKS, Parts, conformal, importance, pca};

@@ -9,6 +9,7 @@ mod header;
 mod import;
 mod loose;
 mod reader;
+mod released;
 mod schema;
 mod settings;
 mod source;
