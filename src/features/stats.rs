@@ -143,15 +143,12 @@ mod tests {
     use crate::features::Input;
     use crate::kernels::reference;
     use crate::par::with_threads;
+    use crate::rng::Stream;
     use crate::zoo::{Config, Metrics, Schema, Status, Writer, Zoo};
 
     fn noise(n: usize, seed: u64) -> Vec<f32> {
-        let mut state = seed;
-        let mut next = || {
-            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-            (state >> 40) as f32 / (1 << 23) as f32 - 1.0
-        };
-        (0..n).map(|_| next() * next()).collect()
+        let mut stream = Stream::new(seed, 0, 0);
+        (0..n).map(|_| (stream.range(-1.0, 1.0) * stream.range(-1.0, 1.0)) as f32).collect()
     }
 
     #[test]
