@@ -25,3 +25,9 @@ pub mod zoo;
 
 pub use error::{Error, Result};
 pub use zoometry_kernels as kernels;
+
+/// Whether `ZOOMETRY_NEED`, such as `gpu,python,avx512`, names something that a test would be skipped without.
+#[cfg(test)]
+fn needed(what: &str) -> bool {
+    std::env::var("ZOOMETRY_NEED").unwrap_or_default().split(',').any(|name| name.trim() == what)
+}

@@ -17,14 +17,9 @@ use zoometry::{Error, Result};
 /// Networks of the compared zoos.
 const MODELS: usize = 64;
 
-/// Whether there is a card; `ZOOMETRY_NEED_GPU` forbids that there is none.
+/// Whether there is a card.
 fn card_is_there() -> bool {
-    let there = !adapters().is_empty();
-    assert!(there || std::env::var_os("ZOOMETRY_NEED_GPU").is_none(), "no adapter");
-    if !there {
-        eprintln!("SKIPPED: there is no graphics adapter");
-    }
-    there
+    common::there("gpu", !adapters().is_empty())
 }
 
 fn images() -> Dataset {

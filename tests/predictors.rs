@@ -134,8 +134,7 @@ fn a_search_that_is_stopped_goes_on() {
         std::thread::sleep(std::time::Duration::from_millis(20));
     }
     fail(&format!("{search} --trials 3"), 1, &["best.trials.jsonl", "another process"]);
-    let stopped = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
-    assert!(stopped.success());
+    common::interrupt(&child);
     assert_eq!(child.wait().unwrap().code(), Some(130));
     assert!(!best.exists());
     let found = json(&format!("{search} --trials 3"));
@@ -195,8 +194,7 @@ fn importance_can_be_stopped() {
         assert!(child.try_wait().unwrap().is_none(), "it ended by itself");
         std::thread::sleep(std::time::Duration::from_millis(20));
     }
-    let stopped = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
-    assert!(stopped.success());
+    common::interrupt(&child);
     assert_eq!(child.wait().unwrap().code(), Some(130));
     assert!(!Path::new(&out).exists());
 }

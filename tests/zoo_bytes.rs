@@ -1,48 +1,71 @@
 //! The bytes of a zoo depend on the recipe alone: not on kills, threads or the instruction set.
 
 mod common;
-use common::{run, scratch, small_zoo, succeed, zoometry};
-use std::time::{Duration, Instant};
+use common::{run, scratch, small_zoo, succeed, there, zoometry};
+use std::path::Path;
+use std::process::{Child, ExitStatus, Stdio};
+use std::time::Duration;
 use zoometry::kernels::{Isa, Leg};
 use zoometry::rng::Stream;
+use zoometry::zoo::{Status, Zoo};
+
+/// Rows of a zoo that are written.
+fn written(zoo: &Path) -> usize {
+    let count = |zoo: Zoo| zoo.status().iter().filter(|&&status| status != Status::NotWritten).count();
+    Zoo::open(zoo).map_or(0, count)
+}
+
+/// Starts a training, and stops it in some way when it has written so many rows or when it is over.
+fn stop_after(arguments: &str, zoo: &Path, rows: usize, stop: impl Fn(&mut Child)) -> ExitStatus {
+    let mut child =
+        zoometry().args(arguments.split_whitespace()).stderr(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
+    while written(zoo) < rows && child.try_wait().unwrap().is_none() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    if child.try_wait().unwrap().is_none() {
+        stop(&mut child);
+    }
+    child.wait().unwrap()
+}
+
+/// Kills that a zoo must survive, and how often it is tried to come before its end.
+const KILLS: usize = 6;
+const ATTEMPTS: usize = 200;
 
 #[test]
 fn a_killed_run_continues_to_the_same_bytes() {
-    let (_folder, whole) = scratch("whole.safetensors");
-    let begin = Instant::now();
+    let (folder, whole) = scratch("whole.safetensors");
     succeed(&small_zoo(&whole, 8, 2));
-    let length = begin.elapsed();
-    let expected = std::fs::read(&whole).unwrap();
+    let (expected, all) = (std::fs::read(&whole).unwrap(), written(&whole));
     let killed = whole.with_file_name("killed.safetensors");
-    let mut moments = Stream::new(11, 0, 0);
+    let arguments = small_zoo(&killed, 8, 2);
+    let mut rows = Stream::new(11, 0, 0);
     let mut kills = 0;
-    for _ in 0..10 {
-        let arguments = small_zoo(&killed, 8, 2);
-        let mut child =
-            zoometry().args(arguments.split_whitespace()).stderr(std::process::Stdio::null()).spawn().unwrap();
-        std::thread::sleep(Duration::from_secs_f64(length.as_secs_f64() * moments.range(0.1, 0.7)));
-        // SIGKILL; nothing to kill if the run was quicker this time
-        let running = child.try_wait().unwrap().is_none();
-        child.kill().unwrap();
-        child.wait().unwrap();
-        kills += u32::from(running);
-        if killed.exists() {
-            succeed(&format!("info {}", killed.display()));
+    for _ in 0..ATTEMPTS {
+        let before = written(&killed);
+        let until = before + 1 + rows.below((all - before) as u32) as usize;
+        // SIGKILL; a run that was over is none that was killed
+        let status = stop_after(&arguments, &killed, until.min(all - 1), |child| child.kill().unwrap());
+        succeed(&format!("info {}", killed.display()));
+        let after = written(&killed);
+        assert!(after >= before, "{before} rows became {after}");
+        kills += usize::from(!status.success() && after < all);
+        if kills == KILLS {
+            break;
         }
-        if kills % 4 == 3 {
-            std::fs::remove_file(&killed).ok();
+        if after == all {
+            std::fs::remove_file(&killed).unwrap();
         }
     }
-    succeed(&small_zoo(&killed, 8, 2));
-    eprintln!("killed {kills} times");
+    assert_eq!(kills, KILLS, "of {ATTEMPTS} runs too few were there to be killed");
+    succeed(&arguments);
     assert!(std::fs::read(&killed).unwrap() == expected, "the continued zoo differs from the uninterrupted one");
-    // nothing but the two zoos is left in the folder
-    let left: Vec<_> =
-        std::fs::read_dir(killed.parent().unwrap()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    eprintln!("left: {left:?}");
+    let mut left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    left.sort();
+    assert_eq!(left, [&*killed, &*whole], "something besides the two zoos is left");
     // a finished zoo is left alone
     let before = std::fs::metadata(&killed).unwrap().modified().unwrap();
-    let text = succeed(&format!("{} --json", small_zoo(&killed, 8, 2)));
+    let text = succeed(&format!("{arguments} --json"));
     assert!(text.contains("\"trained\":0"), "{text}");
     assert_eq!(std::fs::metadata(&killed).unwrap().modified().unwrap(), before);
 }
@@ -60,11 +83,8 @@ fn threads_and_fused_legs_give_the_same_bytes() {
     same("two.safetensors", "--threads 2");
     same("five.safetensors", "--threads 5");
     for leg in [Leg::Avx2, Leg::Avx512] {
-        match Isa::new(leg) {
-            Some(_) if Isa::detect().leg() != Leg::Portable => {
-                same(&format!("{leg}.safetensors"), &format!("--isa {leg}"))
-            }
-            _ => eprintln!("SKIPPED: this machine lacks {leg}"),
+        if there(leg.name(), Isa::new(leg).is_some()) {
+            same(&format!("{leg}.safetensors"), &format!("--isa {leg}"));
         }
     }
 }
@@ -114,20 +134,24 @@ fn another_recipe_is_refused_and_one_writer_locks() {
 fn an_interrupted_run_stops_and_continues() {
     let (_folder, zoo) = scratch("zoo.safetensors");
     let arguments = small_zoo(&zoo, 12, 2);
-    let mut child = zoometry().args(arguments.split_whitespace()).stderr(std::process::Stdio::null()).spawn().unwrap();
-    // until the first row is there
-    let deadline = Instant::now() + Duration::from_secs(300);
-    let begun = || zoo.exists() && !succeed(&format!("info {} --json", zoo.display())).contains("\"done\":0,");
-    while !begun() && Instant::now() < deadline {
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    let kill = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
-    let status = child.wait().unwrap();
-    if kill.success() && !status.success() {
-        assert_eq!(status.code(), Some(130));
-    } else {
-        eprintln!("the run was over before it could be interrupted");
-    }
-    let text = succeed(&format!("{} --json", small_zoo(&zoo, 12, 2)));
+    let interrupted = (0..ATTEMPTS).any(|_| {
+        // a run that was over when it was to be interrupted begins anew
+        let _ = std::fs::remove_file(&zoo);
+        let status = stop_after(&arguments, &zoo, 1, |child| common::interrupt(child));
+        assert!(status.success() || status.code() == Some(130), "{status}");
+        !status.success() && written(&zoo) < Zoo::open(&zoo).unwrap().rows()
+    });
+    assert!(interrupted, "none of {ATTEMPTS} runs was there to be interrupted");
+    let open = Zoo::open(&zoo).unwrap();
+    let rows: Vec<usize> = (0..open.rows()).filter(|&row| open.status()[row] != Status::NotWritten).collect();
+    assert!((1..open.rows()).contains(&rows.len()), "{} of {} rows", rows.len(), open.rows());
+    let weights: Vec<Vec<f32>> = rows.iter().map(|&row| open.weights(row).to_vec()).collect();
+    let text = succeed(&format!("{arguments} --json"));
     assert!(text.contains("\"models\":12"), "{text}");
+    let whole = Zoo::open(&zoo).unwrap();
+    assert_eq!(whole.final_rows().len(), 12);
+    assert!(
+        rows.iter().zip(weights).all(|(&row, weights)| whole.weights(row) == weights),
+        "a row that was there was changed"
+    );
 }

@@ -1,14 +1,14 @@
 //! `zoometry demo`
 
 use super::output::{self, Output, duration};
-use super::select::Division;
 use super::{Machine, fit, parts, report, train};
 use clap::Args;
 use std::path::PathBuf;
 use std::time::Instant;
 use zoometry::dataset::{self, Images};
+use zoometry::eval::Division;
 use zoometry::features::Input;
-use zoometry::predictor::Options;
+use zoometry::predictor::{DEFAULT, Options};
 use zoometry::train::{Cpu, Job, recipe::Recipe};
 use zoometry::{Error, Result};
 
@@ -54,7 +54,7 @@ impl Demo {
         let zoo = train::session(&job, &Cpu, &zoo_path, &mut output)?;
         let fitted = |input: &Input, output: &mut Output| -> Result<_> {
             let (parts, info) = parts::from_zoo(isa, &zoo, &zoo_path, None, &Division::Seed(0), input)?;
-            let predictor = fit::fit(isa, &parts, &Options::networks("gbm")?, info, output)?;
+            let predictor = fit::fit(isa, &parts, &Options::networks(DEFAULT)?, info, output)?;
             let predicted = predictor.predict(isa, &parts.test)?;
             Ok((predictor, predicted, parts.test.y))
         };

@@ -1,36 +1,33 @@
 //! `zoometry fit`
 
 use super::output::{self, Output, duration};
-use super::parts::{Parts, Source};
+use super::parts::Source;
 use super::{Machine, STOP, select};
 use clap::Args;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Instant;
-use zoometry::eval::{Score, conformal};
+use zoometry::eval::{Parts, Score, conformal};
 use zoometry::kernels::Isa;
-use zoometry::predictor::{Config, Options, Predictor};
-use zoometry::{Error, Result};
+use zoometry::predictor::{Config, DEFAULT, Options, Predictor};
+use zoometry::{Error, Result, predictor};
 
 /// Fit a predictor of accuracy to a zoo or a table
 ///
 /// A zoo's networks are divided by number into 40 % for fitting, 10 % for choosing (early stopping) and 50 % for testing, or as
 /// --split says, in the same shares. Of a
 /// table without --x-test the rows are divided likewise; with it all rows are for fitting, less 20 % for choosing if
-/// early_stopping_rounds is set.
+/// early_stopping_rounds is set. Gradient boosting's options have LightGBM's names; its aliases are taken too.
 #[derive(Args)]
 pub struct Fit {
     #[command(flatten)]
     source: Source,
-    /// The kind of predictor: gbm (gradient boosting), linear (logit-linear) or mlp [default: gbm]
-    #[arg(long, value_name = "KIND")]
+    #[arg(long, value_name = "KIND", help = super::kinds_help() + &format!(" [default: {DEFAULT}]"))]
     predictor: Option<String>,
     /// A configuration that `search` found: kind, input and options; --input and --param change it
     #[arg(long, value_name = "FILE.json")]
     config: Option<PathBuf>,
-    /// An option of the fit: of gbm by LightGBM's name (num_leaves=31 …), of linear and mlp learning_rate=1e-3,
-    /// optimizer=adam|sgd, l2, batch_size, epochs, early_stopping_rounds, seed and, of mlp, layers, units, dropout
-    #[arg(long, value_name = "NAME=VALUE")]
+    #[arg(long, value_name = "NAME=VALUE", help = super::params_help("An option of the fit"))]
     param: Vec<String>,
     /// Where the fitted predictor goes, .safetensors; without it only the score is printed
     #[arg(long, value_name = "MODEL")]
@@ -44,7 +41,7 @@ impl Fit {
         let isa = self.machine.isa()?;
         let kind = self.predictor.as_deref();
         // a kind that is none is the command line's fault, not the file's
-        kind.map_or(Ok(()), |kind| Options::new(kind).map(drop))?;
+        kind.map(predictor::kind).transpose()?;
         let config = self.config.as_deref().map(|path| Config::load(path, kind)).transpose()?;
         let seen = config.as_ref().and_then(|config| config.input.as_deref());
         let input = super::input(self.source.input.as_deref().or(seen))?;
@@ -76,7 +73,7 @@ impl Fit {
                 return Err(Error::invalid("--predictor", expected, kind));
             }
             (_, Some(config)) => config.predictor.as_str(),
-            (kind, None) => kind.unwrap_or("gbm"),
+            (kind, None) => kind.unwrap_or(DEFAULT),
         };
         let mut options = match &self.source.zoo {
             Some(_) => Options::networks(kind)?,
@@ -96,9 +93,8 @@ pub fn fit(
     mut info: BTreeMap<String, String>,
     output: &mut Output,
 ) -> Result<Predictor> {
-    let validation = (parts.validation.rows() > 0).then_some(&parts.validation);
     let start = Instant::now();
-    let mut predictor = Predictor::fit(isa, options, &parts.train, validation, &STOP)?;
+    let mut predictor = parts.fit(isa, options, &STOP)?;
     let seconds = start.elapsed().as_secs_f64();
     let (train, val, test) = (parts.train.rows(), parts.validation.rows(), parts.test.rows());
     info.insert(select::N_TRAIN.to_owned(), train.to_string());
@@ -107,7 +103,7 @@ pub fn fit(
     let predicted = predictor.predict(isa, &parts.test)?;
     output.line(format!(
         "{} on {} columns, fitted in {}",
-        name(predictor.kind()),
+        predictor.kind().title,
         parts.train.width(),
         duration(seconds)
     ));
@@ -119,15 +115,6 @@ pub fn fit(
     output.set("n_test", test);
     output.set("seconds", seconds);
     Ok(predictor)
-}
-
-/// A kind of predictor in words.
-fn name(kind: &str) -> &str {
-    match kind {
-        "gbm" => "gradient boosting",
-        "linear" => "logit-linear model",
-        _ => "perceptron",
-    }
 }
 
 /// Adds a score.

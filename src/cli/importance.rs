@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
 use zoometry::eval::{Score, importance};
 use zoometry::kernels::Isa;
-use zoometry::predictor::boost::Boost;
-use zoometry::predictor::{Model, Predictor};
+use zoometry::predictor::Predictor;
+use zoometry::predictor::boost::{self, Boost};
 use zoometry::table::{Table, npy};
 use zoometry::zoo::Zoo;
 use zoometry::{Error, Result, bytes};
@@ -71,8 +71,9 @@ impl Importance {
         for out in self.out.iter().chain(&self.shap).chain(&self.shap.as_deref().map(names)) {
             output::check(out, [&self.model, &self.zoo])?;
         }
-        if let (Some(_), Model::Perceptron(_)) = (&self.shap, &predictor.model) {
-            return Err(Error::invalid("--shap", "a predictor of kind gbm", predictor.kind()));
+        if self.shap.is_some() && predictor.model_as::<Boost>().is_none() {
+            let expected = format!("a predictor of kind {}", boost::KIND.name);
+            return Err(Error::invalid("--shap", expected, predictor.kind().name));
         }
         let zoo = Zoo::open(&self.zoo)?;
         let (table, part) = self.machine.run(|| -> Result<_> {
@@ -98,9 +99,11 @@ impl Importance {
         let mut found = Found::default();
         let permutation = importance::permutation(isa, predictor, table, self.rounds.into(), self.seed, &STOP)?;
         found.measures.push(("permutation", permutation));
-        match &predictor.model {
-            Model::Boost(model) => self.trees(model, table, &predicted, &mut found)?,
-            _ => found.notes.push("gain, cuts and SHAP values are those of trees: gbm only".into()),
+        match predictor.model_as() {
+            Some(model) => self.trees(model, table, &predicted, &mut found)?,
+            None => {
+                found.notes.push(format!("gain, cuts and SHAP values are those of trees: {} only", boost::KIND.name));
+            }
         }
         Ok((predicted, found))
     }

@@ -30,6 +30,7 @@ use std::sync::LazyLock;
 use zoometry::features::Input;
 use zoometry::kernels::{Isa, Leg};
 use zoometry::par::Stop;
+use zoometry::predictor::{KINDS, Kind};
 use zoometry::{Error, Result};
 
 /// Set by Ctrl-C, SIGTERM and a closed terminal; workers look at it between pieces of work.
@@ -126,6 +127,19 @@ What is seen of a network; keys are joined by + as in wstats+probes [default: ws
   hyper, hyper.NAME         hyperparameters: w_init, activation, learning_rate, init_std, l2reg, train_fraction,
                             dropout, or one of them or optimizer; hyper+hyper.optimizer is all
   probes                    what comes out for 24 images made from formulas: for zoos of different architectures";
+
+/// What `--predictor` takes.
+fn kinds_help() -> String {
+    let kinds = KINDS.map(|kind| format!("{} ({})", kind.name, kind.title));
+    format!("The kind of predictor: {}", kinds.join(", "))
+}
+
+/// What `--param` takes.
+fn params_help(what: &str) -> String {
+    let names = |kind: &Kind| (kind.options)().values().keys().cloned().collect::<Vec<_>>().join(", ");
+    let kinds = KINDS.map(|kind| format!("of {}: {}", kind.name, names(kind)));
+    format!("{what}, by its name; {}", kinds.join("; "))
+}
 
 /// The input of a key, or the default.
 fn input(key: Option<&str>) -> Result<Input> {

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
+use zoometry::features::window::quantile;
 use zoometry::{Error, Result};
 
 /// Tells people something on stderr; that nobody reads it is no failure.
@@ -103,12 +104,7 @@ pub fn quantiles(values: &[f32]) -> Vec<f64> {
     if sorted.is_empty() {
         return Vec::new();
     }
-    let at = |share: f64| {
-        let position = share * (sorted.len() - 1) as f64;
-        let (low, high) = (sorted[position as usize], sorted[position.ceil() as usize]);
-        f64::from(low) + (f64::from(high) - f64::from(low)) * position.fract()
-    };
-    QUANTILES.iter().map(|&share| at(share)).collect()
+    QUANTILES.iter().map(|&share| quantile(&sorted, share)).collect()
 }
 
 /// A line of quantiles: `min .10  10 % .12 … max .93`.

@@ -1,10 +1,10 @@
 //! What predictors are fitted to: a zoo's networks or a table, in parts for fitting, choosing and testing.
 
-use super::select::{self, Division};
+use super::select;
 use clap::Args;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use zoometry::eval::{Fractions, Split};
+use zoometry::eval::{Division, Fractions, MIN_NETWORKS, Parts, Split};
 use zoometry::features::Input;
 use zoometry::kernels::Isa;
 use zoometry::table::Table;
@@ -43,16 +43,6 @@ pub struct Source {
     split: Option<PathBuf>,
 }
 
-/// Networks or rows that a fit needs, as an experiment does: parts of fewer say nothing.
-const LEAST: usize = 10;
-
-/// The parts of a table.
-pub struct Parts {
-    pub train: Table,
-    pub validation: Table,
-    pub test: Table,
-}
-
 impl Source {
     /// The files that are read: none of them may be written.
     pub fn files(&self) -> impl Iterator<Item = &PathBuf> {
@@ -78,7 +68,7 @@ impl Source {
         let table = zoometry::table::npy::load(x, y)?;
         enough(&table, x, "rows")?;
         let (Some(x_test), Some(y_test)) = (&self.x_test, &self.y_test) else {
-            return Ok(parts(&table, &select::split(&table, self.split_seed)?));
+            return Ok(Parts::new(&table, &Division::Seed(self.split_seed).split(&table.group)?));
         };
         let test = zoometry::table::npy::load(x_test, y_test)?;
         if test.width() != table.width() {
@@ -90,25 +80,16 @@ impl Source {
         }
         let fractions = Fractions { train: 0.8, validation: 0.2 };
         let split = Split::new(&table.group, self.split_seed, fractions)?;
-        Ok(Parts { train: table.select(&split.train), validation: table.select(&split.validation), test })
+        Ok(Parts { test, ..Parts::new(&table, &split) })
     }
 }
 
 /// Refuses a table of which parts would say nothing.
 fn enough(table: &Table, path: &Path, what: &str) -> Result<()> {
-    if table.rows() >= LEAST {
+    if table.rows() >= MIN_NETWORKS {
         return Ok(());
     }
-    Err(Error::malformed(path, format!("at least {LEAST} {what}"), table.rows().to_string()))
-}
-
-/// The three parts of a table.
-fn parts(table: &Table, split: &Split) -> Parts {
-    Parts {
-        train: table.select(&split.train),
-        validation: table.select(&split.validation),
-        test: table.select(&split.test),
-    }
+    Err(Error::malformed(path, format!("at least {MIN_NETWORKS} {what}"), table.rows().to_string()))
 }
 
 /// The parts of a zoo's table, and what the predictor's file is to say of the zoo.
@@ -129,6 +110,6 @@ pub fn from_zoo(
         (select::EPOCH.to_owned(), epoch.unwrap_or(last).to_string()),
         (select::ARCHITECTURE.to_owned(), serde_json::to_string(&zoo.schema().arch).unwrap_or_default()),
     ]);
-    division.note(&mut info);
-    Ok((parts(&table, &division.split(&table)?), info))
+    select::note(division, &mut info);
+    Ok((Parts::new(&table, &division.split(&table.group)?), info))
 }

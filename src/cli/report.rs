@@ -5,6 +5,7 @@ use super::{Machine, STOP, progress};
 use clap::Args;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use zoometry::eval::Division;
 use zoometry::kernels::Isa;
 use zoometry::report;
 use zoometry::study::{FILE, Header, Protocol, Run, Study, Subject};
@@ -82,8 +83,8 @@ fn write_pictures(study: &Study, folder: &Path) -> Result<Vec<PathBuf>> {
 
 /// What a zoo alone tells: its networks, a few predictors, what matters to them. Nothing of it is kept.
 pub fn of_zoo(isa: Isa, path: &Path) -> Result<Study> {
-    let zoos = [Subject::open(path, &[])?];
-    let mut run = Run::new(isa, &zoos, header(Protocol::Clean, 0, None), None, &STOP)?;
+    let zoos = [Subject::open(path, &[], None, 0)?];
+    let mut run = Run::new(isa, &zoos, header(Protocol::Clean, zoos[0].division()), None, &STOP)?;
     let bar = progress::steps();
     let outcome = run.brief(&mut |done, all, next| progress::step(&bar, done, all, next));
     bar.finish_and_clear();
@@ -91,14 +92,14 @@ pub fn of_zoo(isa: Isa, path: &Path) -> Result<Study> {
 }
 
 /// How a study is made by this command.
-pub fn header(protocol: Protocol, split_seed: u64, split: Option<String>) -> Header {
+pub fn header(protocol: Protocol, division: &Division) -> Header {
     let words = std::env::args_os().map(|word| quoted(&word.to_string_lossy()));
     Header {
         command: words.collect::<Vec<_>>().join(" "),
         program: format!("zoometry {}", env!("CARGO_PKG_VERSION")),
         protocol,
-        split_seed,
-        split,
+        split_seed: division.seed().unwrap_or(0),
+        split: division.digest().map(str::to_owned),
     }
 }
 

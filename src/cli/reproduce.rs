@@ -83,8 +83,8 @@ impl Options {
             other => return Err(Error::unknown("protocol", other, ["clean", "optimistic"])),
         };
         study::check(names)?;
-        let (zoos, split) = self.subjects()?;
-        let header = report::header(protocol, self.split_seed, split);
+        let zoos = self.subjects()?;
+        let header = report::header(protocol, zoos[0].division());
         let start = Instant::now();
         let mut run = Run::new(isa, &zoos, header, folder, &STOP)?;
         let bar = progress::steps();
@@ -114,30 +114,23 @@ impl Options {
         Ok(output)
     }
 
-    /// The zoos, none of them twice, and the digest of the published division.
-    fn subjects(&self) -> Result<(Vec<Subject>, Option<String>)> {
+    /// The zoos, none of them twice.
+    fn subjects(&self) -> Result<Vec<Subject>> {
         let mut zoos = Vec::new();
         let mut files: Vec<PathBuf> = Vec::new();
+        if self.split.is_some() && self.zoos.len() > 1 {
+            let got = format!("{} zoos", self.zoos.len());
+            return Err(Error::invalid("--split", "one zoo, that which the file divides", got));
+        }
         for path in &self.zoos {
             let file = path.canonicalize().unwrap_or_else(|_| path.clone());
             if files.contains(&file) {
                 return Err(Error::invalid("ZOO", "each file once", format!("{} twice", path.display())));
             }
             files.push(file);
-            zoos.push(Subject::open(path, &zoos)?);
+            zoos.push(Subject::open(path, &zoos, self.split.as_deref(), self.split_seed)?);
         }
-        let split = match (&self.split, zoos.as_mut_slice()) {
-            (None, _) => None,
-            (Some(file), [zoo]) => Some(zoo.divide(file)?),
-            (Some(_), zoos) => {
-                return Err(Error::invalid(
-                    "--split",
-                    "one zoo, that which the file divides",
-                    format!("{} zoos", zoos.len()),
-                ));
-            }
-        };
-        Ok((zoos, split))
+        Ok(zoos)
     }
 }
 

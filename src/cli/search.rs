@@ -12,7 +12,7 @@ use zoometry::eval::Search as Trials;
 use zoometry::eval::search::{Journal, Trial};
 use zoometry::features::Input;
 use zoometry::kernels::Isa;
-use zoometry::predictor::Config;
+use zoometry::predictor::{self, Config, DEFAULT, Kind};
 
 /// Search for the options of a fit by chance
 ///
@@ -26,8 +26,7 @@ use zoometry::predictor::Config;
 pub struct Search {
     #[command(flatten)]
     source: Source,
-    /// The kind of predictor: gbm (gradient boosting), linear (logit-linear) or mlp
-    #[arg(long, value_name = "KIND", default_value = "gbm")]
+    #[arg(long, value_name = "KIND", default_value = DEFAULT, help = super::kinds_help())]
     predictor: String,
     /// Number of trials, the defaults included
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
@@ -70,7 +69,7 @@ impl Search {
         let (kept, done) = Journal::open(journal, &about.collect::<Vec<_>>(), &search)?;
         let mut output = Output::default();
         let trials = run(&search, isa, &kept, done, &mut output)?;
-        show(&trials, &mut output);
+        show(predictor::kind(kind)?, &trials, &mut output);
         if let rest @ 1.. = trials.len().saturating_sub(SHOWN) {
             output.line(format!("  the other {rest} are in {}", journal.display()));
         }
@@ -117,32 +116,12 @@ fn run(search: &Trials, isa: Isa, journal: &Journal, done: Vec<Trial>, output: &
     Ok(trials)
 }
 
-/// Options that may be drawn, and what they are called in the table.
-const DRAWN: [(&str, &str); 15] = [
-    ("num_leaves", "leaves"),
-    ("max_depth", "depth"),
-    ("max_bin", "bins"),
-    ("min_child_weight", "weight"),
-    ("subsample", "rows"),
-    ("colsample_bytree", "columns"),
-    ("reg_lambda", "lambda"),
-    ("reg_alpha", "alpha"),
-    ("optimizer", "optimizer"),
-    ("learning_rate", "rate"),
-    ("l2", "l2"),
-    ("batch_size", "batch"),
-    ("layers", "layers"),
-    ("units", "units"),
-    ("dropout", "dropout"),
-];
-
 /// Adds a table of the best trials, with the options in which trials differ.
-fn show(trials: &[Trial], output: &mut Output) {
+fn show(kind: &Kind, trials: &[Trial], output: &mut Output) {
     let values: Vec<Map<String, Value>> = trials.iter().map(|trial| trial.options.values()).collect();
     let differ = |name: &str| values.iter().any(|trial| trial.get(name) != values[0].get(name));
-    let drawn: Vec<(&str, &str)> = DRAWN.into_iter().filter(|(name, _)| differ(name)).collect();
-    let rounds = if trials.iter().any(|trial| trial.options.kind() == "gbm") { "trees" } else { "epochs" };
-    let mut table = vec![["", "trial", "R²", "τ", rounds].map(String::from).to_vec()];
+    let drawn: Vec<&(&str, &str)> = kind.drawn.iter().filter(|(name, _)| differ(name)).collect();
+    let mut table = vec![["", "trial", "R²", "τ", kind.rounds].map(String::from).to_vec()];
     table[0].extend(drawn.iter().map(|(_, title)| (*title).to_owned()));
     for (rank, trial) in trials.iter().take(SHOWN).enumerate() {
         let Trial { number, score, rounds, .. } = trial;

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use zoometry::cnn::Arch;
 use zoometry::cnn::choice::Choice;
-use zoometry::eval::{Fractions, Published, Split};
+use zoometry::eval::Division;
 use zoometry::features::{Input, Networks};
 use zoometry::kernels::Isa;
 use zoometry::kernels::activation::Activation;
 use zoometry::predictor::Predictor;
 use zoometry::table::Table;
-use zoometry::zoo::{Source, Zoo};
+use zoometry::zoo::Zoo;
 use zoometry::{Error, Result};
 
 /// Keys of a predictor's `info`.
@@ -75,40 +75,12 @@ pub fn identity(zoo: &Zoo) -> String {
     serde_json::json!([schema.digest, schema.arch, schema.recipe, schema.seed]).to_string()
 }
 
-/// The parts of a table with the default sizes.
-pub fn split(table: &Table, seed: u64) -> Result<Split> {
-    Split::new(&table.group, seed, Fractions::default())
-}
-
-/// How a zoo's networks are divided: by a hash of their numbers, or as a published file says.
-pub enum Division {
-    Seed(u64),
-    File { published: Published, source: Source },
-}
-
-impl Division {
-    /// By `file`, if there is one.
-    pub fn new(file: Option<&Path>, seed: u64, zoo: &Zoo) -> Result<Division> {
-        let Some(file) = file else { return Ok(Division::Seed(seed)) };
-        let source = Source::of(zoo)?;
-        Ok(Division::File { published: Published::read(file, source.rows)?, source })
-    }
-
-    /// The parts of the zoo's networks in `table`.
-    pub fn split(&self, table: &Table) -> Result<Split> {
-        match self {
-            Division::Seed(seed) => split(table, *seed),
-            Division::File { published, source } => Ok(published.split(&source.finals, &table.group)),
-        }
-    }
-
-    /// What a predictor's file says of it.
-    pub fn note(&self, info: &mut BTreeMap<String, String>) {
-        match self {
-            Division::Seed(seed) => info.insert(SPLIT_SEED.to_owned(), seed.to_string()),
-            Division::File { published, .. } => info.insert(SPLIT.to_owned(), published.digest.clone()),
-        };
-    }
+/// What a predictor's file says of a division.
+pub fn note(division: &Division, info: &mut BTreeMap<String, String>) {
+    match division {
+        Division::Seed(seed) => info.insert(SPLIT_SEED.to_owned(), seed.to_string()),
+        Division::File { published, .. } => info.insert(SPLIT.to_owned(), published.digest.clone()),
+    };
 }
 
 /// The shape of the networks that a predictor was fitted to, if its file says one that can be.
@@ -152,20 +124,17 @@ pub fn unseen(
     let own = info.get(ZOO) == Some(&identity(zoo));
     let seed = info.get(SPLIT_SEED).and_then(|seed| seed.parse().ok()).unwrap_or(0);
     let division = Division::new(file, seed, zoo)?;
-    let digest = match &division {
-        Division::Seed(_) => None,
-        Division::File { published, .. } => Some(&published.digest),
-    };
-    match (own, digest) {
-        (true, digest) if info.get(SPLIT) == digest => {
-            Ok((division.split(table)?.test, "the test part of the zoo it was fitted to"))
+    let test = || -> Result<_> { Ok(division.split(&table.group)?.test) };
+    match (own, division.digest()) {
+        (true, digest) if info.get(SPLIT).map(String::as_str) == digest => {
+            Ok((test()?, "the test part of the zoo it was fitted to"))
         }
         (true, _) => {
             let expected = if info.contains_key(SPLIT) { "the file of the fit" } else { "none, as in the fit" };
             let got = file.map_or("none".into(), |file| file.display().to_string());
             Err(Error::invalid("--split", format!("{expected}, on the zoo of the fit"), got))
         }
-        (false, Some(_)) => Ok((division.split(table)?.test, "the test part of a zoo it was not fitted to")),
+        (false, Some(_)) => Ok((test()?, "the test part of a zoo it was not fitted to")),
         (false, None) => Ok(((0..table.rows()).collect(), "all networks of a zoo it was not fitted to")),
     }
 }

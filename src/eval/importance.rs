@@ -6,7 +6,7 @@
 use super::metrics::r2;
 use crate::kernels::Isa;
 use crate::par::Stop;
-use crate::predictor::{Model, Predictor};
+use crate::predictor::Predictor;
 use crate::rng::Stream;
 use crate::table::Table;
 use crate::{Error, Result};
@@ -39,7 +39,7 @@ pub fn permutation(
     let before = r2(&predictor.predict(isa, table)?, &table.y);
     let (width, mut shuffled) = (table.width(), table.clone());
     let fall = |column: usize| {
-        if !looks_at(&predictor.model, column) {
+        if !predictor.model.uses(column) {
             return Ok(0.0);
         }
         let values: Vec<f32> = table.x.iter().skip(column).step_by(width).copied().collect();
@@ -65,20 +65,11 @@ fn set(table: &mut Table, column: usize, values: &[f32]) {
     table.x.iter_mut().skip(column).step_by(width).zip(values).for_each(|(cell, value)| *cell = *value);
 }
 
-/// Whether a column can change a prediction: trees look at few of many.
-fn looks_at(model: &Model, column: usize) -> bool {
-    match model {
-        Model::Boost(model) => {
-            model.trees.iter().flat_map(|tree| &tree.nodes).any(|n| !n.is_leaf() && n.feature as usize == column)
-        }
-        Model::Perceptron(model) => model.standard.scale[column] != 0.0,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::predictor::{KINDS, Options};
+    use crate::predictor::boost::Boost;
+    use crate::predictor::{Options, names};
 
     fn table(rows: usize, seed: u64) -> Table {
         let mut stream = Stream::new(seed, 0, 0);
@@ -91,7 +82,7 @@ mod tests {
     fn what_is_needed_is_missed() {
         let (train, test) = (table(300, 1), table(200, 2));
         let (isa, go) = (Isa::detect(), Stop::new());
-        for kind in KINDS {
+        for kind in names() {
             let mut options = Options::new(kind).unwrap();
             if kind == "mlp" {
                 options.set("epochs=60").unwrap();
@@ -115,7 +106,7 @@ mod tests {
     fn a_request_to_stop_is_heard() {
         let (table, isa, stop) = (table(300, 1), Isa::detect(), Stop::new());
         let predictor = Predictor::fit(isa, &Options::new("gbm").unwrap(), &table, None, &stop).unwrap();
-        let Model::Boost(model) = &predictor.model else { panic!("gbm is boosting") };
+        let model: &Boost = predictor.model_as().unwrap();
         stop.request();
         // for ever, if nobody looked
         let outcome = permutation(isa, &predictor, &table, usize::MAX, 3, &stop);

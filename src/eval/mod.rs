@@ -2,6 +2,7 @@
 
 pub mod bootstrap;
 pub mod conformal;
+pub mod division;
 pub mod importance;
 mod mersenne;
 pub mod metrics;
@@ -11,6 +12,7 @@ pub mod published;
 pub mod search;
 pub mod split;
 
+pub use division::{Division, MIN_NETWORKS, Parts};
 pub use metrics::Score;
 pub use published::Published;
 pub use search::Search;

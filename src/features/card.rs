@@ -1,6 +1,6 @@
 //! Weight statistics on a graphics card.
 
-use super::stats::statistics;
+use super::window::statistics;
 use super::{Networks, Part, Worker};
 use crate::Result;
 use crate::gpu::{Dispatch, Gpu, shader};

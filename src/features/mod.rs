@@ -16,6 +16,7 @@ pub mod stats;
 mod tensors;
 #[cfg(test)]
 mod tests;
+pub mod window;
 pub mod write;
 
 pub use input::Input;

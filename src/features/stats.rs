@@ -7,9 +7,11 @@
 
 #[cfg(feature = "gpu")]
 use super::card::{self, Computed};
+use super::window::{quantile, statistics};
 use super::{Networks, Part, Worker, tensors};
 use crate::cnn::plan::Role;
-use crate::kernels::{Isa, quantile, reduce};
+use crate::kernels::quantile::scratch_len;
+use crate::kernels::{Isa, reduce};
 use std::ops::Range;
 
 /// The percentiles of the reference.
@@ -23,28 +25,6 @@ fn percentile_name(percentile: f64) -> String {
         100.0 => "max".into(),
         other => format!("q{other}"),
     }
-}
-
-/// The statistics of one tensor; `scratch` as [`quantile::quartiles`] wants it.
-///
-/// All are NaN where a weight is NaN; standard deviation and mean are NaN where one is infinite.
-///
-/// # Panics
-/// If `weights` is empty or `scratch` too short.
-pub fn statistics(isa: Isa, weights: &[f32], scratch: &mut [f32]) -> [f32; 7] {
-    let moments = reduce::moments(isa, weights);
-    let [q25, median, q75] = quantile::quartiles(isa, weights, scratch);
-    [moments.min, q25, median, q75, moments.max, moments.variance.sqrt() as f32, moments.mean as f32]
-}
-
-/// A percentile of sorted numbers, linear between neighbours as NumPy's.
-fn percentile(sorted: &[f32], percentile: f64) -> f32 {
-    let position = percentile / 100.0 * (sorted.len() - 1) as f64;
-    let low = position as usize;
-    let (a, b) = (f64::from(sorted[low]), f64::from(sorted[(low + 1).min(sorted.len() - 1)]));
-    // no difference of two infinities
-    let step = if a == b { 0.0 } else { (b - a) * position.fract() };
-    (a + step) as f32
 }
 
 /// Some percentiles, the standard deviation and the mean of sets of weights.
@@ -100,7 +80,7 @@ impl<'n> Stats<'n> {
         sorted.copy_from_slice(weights);
         sorted.sort_unstable_by(f32::total_cmp);
         for (value, &p) in quantiles.iter_mut().zip(&self.percentiles) {
-            *value = if moments.min.is_nan() { f32::NAN } else { percentile(sorted, p) };
+            *value = if moments.min.is_nan() { f32::NAN } else { quantile(sorted, p / 100.0) as f32 };
         }
     }
 }
@@ -127,7 +107,7 @@ impl Part for Stats<'_> {
 
     fn worker(&self) -> Worker<'_> {
         let longest = self.sets.iter().flat_map(|(_, windows)| windows).map(Range::len).max().unwrap_or(0);
-        let mut scratch = vec![0.0; quantile::scratch_len(longest)];
+        let mut scratch = vec![0.0; scratch_len(longest)];
         Box::new(move |network, values| {
             let weights = self.networks.weights(network);
             for ((_, windows), values) in self.sets.iter().zip(values.chunks_exact_mut(self.percentiles.len() + 2)) {
@@ -164,15 +144,12 @@ mod tests {
     use crate::features::Input;
     use crate::kernels::reference;
     use crate::par::with_threads;
+    use crate::rng::Stream;
     use crate::zoo::{Config, Metrics, Schema, Status, Writer, Zoo};
 
     fn noise(n: usize, seed: u64) -> Vec<f32> {
-        let mut state = seed;
-        let mut next = || {
-            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-            (state >> 40) as f32 / (1 << 23) as f32 - 1.0
-        };
-        (0..n).map(|_| next() * next()).collect()
+        let mut stream = Stream::new(seed, 0, 0);
+        (0..n).map(|_| (stream.range(-1.0, 1.0) * stream.range(-1.0, 1.0)) as f32).collect()
     }
 
     #[test]

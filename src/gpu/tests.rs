@@ -5,12 +5,12 @@ use crate::kernels::random::philox;
 use crate::kernels::reference::{conv, quantile, reduce};
 use crate::rng::Stream;
 
-/// A card; without one a test is skipped, which `ZOOMETRY_NEED_GPU` forbids.
+/// A card; without one a test is skipped, which `ZOOMETRY_NEED=gpu` forbids.
 pub(crate) fn card() -> Option<Gpu> {
     match Gpu::open(None) {
         Ok(gpu) => Some(gpu),
         Err(error) => {
-            assert!(std::env::var_os("ZOOMETRY_NEED_GPU").is_none(), "{error}");
+            assert!(!crate::needed("gpu"), "{error}");
             eprintln!("SKIPPED: {error}");
             None
         }

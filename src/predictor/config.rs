@@ -1,6 +1,6 @@
 //! A predictor that is to be fitted, as a file: kind, input and options.
 
-use super::Options;
+use super::{DEFAULT, Options};
 use crate::{Error, Result, bytes};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -11,8 +11,8 @@ use std::path::Path;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// One of [`super::KINDS`]; none is gradient boosting.
-    #[serde(default = "boosting")]
+    /// The kind's name; where there is none it is [`DEFAULT`].
+    #[serde(default = "default_kind")]
     pub predictor: String,
     /// What is seen of a zoo's networks, as `--input` takes it; none where a table was searched on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -22,14 +22,14 @@ pub struct Config {
     pub params: Map<String, Value>,
 }
 
-fn boosting() -> String {
-    "gbm".into()
+fn default_kind() -> String {
+    DEFAULT.into()
 }
 
 impl Config {
     /// Every option of a fit.
     pub fn new(options: &Options, input: Option<String>) -> Config {
-        Config { predictor: options.kind().into(), input, params: options.values() }
+        Config { predictor: options.kind().name.into(), input, params: options.values() }
     }
 
     /// Sets what the configuration names.
@@ -43,7 +43,7 @@ impl Config {
         })
     }
 
-    /// Reads a configuration; where it does not tell the kind, that is `kind` or gradient boosting.
+    /// Reads a configuration; where it does not tell the kind, that is `kind` or [`DEFAULT`].
     ///
     /// # Errors
     /// [`Error::Io`]; [`Error::Malformed`] for anything but such an object with a known kind, known options and values in their
@@ -92,16 +92,22 @@ impl From<Options> for Config {
 
 #[cfg(test)]
 mod tests {
+    use super::super::names;
     use super::*;
+    use crate::rng::Stream;
 
     #[test]
     fn what_is_saved_is_loaded() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("best.json");
-        for kind in super::super::KINDS {
+        let drawn = |kind| {
             let mut options = Options::networks(kind).unwrap();
-            options.set("learning_rate=0.0123456789012345").unwrap();
-            options.set("seed=18446744073709551615").unwrap();
+            options.draw(&mut Stream::new(1, 0, 0), 100, 5);
+            options
+        };
+        let mut seeded = Options::new(DEFAULT).unwrap();
+        seeded.set("seed=18446744073709551615").unwrap();
+        for options in names().map(drawn).into_iter().chain([seeded]) {
             let config = Config::new(&options, Some("wstats+probes".into()));
             config.save(&path).unwrap();
             assert_eq!(Config::load(&path, None).unwrap(), config);
@@ -119,8 +125,9 @@ mod tests {
         };
         let mut options = Options::networks("gbm").unwrap();
         load(r#"{"predictor": "gbm", "params": {"lambda_l2": 7}}"#).unwrap().apply(&mut options).unwrap();
-        let expected = super::super::boost::Params { reg_lambda: 7.0, ..super::super::boost::Params::networks() };
-        assert_eq!(options, Options::Boost(expected));
+        let mut expected = Options::networks("gbm").unwrap();
+        expected.set("reg_lambda=7").unwrap();
+        assert_eq!(options, expected);
         for text in ["{}", r#"{"params": {}}"#, r#"{"input": "probes"}"#] {
             assert_eq!(load(text).unwrap().predictor, "gbm", "{text}");
         }

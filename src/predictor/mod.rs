@@ -4,148 +4,135 @@
 
 pub mod boost;
 mod config;
+mod distribution;
 mod file;
+mod kind;
 mod option;
 pub mod perceptron;
+mod tensors;
 
 pub use config::Config;
+pub use kind::{Estimator, Kind, Model};
+pub use tensors::{Column, Tensors};
 
 use crate::kernels::Isa;
 use crate::par::Stop;
+use crate::rng::Stream;
 use crate::table::Table;
 use crate::{Error, Result};
-use boost::Boost;
-use perceptron::Perceptron;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
-/// What kind of predictor, and its fitted state.
-#[expect(clippy::large_enum_variant, reason = "a program holds one or two")]
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum Model {
-    /// Gradient boosting.
-    Boost(Boost),
-    /// A perceptron; without hidden layers the logit-linear model.
-    Perceptron(Perceptron),
+/// The kinds of predictors.
+pub static KINDS: [&Kind; 3] = [&boost::KIND, &perceptron::LINEAR, &perceptron::MLP];
+
+/// Name of the kind that is taken where none is named.
+pub const DEFAULT: &str = boost::KIND.name;
+
+/// Names of [`KINDS`], as `--predictor` takes them.
+pub fn names() -> [&'static str; KINDS.len()] {
+    KINDS.map(|kind| kind.name)
 }
 
-/// A kind of predictor with the options of its fit; in JSON a [`Config`] without an input.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// The kind of a name.
+///
+/// # Errors
+/// [`Error::Unknown`].
+pub fn kind(name: &str) -> Result<&'static Kind> {
+    let found = KINDS.into_iter().find(|kind| kind.name == name);
+    found.ok_or_else(|| Error::unknown("predictor", name, names()))
+}
+
+/// The options of a fit of one of [`KINDS`]; in JSON a [`Config`] without an input.
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(into = "Config", try_from = "Config")]
-#[non_exhaustive]
-pub enum Options {
-    /// Gradient boosting.
-    Boost(boost::Params),
-    /// A perceptron.
-    Perceptron(perceptron::Params),
+pub struct Options(Box<dyn Estimator>);
+
+impl Clone for Options {
+    fn clone(&self) -> Options {
+        Options(self.0.copy())
+    }
+}
+
+impl PartialEq for Options {
+    fn eq(&self, other: &Options) -> bool {
+        self.kind().name == other.kind().name && self.values() == other.values()
+    }
 }
 
 impl Options {
     /// The default options of a kind.
     ///
     /// # Errors
-    /// [`Error::Unknown`] for a name that is none of [`KINDS`].
-    pub fn new(kind: &str) -> Result<Options> {
-        match kind {
-            "gbm" => Ok(Options::Boost(boost::Params::default())),
-            "linear" => Ok(Options::Perceptron(perceptron::Params::linear())),
-            "mlp" => Ok(Options::Perceptron(perceptron::Params::mlp())),
-            _ => Err(Error::unknown("predictor", kind, KINDS)),
-        }
+    /// [`Error::Unknown`] for a name that is none of [`names`].
+    pub fn new(name: &str) -> Result<Options> {
+        kind(name).map(|kind| Options((kind.options)()))
     }
 
-    /// The options that a kind is fitted to a zoo with: gradient boosting's are [`boost::Params::networks`], the others' their
-    /// defaults.
+    /// The options that a kind is fitted to a zoo's networks with.
     ///
     /// # Errors
-    /// [`Error::Unknown`] for a name that is none of [`KINDS`].
-    pub fn networks(kind: &str) -> Result<Options> {
-        Ok(match Options::new(kind)? {
-            Options::Boost(_) => Options::Boost(boost::Params::networks()),
-            other => other,
-        })
+    /// [`Error::Unknown`] for a name that is none of [`names`].
+    pub fn networks(name: &str) -> Result<Options> {
+        kind(name).map(|kind| Options((kind.networks)()))
     }
 
-    /// The name of the kind, as `--predictor` takes it.
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Options::Boost(_) => "gbm",
-            Options::Perceptron(params) if params.layers == 0 => "linear",
-            Options::Perceptron(_) => "mlp",
-        }
+    /// The kind whose options these are.
+    pub fn kind(&self) -> &'static Kind {
+        self.0.kind()
     }
 
     /// Every option with its value.
     pub fn values(&self) -> Map<String, Value> {
-        let value = match self {
-            Options::Boost(params) => serde_json::to_value(params),
-            Options::Perceptron(params) => serde_json::to_value(params),
-        };
-        // plain structs of numbers and names are objects
-        value.ok().and_then(|value| value.as_object().cloned()).unwrap_or_default()
+        self.0.values()
     }
 
     /// Sets one option from `name=value`.
     ///
     /// # Errors
-    /// Those of [`boost::Params::set`] and [`perceptron::Params::set`]; [`Error::Invalid`] for a number of hidden layers that
-    /// another kind has.
+    /// Those of [`Estimator::set`].
     pub fn set(&mut self, assignment: &str) -> Result<()> {
-        let params = match self {
-            Options::Boost(params) => return params.set(assignment),
-            Options::Perceptron(params) => params,
-        };
-        let mut changed = params.clone();
-        changed.set(assignment)?;
-        match (params.layers, changed.layers) {
-            (0, layers @ 1..) => Err(Error::invalid("layers", "0 for linear; mlp has hidden layers", layers)),
-            (1.., 0) => Err(Error::invalid("layers", "at least 1 for mlp; linear has none", 0)),
-            _ => {
-                *params = changed;
-                Ok(())
-            }
-        }
+        self.0.set(assignment)
+    }
+
+    /// Draws options from the kind's search space, for a table of so many rows and columns.
+    pub fn draw(&mut self, stream: &mut Stream, rows: usize, width: usize) {
+        self.0.draw(stream, rows, width);
     }
 
     /// Whether a fit looks at a validation part.
     pub fn stops_early(&self) -> bool {
-        match self {
-            Options::Boost(params) => params.early_stopping_rounds > 0,
-            Options::Perceptron(params) => params.early_stopping_rounds > 0,
-        }
-    }
-
-    /// Fits to a table.
-    ///
-    /// # Errors
-    /// Those of [`boost::fit`] and [`perceptron::fit`].
-    pub fn fit(&self, isa: Isa, train: &Table, val: Option<&Table>, stop: &Stop) -> Result<Model> {
-        match self {
-            Options::Boost(params) => boost::fit(isa, train, val, params, &mut |_| {}, stop).map(Model::Boost),
-            Options::Perceptron(params) => perceptron::fit(isa, train, val, params, stop).map(Model::Perceptron),
-        }
+        self.0.stops_early()
     }
 }
 
 /// A fitted predictor.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Predictor {
     /// Names of the columns it was fitted on.
     pub columns: Vec<String>,
     /// What the caller wants to find again in the file: the input, the split …
     pub info: BTreeMap<String, String>,
     /// The fitted state.
-    pub model: Model,
+    pub model: Arc<dyn Model>,
     /// Absolute errors on the validation rows of the fit, ascending, in the target's units; empty where there were none.
     /// Intervals are made of them ([`crate::eval::conformal`]).
     pub residuals: Vec<f32>,
 }
 
-/// The kinds of predictors, as `--predictor` takes them.
-pub const KINDS: [&str; 3] = ["gbm", "linear", "mlp"];
+impl PartialEq for Predictor {
+    fn eq(&self, other: &Predictor) -> bool {
+        let options = |predictor: &Predictor| predictor.model.options().values();
+        (self.kind().name, &self.columns, &self.info) == (other.kind().name, &other.columns, &other.info)
+            && options(self) == options(other)
+            && self.model.tensors() == other.model.tensors()
+            && self.residuals == other.residuals
+    }
+}
 
 impl Predictor {
     /// Fits to a table and keeps the errors on the rows of `val`.
@@ -154,9 +141,9 @@ impl Predictor {
     /// that diverged there are none.
     ///
     /// # Errors
-    /// Those of [`Options::fit`].
+    /// Those of [`Estimator::fit`].
     pub fn fit(isa: Isa, options: &Options, train: &Table, val: Option<&Table>, stop: &Stop) -> Result<Predictor> {
-        let model = options.fit(isa, train, val, stop)?;
+        let model = options.0.fit(isa, train, val, stop)?;
         let (columns, info) = (train.columns.clone(), BTreeMap::new());
         let mut predictor = Predictor { columns, info, model, residuals: Vec::new() };
         if let Some(val) = val {
@@ -171,24 +158,23 @@ impl Predictor {
         Ok(predictor)
     }
 
-    /// The name of its kind, as `--predictor` takes it.
-    pub fn kind(&self) -> &'static str {
-        match &self.model {
-            Model::Boost(_) => "gbm",
-            Model::Perceptron(model) if model.layers.len() == 1 => "linear",
-            Model::Perceptron(_) => "mlp",
-        }
+    /// Its kind.
+    pub fn kind(&self) -> &'static Kind {
+        self.model.options().kind()
+    }
+
+    /// The fitted state, if it is of type `M`.
+    pub fn model_as<M: Model>(&self) -> Option<&M> {
+        (&*self.model as &dyn Any).downcast_ref()
     }
 
     /// One prediction a row.
     ///
-    /// Errors: [`Error::Invalid`] if the table's columns are not those of the fit.
+    /// # Errors
+    /// [`Error::Invalid`] if the table's columns are not those of the fit.
     pub fn predict(&self, isa: Isa, table: &Table) -> Result<Vec<f32>> {
         self.check(table)?;
-        match &self.model {
-            Model::Boost(model) => Ok(model.predict(isa, &table.x)),
-            Model::Perceptron(model) => Ok(model.predict(isa, &table.x)),
-        }
+        Ok(self.model.predict(isa, &table.x))
     }
 
     fn check(&self, table: &Table) -> Result<()> {
@@ -214,14 +200,16 @@ impl Predictor {
     /// Writes the predictor to a file: to a new one beside it first, which then takes its place, so a file that was there is
     /// never lost.
     ///
-    /// Errors: [`Error::Io`].
+    /// # Errors
+    /// [`Error::Io`].
     pub fn save(&self, path: &Path) -> Result<()> {
         file::save(self, path)
     }
 
     /// Reads a predictor.
     ///
-    /// Errors: [`Error::Io`]; [`Error::Malformed`] for anything that [`Predictor::save`] does not write.
+    /// # Errors
+    /// [`Error::Io`]; [`Error::Malformed`] for anything that [`Predictor::save`] does not write.
     pub fn load(path: &Path) -> Result<Predictor> {
         file::load(path)
     }

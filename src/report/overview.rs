@@ -3,7 +3,7 @@
 use super::number;
 use super::page::{Block, Section, breakable, table};
 use super::svg::escape;
-use super::view::View;
+use super::view::{USUAL, View};
 use crate::study::{Cell, Protocol, ZooEntry};
 use std::fmt::Write;
 
@@ -74,11 +74,12 @@ fn tiles(view: &View) -> String {
     if tiles.is_empty() { tiles } else { format!("<div class=\"tiles\">\n{tiles}</div>\n") }
 }
 
-/// Gradient boosting on statistics and probes, else on statistics, else what comes first.
+/// The usual predictor on statistics and probes, else on statistics, else what comes first.
 fn preference(cell: &Cell) -> usize {
-    match (&*cell.predictor, &*cell.input) {
-        ("gbm", "wstats+probes") => 0,
-        ("gbm", input) if input.starts_with("wstats") => 1,
+    match &*cell.input {
+        _ if cell.predictor != USUAL => 2,
+        "wstats+probes" => 0,
+        input if input.starts_with("wstats") => 1,
         _ => 2,
     }
 }

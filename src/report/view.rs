@@ -4,7 +4,7 @@ use super::palette;
 use crate::study::{Cell, MEASURED, Study};
 
 /// Predictor that is meant where nothing else is said.
-pub const USUAL: &str = "gbm";
+pub const USUAL: &str = crate::predictor::DEFAULT;
 
 /// Experiments whose inputs get colours first, so that these differ where they stand side by side.
 const COLOURED: [&str; 4] = ["learning-curve", "early", "transfer", "architectures"];

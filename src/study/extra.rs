@@ -1,12 +1,14 @@
 //! Of each zoo besides its scores: its networks on a map, its predictions, what matters to a predictor, how often intervals hold.
 
-use super::run::{Parts, fit, kept, parts};
-use super::subject::{LEAST, Subject};
+use super::parts::{fit, kept, parts};
+use super::plan::PREDICTOR;
+use super::subject::Subject;
 use super::{Beeswarm, Coverage, Entry, Importance, Journal, Networks, Predictions, Protocol};
-use crate::eval::{conformal, importance, pca};
+use crate::eval::{MIN_NETWORKS, Parts, conformal, importance, pca};
 use crate::kernels::Isa;
 use crate::par::Stop;
-use crate::predictor::{Model, Predictor};
+use crate::predictor::Predictor;
+use crate::predictor::boost::{self, Boost};
 use crate::{Error, Result};
 
 /// What the predictors that are looked into see.
@@ -27,18 +29,18 @@ pub(super) fn add(isa: Isa, zoo: &Subject, journal: &mut Journal, stop: &Stop) -
     if journal.study().networks.iter().any(|networks| networks.zoo == *name) {
         return Ok(());
     }
-    let header = journal.study().header.clone();
+    let protocol = journal.study().header.protocol;
     let mut predictions = Vec::new();
     let mut entries = Vec::new();
     for input in INPUTS {
-        if zoo.computable(input)?.len() < LEAST {
+        if zoo.computable(input)?.len() < MIN_NETWORKS {
             continue;
         }
-        let parts = parts(isa, zoo, input, None, &header)?;
-        let predictor = fit(isa, &parts, "gbm", stop)?;
+        let parts = parts(isa, zoo, input, None, protocol)?;
+        let predictor = fit(isa, &parts, PREDICTOR, stop)?;
         let predicted = predictor.predict(isa, &parts.test)?;
         // of errors on the networks tested themselves no interval promises anything
-        if header.protocol == Protocol::Clean {
+        if protocol == Protocol::Clean {
             entries.extend(coverage(zoo, input, &predictor.residuals, &predicted, &parts.test.y));
         }
         entries.push(Entry::Importance(matters(isa, zoo, input, &predictor, &parts, stop)?));
@@ -92,8 +94,8 @@ fn matters(
     parts: &Parts,
     stop: &Stop,
 ) -> Result<Importance> {
-    let Model::Boost(boost) = &predictor.model else {
-        return Err(Error::invalid("importance", "gradient boosting", predictor.kind()));
+    let Some(boost) = predictor.model_as::<Boost>() else {
+        return Err(Error::invalid("importance", boost::KIND.title, predictor.kind().title));
     };
     let test = &parts.test;
     let (width, rows) = (test.width(), test.rows().max(1) as f64);

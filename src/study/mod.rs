@@ -13,6 +13,7 @@
 pub mod curve;
 mod extra;
 mod journal;
+mod parts;
 mod plan;
 pub mod published;
 mod reason;

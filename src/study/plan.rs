@@ -2,7 +2,7 @@
 
 use super::subject::{MEASURED, Subject};
 use crate::features::hyper;
-use crate::predictor::KINDS;
+use crate::predictor::{boost, names, perceptron};
 use std::collections::BTreeSet;
 
 /// The percentiles of the reference's keys.
@@ -13,6 +13,12 @@ pub const INPUTS: [&str; 3] = ["wstats", "probes", "wstats+probes"];
 
 /// The same for networks of different shapes.
 const POOLED: [&str; 3] = ["wstats-pooled", "probes", "wstats-pooled+probes"];
+
+/// The predictor of experiments that have but one.
+pub const PREDICTOR: &str = boost::KIND.name;
+
+/// The predictors that are compared where all are too many.
+const PREDICTORS: [&str; 2] = [PREDICTOR, perceptron::MLP.name];
 
 /// One fit, or several to subsets of one size, and the zoos it is scored on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,13 +87,13 @@ fn inputs(layers: usize) -> Vec<String> {
 }
 
 fn table(zoo: usize, subject: &Subject) -> Vec<Job> {
-    let pairs = inputs(subject.layers()).into_iter().flat_map(|input| KINDS.map(|kind| (input.clone(), kind)));
+    let pairs = inputs(subject.layers()).into_iter().flat_map(|input| names().map(|kind| (input.clone(), kind)));
     pairs.map(|(input, kind)| Job::own("table", zoo, input, kind)).collect()
 }
 
 /// The inputs that matter most with every predictor.
 pub fn brief(zoo: usize) -> Vec<Job> {
-    let pairs = INPUTS.iter().flat_map(|&input| KINDS.map(|kind| (input, kind)));
+    let pairs = INPUTS.iter().flat_map(|&input| names().map(|kind| (input, kind)));
     pairs.map(|(input, kind)| Job::own("table", zoo, input, kind)).collect()
 }
 
@@ -105,7 +111,7 @@ fn transfer(zoo: usize, zoos: &[Subject]) -> Vec<Job> {
     if data.len() < 2 || doubled(zoo, zoos) {
         return Vec::new();
     }
-    let pairs = INPUTS.iter().flat_map(|&input| ["gbm", "mlp"].map(|kind| (input, kind)));
+    let pairs = INPUTS.iter().flat_map(|&input| PREDICTORS.map(|kind| (input, kind)));
     pairs.map(|(input, kind)| Job { tested: tested.clone(), ..Job::own("transfer", zoo, input, kind) }).collect()
 }
 
@@ -118,7 +124,7 @@ fn architectures(zoo: usize, zoos: &[Subject]) -> Vec<Job> {
         return Vec::new();
     }
     let tested = if zoos[zoo].entry.reference { [vec![zoo], others].concat() } else { vec![zoo] };
-    let pairs = POOLED.iter().flat_map(|&input| ["gbm", "mlp"].map(|kind| (input, kind)));
+    let pairs = POOLED.iter().flat_map(|&input| PREDICTORS.map(|kind| (input, kind)));
     pairs.map(|(input, kind)| Job { tested: tested.clone(), ..Job::own("architectures", zoo, input, kind) }).collect()
 }
 
@@ -127,7 +133,7 @@ fn curve(zoo: usize, train: usize) -> Vec<Job> {
     let doubling = std::iter::successors(Some(50), |&size| Some(size * 2)).take_while(|&size| size < train);
     let sizes: Vec<usize> = doubling.chain([train]).collect();
     let pairs = INPUTS.iter().flat_map(|&input| sizes.iter().map(move |&size| (input, size)));
-    pairs.map(|(input, size)| Job { size: Some(size), ..Job::own("learning-curve", zoo, input, "gbm") }).collect()
+    pairs.map(|(input, size)| Job { size: Some(size), ..Job::own("learning-curve", zoo, input, PREDICTOR) }).collect()
 }
 
 /// Every checkpoint.
@@ -140,7 +146,7 @@ fn early(zoo: usize, subject: &Subject) -> Vec<Job> {
     let inputs = ["wstats", "wstats+probes", MEASURED];
     let pairs = inputs.iter().flat_map(|&input| epochs.clone().map(move |&epoch| (input, epoch)));
     let wanted = pairs.filter(|&(input, epoch)| input != MEASURED || epoch != last);
-    wanted.map(|(input, epoch)| Job { epoch: Some(epoch), ..Job::own("early", zoo, input, "gbm") }).collect()
+    wanted.map(|(input, epoch)| Job { epoch: Some(epoch), ..Job::own("early", zoo, input, PREDICTOR) }).collect()
 }
 
 /// Single layers, all but one layer, single hyperparameters.
@@ -154,7 +160,7 @@ fn ablation(zoo: usize, subject: &Subject) -> Vec<Job> {
     inputs.extend(["hyper".into(), "hyper+hyper.optimizer".into()]);
     inputs.extend(hyper::REFERENCE.iter().chain([&"optimizer"]).map(|name| format!("hyper.{name}")));
     inputs.push("wstats+hyper+hyper.optimizer".into());
-    inputs.into_iter().map(|input| Job::own("ablation", zoo, input, "gbm")).collect()
+    inputs.into_iter().map(|input| Job::own("ablation", zoo, input, PREDICTOR)).collect()
 }
 
 /// A zoo of one seed and its like of own seeds, fitted to as many networks of either, each scored on both.
@@ -170,7 +176,7 @@ fn seeds(zoo: usize, zoos: &[Subject], train: &[usize]) -> Vec<Job> {
     let size = train[zoo].min(train[other]);
     let last = zoos[zoo].layers() - 1;
     let inputs = ["weights".into(), "weights.0".into(), format!("weights.{last}"), "wstats".into(), "probes".into()];
-    let pairs = inputs.into_iter().flat_map(|input: String| KINDS.map(|kind| (input.clone(), kind)));
+    let pairs = inputs.into_iter().flat_map(|input: String| names().map(|kind| (input.clone(), kind)));
     let job = |(input, kind)| Job { tested: vec![zoo, other], size: Some(size), ..Job::own("seeds", zoo, input, kind) };
     pairs.map(job).collect()
 }

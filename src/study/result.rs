@@ -126,7 +126,7 @@ pub struct Cell {
     pub tested: String,
     /// What it saw: an input's key.
     pub input: String,
-    /// `gbm`, `linear` or `mlp`.
+    /// The kind of predictor, by its name.
     pub predictor: String,
     /// The checkpoint that it saw, where that is not the last.
     pub epoch: Option<u32>,

@@ -1,21 +1,16 @@
 //! Running a study: what is missing in its journal is computed.
 
+use super::parts::{draw_parts, fit, parts, shares};
 use super::plan::{self, Job};
-use super::subject::{LEAST, MEASURED, Subject};
-use super::{Cell, EXPERIMENTS, Entry, Header, Journal, Protocol, Study, extra, published, reason, stopping};
+use super::subject::Subject;
+use super::{Cell, EXPERIMENTS, Entry, Header, Journal, Study, extra, published, reason, stopping};
 use crate::eval::bootstrap::intervals;
-use crate::eval::{Score, Split};
+use crate::eval::{MIN_NETWORKS, Parts, Score};
 use crate::kernels::Isa;
 use crate::par::Stop;
-use crate::predictor::{Options, Predictor};
-use crate::rng::Stream;
-use crate::table::Table;
 use crate::{Error, Result};
 use std::path::Path;
 use std::time::Instant;
-
-/// What the order of networks in learning curves is for.
-const PURPOSE: u32 = u32::from_be_bytes(*b"draw");
 
 /// Subsets that a point of a learning curve is the mean of.
 const DRAWS: usize = 5;
@@ -40,13 +35,6 @@ pub struct Run<'a> {
     zoos: &'a [Subject],
     journal: Journal,
     stop: &'a Stop,
-}
-
-/// What a fit is given and judged by.
-pub(super) struct Parts {
-    pub train: Table,
-    pub validation: Table,
-    pub test: Table,
 }
 
 impl<'a> Run<'a> {
@@ -89,7 +77,7 @@ impl<'a> Run<'a> {
     /// networks that probes cannot run.
     ///
     /// # Errors
-    /// Those of [`Subject::split`].
+    /// Those of [`crate::eval::Division::split`].
     pub fn left_out(&self, names: &[&str]) -> Result<Vec<(String, String)>> {
         let train = self.train_sizes()?;
         let mut found = Vec::new();
@@ -157,9 +145,7 @@ impl<'a> Run<'a> {
     /// Networks for fitting among some of a zoo's.
     fn train_size(&self, zoo: &Subject, finals: &[usize]) -> Result<usize> {
         let group: Vec<u64> = finals.iter().map(|&row| u64::from(zoo.zoo().run()[row])).collect();
-        let header = &self.study().header;
-        let split = zoo.split(&Table { group, ..Table::default() }, header.split_seed)?;
-        Ok(shares(split, header.protocol).train.len())
+        Ok(shares(zoo.division().split(&group)?, self.study().header.protocol).train.len())
     }
 
     /// Whether a score is there already.
@@ -175,7 +161,7 @@ impl<'a> Run<'a> {
     /// Fits and scores what is missing of a job; zoos with too few networks that its input can be computed of are left out.
     fn job(&mut self, job: &Job) -> Result<()> {
         let zoos = self.zoos;
-        let enough = |zoo: usize| zoos[zoo].computable(&job.input).map(|rows| rows.len() >= LEAST);
+        let enough = |zoo: usize| zoos[zoo].computable(&job.input).map(|rows| rows.len() >= MIN_NETWORKS);
         if !enough(job.fitted)? {
             return Ok(());
         }
@@ -219,7 +205,7 @@ impl<'a> Run<'a> {
         // the last checkpoint is that of the finished networks
         let last = self.zoos[zoo].entry.checkpoints.last().copied();
         let epoch = job.epoch.filter(|_| job.epoch != last);
-        parts(self.isa, &self.zoos[zoo], &job.input, epoch, &self.study().header)
+        parts(self.isa, &self.zoos[zoo], &job.input, epoch, self.study().header.protocol)
     }
 
     fn cell(&self, job: &Job, zoo: usize, n_train: usize, predicted: &[Vec<f32>], y: &[f32], seconds: f64) -> Cell {
@@ -241,68 +227,6 @@ impl<'a> Run<'a> {
             published_r2: published::r2(&entry.dataset, &job.input, job.predictor).filter(|_| comparable),
             seconds,
         }
-    }
-}
-
-/// The division as the protocol uses it.
-fn shares(split: Split, protocol: Protocol) -> Split {
-    match protocol {
-        Protocol::Clean => split,
-        Protocol::Optimistic => {
-            let mut train = [split.train, split.validation].concat();
-            train.sort_unstable();
-            Split { train, validation: split.test.clone(), test: split.test }
-        }
-    }
-}
-
-/// The parts of a zoo's networks, seen by an input at a checkpoint.
-pub(super) fn parts(isa: Isa, zoo: &Subject, input: &str, epoch: Option<u32>, header: &Header) -> Result<Parts> {
-    let table = zoo.table(isa, input, epoch)?;
-    let split = shares(zoo.split(&table, header.split_seed)?, header.protocol);
-    Ok(Parts {
-        train: table.select(&split.train),
-        validation: table.select(&split.validation),
-        test: table.select(&split.test),
-    })
-}
-
-/// A subset of the networks for fitting, and as large a part of those for choosing.
-fn draw_parts(parts: &Parts, size: usize, draw: usize) -> Parts {
-    let share = size as f64 / parts.train.rows().max(1) as f64;
-    let subset = |table: &Table, part: u32, size: usize| {
-        let mut rows: Vec<usize> = (0..table.rows()).collect();
-        if size < rows.len() {
-            Stream::new(draw as u64, PURPOSE, part).shuffle(&mut rows);
-            rows.truncate(size);
-            rows.sort_unstable();
-        }
-        table.select(&rows)
-    };
-    let choosing = ((parts.validation.rows() as f64 * share).ceil() as usize).max(10);
-    Parts {
-        train: subset(&parts.train, 0, size),
-        validation: subset(&parts.validation, 1, choosing),
-        test: Table::default(),
-    }
-}
-
-/// Fits a kind of predictor with its defaults.
-pub(super) fn fit(isa: Isa, parts: &Parts, kind: &str, stop: &Stop) -> Result<Predictor> {
-    let mut options = Options::networks(kind)?;
-    if parts.train.columns == [MEASURED] {
-        // one column: all that a tree could leave out
-        options.set("colsample_bytree=1")?;
-    }
-    let validation = (parts.validation.rows() > 0).then_some(&parts.validation);
-    Predictor::fit(isa, &options, &parts.train, validation, stop).map_err(kept)
-}
-
-/// The error of a step that was stopped: what was found before it is in the journal.
-pub(super) fn kept(error: Error) -> Error {
-    match error {
-        Error::Cancelled => Error::Interrupted,
-        error => error,
     }
 }
 

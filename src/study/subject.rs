@@ -2,12 +2,12 @@
 
 use super::ZooEntry;
 use crate::cnn::layer;
-use crate::eval::{Fractions, Published, Split};
+use crate::eval::{Division, MIN_NETWORKS};
 use crate::features::{Input, Networks};
 use crate::kernels::Isa;
 use crate::table::Table;
 use crate::train::overrides::overrides;
-use crate::zoo::{Source, Status, Zoo};
+use crate::zoo::{Status, Zoo};
 use crate::{Error, Result};
 use std::collections::HashMap;
 use std::path::Path;
@@ -15,28 +15,26 @@ use std::path::Path;
 /// The input that is the accuracy measured at an early checkpoint: what a predictor there has to beat.
 pub const MEASURED: &str = "test_accuracy";
 
-/// Networks that a zoo, or an input, has to have.
-pub const LEAST: usize = 10;
-
 /// A zoo and what a study says of it.
 pub struct Subject {
     /// What is kept of it.
     pub entry: ZooEntry,
     zoo: Zoo,
     finals: Vec<usize>,
-    published: Option<(Published, Source)>,
+    division: Division,
 }
 
 impl Subject {
-    /// Opens a zoo; its name is the file's, unlike those in `taken`.
+    /// Opens a zoo, to be divided as [`Division::new`] says; its name is the file's, unlike those in `taken`.
     ///
     /// # Errors
-    /// Those of [`Zoo::open`]; [`Error::Malformed`] for a zoo with fewer than ten finished networks.
-    pub fn open(path: &Path, taken: &[Subject]) -> Result<Subject> {
+    /// Those of [`Zoo::open`] and of [`Division::new`]; [`Error::Malformed`] for a zoo with fewer than [`MIN_NETWORKS`] finished
+    /// networks.
+    pub fn open(path: &Path, taken: &[Subject], split: Option<&Path>, seed: u64) -> Result<Subject> {
         let zoo = Zoo::open(path)?;
         let finals = zoo.final_rows();
-        if finals.len() < LEAST {
-            let expected = format!("a zoo with at least {LEAST} finished networks that have not diverged");
+        if finals.len() < MIN_NETWORKS {
+            let expected = format!("a zoo with at least {MIN_NETWORKS} finished networks that have not diverged");
             let got = format!("{} of {}", finals.len(), zoo.schema().runs);
             return Err(Error::malformed(path, expected, got));
         }
@@ -45,19 +43,13 @@ impl Subject {
         let free = |name: &String| taken.iter().all(|other| other.entry.name != *name);
         let name = (1..).map(name).find(free).unwrap_or_default();
         let entry = describe(name, path, &zoo, finals.len());
-        Ok(Subject { entry, zoo, finals, published: None })
+        let division = Division::new(split, seed, &zoo)?;
+        Ok(Subject { entry, zoo, finals, division })
     }
 
-    /// Divides its networks as a published file does, not by the hash of their numbers; gives the division's digest.
-    ///
-    /// # Errors
-    /// Those of [`Published::read`] and of [`Source::of`].
-    pub fn divide(&mut self, file: &Path) -> Result<String> {
-        let source = Source::of(&self.zoo)?;
-        let published = Published::read(file, source.rows)?;
-        let digest = published.digest.clone();
-        self.published = Some((published, source));
-        Ok(digest)
+    /// How its networks are divided.
+    pub fn division(&self) -> &Division {
+        &self.division
     }
 
     /// The zoo itself.
@@ -92,38 +84,28 @@ impl Subject {
         (&a.layers, a.plan().tensors) == (&b.layers, b.plan().tensors)
     }
 
-    /// The three parts of some of its networks, by the hash of their numbers, so that a number is in the same part in every zoo;
-    /// or as [`Subject::divide`] was told.
-    ///
-    /// # Errors
-    /// Those of [`Split::new`].
-    pub fn split(&self, table: &Table, seed: u64) -> Result<Split> {
-        if let Some((published, source)) = &self.published {
-            return Ok(published.split(&source.finals, &table.group));
-        }
-        Split::new(&table.group, seed, Fractions::default())
-    }
-
     /// What is seen of the networks that came to the end and that the input can be computed of, at a checkpoint or at the last; the
     /// target is the *final* test accuracy.
     ///
     /// # Errors
     /// Those of [`Input::table`] and of a checkpoint that is not there.
     pub fn table(&self, isa: Isa, input: &str, epoch: Option<u32>) -> Result<Table> {
-        let finals = self.computable(input)?;
+        let (run, accuracy, finals) = (self.zoo.run(), self.zoo.test_accuracy(), self.computable(input)?);
+        let target: HashMap<u32, f32> = finals.iter().map(|&row| (run[row], accuracy[row])).collect();
         let rows = match epoch {
-            None => finals.clone(),
+            None => finals,
             Some(epoch) => self.zoo.rows_at_epoch(epoch)?,
         };
-        let accuracy = self.zoo.test_accuracy();
-        let last: HashMap<u32, f32> = finals.iter().map(|&row| (self.zoo.run()[row], accuracy[row])).collect();
-        let rows: Vec<usize> = rows.into_iter().filter(|&row| last.contains_key(&self.zoo.run()[row])).collect();
-        let mut table = match input {
-            MEASURED => self.measured(&rows),
-            input => input.parse::<Input>()?.table(isa, &Networks::Zoo { zoo: &self.zoo, rows: &rows })?,
-        };
-        table.y = rows.iter().map(|row| last[&self.zoo.run()[*row]]).collect();
-        Ok(table)
+        let (rows, y) = rows.into_iter().filter_map(|row| Some((row, *target.get(&run[row])?))).unzip();
+        Ok(Table { y, ..self.columns(isa, input, rows)? })
+    }
+
+    /// What is seen of some rows.
+    fn columns(&self, isa: Isa, input: &str, rows: Vec<usize>) -> Result<Table> {
+        match input {
+            MEASURED => Ok(self.measured(&rows)),
+            input => input.parse::<Input>()?.table(isa, &Networks::Zoo { zoo: &self.zoo, rows: &rows }),
+        }
     }
 
     /// The test accuracies at some rows as a column.

@@ -5,8 +5,8 @@
 //! in `metrics.csv.gz`, the zoo's metadata as JSON in the first row of `layout.csv`, and beside it the settings of runs without a
 //! written row ([`super::settings`]). With them an import is the same zoo again, finished or not.
 
-use super::import::{DATASETS, KEPT};
 use super::reader::Zoo;
+use super::released::{DATASETS, KEPT, exported_rows};
 use super::schema::Status;
 use super::settings;
 use super::whole::absent;
@@ -45,18 +45,6 @@ const COLUMNS: [&str; 23] = [
     "train_accuracy",
     "train_loss",
 ];
-
-/// Written rows in the order of the folder: runs ascending, epochs by their names as text.
-pub(super) fn exported_rows(zoo: &Zoo) -> impl Iterator<Item = usize> + '_ {
-    let epochs = &zoo.schema().checkpoints;
-    let mut order: Vec<usize> = (0..epochs.len()).collect();
-    order.sort_by_key(|&checkpoint| epochs[checkpoint].to_string());
-    let rows = (0..zoo.schema().runs).flat_map(move |run| {
-        let first = run * order.len();
-        order.iter().map(|checkpoint| first + checkpoint).collect::<Vec<_>>()
-    });
-    rows.filter(|&row| zoo.status()[row] != Status::NotWritten)
-}
 
 /// Writes the three files into `folder`, which is made if need be; gives the number of rows. `progress` is told the rows done
 /// and all rows.

@@ -10,6 +10,7 @@ pub mod hyper;
 mod import;
 mod loose;
 mod reader;
+mod released;
 mod schema;
 mod settings;
 mod source;

@@ -3,8 +3,8 @@
 //! An imported zoo keeps that in its recipe, in short: `[[run, row, step, count], …]` says that `count` runs from `run` on were
 //! rows `row`, `row + step` … Of any other zoo the rows are those of its own export.
 
-use super::export::exported_rows;
 use super::reader::Zoo;
+use super::released::exported_rows;
 use crate::{Error, Result};
 use serde_json::{Value, json};
 

@@ -49,14 +49,27 @@ pub fn scratch(name: &str) -> (tempfile::TempDir, PathBuf) {
     (folder, path)
 }
 
-/// A Python that has NumPy and safetensors, or a message that there is none.
+/// Whether something is there that a test would be skipped without; `ZOOMETRY_NEED`, such as `gpu,python,avx512`, names what must
+/// be there.
+#[track_caller]
+pub fn there(what: &str, there: bool) -> bool {
+    let needed = std::env::var("ZOOMETRY_NEED").unwrap_or_default().split(',').any(|name| name.trim() == what);
+    assert!(there || !needed, "there is no {what}, which ZOOMETRY_NEED names");
+    if !there {
+        eprintln!("SKIPPED: there is no {what}");
+    }
+    there
+}
+
+/// A Python that has NumPy and safetensors, if there is one.
+#[track_caller]
 pub fn python() -> Option<&'static str> {
     let found = Command::new("python3").args(["-c", "import numpy, safetensors"]).output();
-    match found {
-        Ok(output) if output.status.success() => Some("python3"),
-        _ => {
-            eprintln!("SKIPPED: there is no python3 with numpy and safetensors on the PATH");
-            None
-        }
-    }
+    there("python", found.is_ok_and(|output| output.status.success())).then_some("python3")
+}
+
+/// Sends SIGINT, as Ctrl-C does.
+#[cfg(unix)]
+pub fn interrupt(child: &std::process::Child) {
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill runs").success());
 }

@@ -1,21 +1,20 @@
 //! Random search: a fit's options are drawn, and the validation part chooses.
 //!
-//! The ranges are those of Unterthiner et al., *Predicting Neural Network Accuracy from Weights* (arXiv 2002.11448), but that
-//! our perceptron has one initialiser, where theirs was drawn too, and that a tree's leaves need not be more than its rows.
+//! A kind's search space is that of its [`crate::predictor::Estimator`]; ours are those of Unterthiner et al., *Predicting
+//! Neural Network Accuracy from Weights* (arXiv 2002.11448), but for what is said there.
 //!
 //! A trial's options are a pure function of the seed and its number, so a search can be stopped and continued ([`Journal`]), and
 //! the first trials of a long search are those of a short one.
 
 mod journal;
-mod laws;
 
 pub use journal::Journal;
-pub use laws::draw;
 
 use super::Score;
 use crate::kernels::Isa;
 use crate::par::{self, Stop};
-use crate::predictor::{Model, Options, Predictor};
+use crate::predictor::{Options, Predictor};
+use crate::rng::Stream;
 use crate::table::Table;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -23,10 +22,26 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
+/// What the random numbers are for.
+const PURPOSE: u32 = u32::from_be_bytes(*b"srch");
+
+/// The options of trial number `trial` for a kind of predictor and a table of this many rows and columns: a pure function of
+/// its arguments. Trial 0 has the options that one fits with without a search.
+///
+/// # Errors
+/// [`Error::Unknown`] for a kind that is none of [`crate::predictor::KINDS`].
+pub fn draw(kind: &str, seed: u64, trial: u32, rows: usize, width: usize) -> Result<Options> {
+    let mut options = Options::networks(kind)?;
+    if trial > 0 {
+        options.draw(&mut Stream::new(seed, PURPOSE, trial), rows, width);
+    }
+    Ok(options)
+}
+
 /// What is searched for, and on what.
 #[derive(Clone, Copy, Debug)]
 pub struct Search<'a> {
-    /// One of [`crate::predictor::KINDS`].
+    /// Name of one of [`crate::predictor::KINDS`].
     pub kind: &'a str,
     /// `name=value` of options that are the same in every trial.
     pub fixed: &'a [String],
@@ -79,7 +94,7 @@ impl Search<'_> {
     /// The same trials for every number of threads, but for their seconds.
     ///
     /// # Errors
-    /// [`Error::Invalid`] without validation rows, those of [`Options::fit`] and of `finished`, [`Error::Interrupted`] when
+    /// [`Error::Invalid`] without validation rows, those of [`Predictor::fit`] and of `finished`, [`Error::Interrupted`] when
     /// `stop` is requested.
     pub fn run(
         &self,
@@ -125,18 +140,7 @@ impl Search<'_> {
             })?;
         let seconds = start.elapsed().as_secs_f64();
         let score = Score::new(&predictor.predict(isa, self.validation)?, &self.validation.y);
-        Ok(Trial { number, options, score, rounds: rounds(&predictor.model), seconds })
-    }
-}
-
-/// Trees, or epochs up to the best.
-fn rounds(model: &Model) -> usize {
-    match model {
-        Model::Boost(model) => model.best_iteration(),
-        Model::Perceptron(model) => {
-            let errors = model.curve.iter().map(|epoch| epoch.val_rmse.unwrap_or(f64::INFINITY));
-            errors.zip(1..).min_by(|a, b| a.0.total_cmp(&b.0)).map_or(0, |(_, epoch)| epoch)
-        }
+        Ok(Trial { number, options, score, rounds: predictor.model.rounds(), seconds })
     }
 }
 

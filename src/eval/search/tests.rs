@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::par::with_threads;
-use crate::rng::Stream;
+use crate::predictor::{Config, names};
 use std::fs;
 use std::path::Path;
 
@@ -11,6 +11,23 @@ fn table(rows: usize, seed: u64) -> Table {
     let x: Vec<f32> = (0..rows * 3).map(|_| stream.uniform() as f32).collect();
     let y = x.chunks(3).map(|row| 0.5 * row[0] + 0.4 * f32::from(u8::from(row[1] > 0.5)));
     Table { columns: vec!["a".into(), "b".into(), "c".into()], y: y.collect(), group: (0..rows as u64).collect(), x }
+}
+
+#[test]
+fn every_trial_is_allowed_and_depends_on_its_number_alone() {
+    for kind in names() {
+        assert_eq!(draw(kind, 3, 0, 100, 5).unwrap(), Options::networks(kind).unwrap());
+        let trials: Vec<Options> = (0..300).map(|trial| draw(kind, 3, trial, 100, 5).unwrap()).collect();
+        for (trial, options) in (0..).zip(&trials) {
+            assert_eq!(options.kind().name, kind);
+            assert_eq!(*options, draw(kind, 3, trial, 100, 5).unwrap());
+            // a configuration is refused where an option is out of its range
+            assert_eq!(*options, Options::try_from(Config::new(options, None)).unwrap());
+        }
+        assert!(trials.windows(2).all(|pair| pair[0] != pair[1]));
+        assert_ne!(trials[1], draw(kind, 4, 1, 100, 5).unwrap());
+    }
+    assert!(draw("gmb", 0, 1, 100, 5).is_err());
 }
 
 /// Runs a search with a journal; the trials without their seconds.

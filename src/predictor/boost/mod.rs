@@ -6,10 +6,12 @@
 //! Everything is deterministic: gradients are rounded to integers, whose sums do not depend on any order.
 
 mod bin;
+mod file;
 mod fit;
 mod forest;
 mod grow;
 mod histogram;
+mod kind;
 mod params;
 mod sample;
 mod shap;
@@ -20,6 +22,7 @@ mod tree;
 
 pub use fit::fit;
 pub use forest::Forest;
+pub use kind::KIND;
 pub use params::Params;
 pub use shap::Shap;
 pub use tree::{Node, Tree};

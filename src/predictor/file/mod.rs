@@ -2,12 +2,11 @@
 //!
 //! Nothing in it is trusted: what a fit cannot have written is an error.
 
-mod boost;
-mod perceptron;
 #[cfg(test)]
 mod tests;
 
-use super::{Model, Predictor};
+use super::tensors::{Tensors, bytes};
+use super::{KINDS, Predictor, names};
 use crate::bytes::replace;
 use crate::{Error, Result};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
@@ -34,27 +33,16 @@ struct Head {
     info: BTreeMap<String, String>,
 }
 
-/// Bytes of a tensor, its type and its name.
-type Column = (&'static str, Dtype, Vec<u8>);
-
-/// Little-endian bytes of one number after another.
-fn bytes<T, const N: usize>(numbers: impl Iterator<Item = T>, of: impl Fn(T) -> [u8; N]) -> Vec<u8> {
-    numbers.flat_map(of).collect()
-}
-
 pub(super) fn save(predictor: &Predictor, path: &Path) -> Result<()> {
-    let (params, mut columns) = match &predictor.model {
-        Model::Boost(model) => (serde_json::to_value(&model.params), boost::columns(model)),
-        Model::Perceptron(model) => (serde_json::to_value(&model.params), perceptron::columns(model)),
-    };
+    let mut columns = predictor.model.tensors();
     if !predictor.residuals.is_empty() {
         columns.push((RESIDUALS, Dtype::F32, bytes(predictor.residuals.iter().copied(), f32::to_le_bytes)));
     }
     let not_json = |e: serde_json::Error| Error::malformed(path, "metadata that JSON can hold", e.to_string());
     let head = Head {
         version: VERSION,
-        kind: predictor.kind().to_owned(),
-        params: params.map_err(not_json)?,
+        kind: predictor.kind().name.to_owned(),
+        params: predictor.model.options().values().into(),
         columns: predictor.columns.clone(),
         info: predictor.info.clone(),
     };
@@ -87,57 +75,23 @@ pub(super) fn load(path: &Path) -> Result<Predictor> {
     }
     let head: Head =
         serde_json::from_str(head).map_err(|e| Error::malformed(path, format!("JSON of {KEY:?}"), e.to_string()))?;
-    let tensors = Tensors { path, tensors: SafeTensors::deserialize(&contents).map_err(not_safetensors)? };
-    let model = match head.kind.as_str() {
-        "gbm" => Model::Boost(tensors.boost(params(path, head.params)?, head.columns.len())?),
-        "linear" | "mlp" => Model::Perceptron(tensors.perceptron(params(path, head.params)?, head.columns.len())?),
-        other => return Err(Error::malformed(path, "a predictor of kind gbm, linear or mlp", other)),
+    let tensors = Tensors::new(path, &contents)?;
+    let Some(kind) = KINDS.iter().find(|kind| kind.name == head.kind) else {
+        return Err(Error::malformed(path, format!("a predictor of kind {}", names().join(", ")), head.kind));
     };
-    let residuals = tensors.residuals()?;
+    let model = (kind.load)(&tensors, head.params, head.columns.len())?;
+    let residuals = residuals(&tensors)?;
     Ok(Predictor { columns: head.columns, info: head.info, model, residuals })
 }
 
-/// The options of a fit.
-fn params<P: serde::de::DeserializeOwned>(path: &Path, params: serde_json::Value) -> Result<P> {
-    serde_json::from_value(params).map_err(|e| Error::malformed(path, "the options of a fit", e.to_string()))
-}
-
-struct Tensors<'a> {
-    path: &'a Path,
-    tensors: SafeTensors<'a>,
-}
-
-impl Tensors<'_> {
-    /// The numbers of a tensor, whatever their number.
-    fn numbers<T, const N: usize>(&self, name: &str, dtype: Dtype, of: impl Fn([u8; N]) -> T) -> Result<Vec<T>> {
-        let fail = |got: String| Error::malformed(self.path, format!("a vector {name:?} of {dtype:?}"), got);
-        let tensor = self.tensors.tensor(name).map_err(|e| fail(e.to_string()))?;
-        if tensor.dtype() != dtype || tensor.shape().len() != 1 {
-            return Err(fail(format!("{:?} {:?}", tensor.dtype(), tensor.shape())));
-        }
-        let (numbers, _) = tensor.data().as_chunks::<N>();
-        Ok(numbers.iter().map(|&bytes| of(bytes)).collect())
+/// The errors on the validation rows, if the file has them.
+fn residuals(tensors: &Tensors) -> Result<Vec<f32>> {
+    if !tensors.has(RESIDUALS) {
+        return Ok(Vec::new());
     }
-
-    /// The errors on the validation rows, if the file has them.
-    fn residuals(&self) -> Result<Vec<f32>> {
-        if self.tensors.tensor(RESIDUALS).is_err() {
-            return Ok(Vec::new());
-        }
-        let residuals = self.f32s(RESIDUALS)?;
-        match residuals.iter().all(|residual| residual.is_finite() && *residual >= 0.0) && residuals.is_sorted() {
-            true => Ok(residuals),
-            false => Err(Error::malformed(self.path, format!("{RESIDUALS} from 0 on, ascending"), "others")),
-        }
-    }
-
-    fn u32s(&self, name: &str) -> Result<Vec<u32>> {
-        self.numbers(name, Dtype::U32, u32::from_le_bytes)
-    }
-    fn f32s(&self, name: &str) -> Result<Vec<f32>> {
-        self.numbers(name, Dtype::F32, f32::from_le_bytes)
-    }
-    fn f64s(&self, name: &str) -> Result<Vec<f64>> {
-        self.numbers(name, Dtype::F64, f64::from_le_bytes)
+    let residuals = tensors.f32s(RESIDUALS)?;
+    match residuals.iter().all(|residual| residual.is_finite() && *residual >= 0.0) && residuals.is_sorted() {
+        true => Ok(residuals),
+        false => Err(tensors.malformed(format!("{RESIDUALS} from 0 on, ascending"), "others")),
     }
 }

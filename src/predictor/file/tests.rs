@@ -3,9 +3,12 @@
 use super::*;
 use crate::kernels::Isa;
 use crate::par::Stop;
-use crate::predictor::boost::{Params, fit};
+use crate::predictor::Column;
+use crate::predictor::boost::{Boost, Params, fit};
+use crate::predictor::perceptron::Perceptron;
 use crate::table::Table;
 use std::fs;
+use std::sync::Arc;
 
 fn example() -> (Predictor, Table) {
     let rows = 400;
@@ -22,7 +25,7 @@ fn example() -> (Predictor, Table) {
     let boost = fit(Isa::detect(), &table, Some(&table), &params, &mut |_| (), &Stop::new()).unwrap();
     let info = BTreeMap::from([("input".to_owned(), "zoo.safetensors".to_owned())]);
     let residuals = vec![0.0, 0.25, 0.25, 1.5];
-    (Predictor { columns: table.columns.clone(), info, model: Model::Boost(boost), residuals }, table)
+    (Predictor { columns: table.columns.clone(), info, model: Arc::new(boost), residuals }, table)
 }
 
 #[test]
@@ -70,12 +73,11 @@ fn other_columns_are_refused_by_name() {
 /// Saves the example after a change to its tensors and its head, and loads it.
 fn load_changed(change: impl Fn(&mut Vec<Column>, &mut serde_json::Value)) -> Result<Predictor> {
     let (predictor, _) = example();
-    let Model::Boost(boost) = &predictor.model else { panic!("a model of another kind") };
-    let mut columns = super::boost::columns(boost);
+    let mut columns = predictor.model.tensors();
     let head = Head {
         version: VERSION,
         kind: "gbm".into(),
-        params: serde_json::to_value(&boost.params).unwrap(),
+        params: predictor.model.options().values().into(),
         columns: predictor.columns.clone(),
         info: BTreeMap::new(),
     };
@@ -130,7 +132,8 @@ fn no_hostile_tree_gets_in() {
         ("an error NaN", with_residuals(&[0.5, f32::NAN])),
         ("no columns", load_changed(|_, head| head["columns"] = serde_json::json!([]))),
         ("another version", load_changed(|_, head| head["version"] = 2.into())),
-        ("another kind", load_changed(|_, head| head["kind"] = "forest".into())),
+        ("an unknown kind", load_changed(|_, head| head["kind"] = "forest".into())),
+        ("another kind", load_changed(|_, head| head["kind"] = "mlp".into())),
         ("parameters out of range", load_changed(|_, head| head["params"]["max_bin"] = 7000.into())),
     ] {
         assert!(matches!(result, Err(Error::Malformed { .. })), "{what}: {result:?}");
@@ -155,7 +158,7 @@ fn no_damaged_file_gets_in_or_panics() {
         fs::write(&path, &damaged).unwrap();
         // it may be another predictor, but one that works
         if let Ok(predictor) = Predictor::load(&path) {
-            let Model::Boost(boost) = &predictor.model else { panic!("a model of another kind") };
+            let boost: &Boost = predictor.model_as().unwrap();
             boost.predict(Isa::detect(), &vec![1.0; 5 * boost.width]);
         }
     }
@@ -170,7 +173,7 @@ fn perceptron(layers: usize) -> (Predictor, Table) {
     let params = Params { layers, units: 5, epochs: 2, ..Params::mlp() };
     let model = fit(Isa::detect(), &table, Some(&table), &params, &Stop::new()).unwrap();
     let (columns, info, residuals) = (table.columns.clone(), BTreeMap::new(), Vec::new());
-    (Predictor { columns, info, model: Model::Perceptron(model), residuals }, table)
+    (Predictor { columns, info, model: Arc::new(model), residuals }, table)
 }
 
 #[test]
@@ -181,13 +184,14 @@ fn perceptrons_are_kept_too_and_damaged_ones_refused() {
         let (predictor, table) = perceptron(layers);
         predictor.save(&path).unwrap();
         let loaded = Predictor::load(&path).unwrap();
-        assert!(loaded == predictor && loaded.kind() == kind);
+        assert!(loaded == predictor && loaded.kind().name == kind);
         let whole = fs::read(&path).unwrap();
         for at in 0..whole.len() {
             let mut damaged = whole.clone();
             damaged[at] ^= 0x55;
             fs::write(&path, &damaged).unwrap();
-            if let Ok(Predictor { model: Model::Perceptron(model), .. }) = Predictor::load(&path) {
+            if let Ok(predictor) = Predictor::load(&path) {
+                let model: &Perceptron = predictor.model_as().unwrap();
                 model.predict(Isa::detect(), &table.x[..3 * model.width()]);
             }
         }

@@ -4,11 +4,14 @@
 //! training rows is taken off and the rest divided by their standard deviation, beyond ±[`FAR`] it is cut off; a missing value
 //! counts as the mean, a constant column as nothing.
 
+mod file;
 mod fit;
+mod kind;
 mod params;
 mod product;
 
 pub use fit::{Epoch, fit};
+pub use kind::{LINEAR, MLP};
 pub use params::{Optimizer, Params};
 
 use crate::kernels::gemm::{Matrix, Update};

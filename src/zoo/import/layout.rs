@@ -3,12 +3,10 @@
 use crate::cnn::Arch;
 use crate::cnn::layer::{self, Layer};
 use crate::cnn::layout::{Tensor, tensors};
+use crate::zoo::released::KEPT;
 use crate::zoo::{Config, Schema, settings};
 use crate::{Error, Result};
 use std::path::{Path, PathBuf};
-
-/// The column in which our own export keeps the rest of a zoo's metadata, as JSON in the first row.
-pub(in crate::zoo) const KEPT: &str = "zoometry";
 
 /// A file's text and its place.
 pub(super) struct Layout {

@@ -9,8 +9,7 @@ mod layout;
 mod metrics;
 mod weights;
 
-pub(super) use layout::KEPT;
-
+use super::released::DATASETS;
 use super::schema::{Schema, Status};
 use super::source::Source;
 use super::whole::{Whole, absent};
@@ -61,14 +60,6 @@ pub struct Report {
 /// Names of the files, the released one first, then the older notebook's.
 const WEIGHTS: &[&str] = &["weights.npy", "all_weights.npy"];
 const METRICS: &[&str] = &["metrics.csv.gz", "metrics.csv", "all_metrics.csv.gz", "all_metrics.csv"];
-
-/// The released data sets: their names there and here, and the side of their images.
-pub(super) const DATASETS: [(&str, &str, usize); 4] = [
-    ("mnist", "mnist", 28),
-    ("fashion_mnist", "fashion-mnist", 28),
-    ("cifar10", "cifar10", 32),
-    ("svhn_cropped", "svhn", 32),
-];
 
 /// Makes the zoo `out` of a folder; `progress` is told the rows done and all rows.
 ///

@@ -1,0 +1,90 @@
+//! What a kind of predictor is: a [`Kind`] with a name, an [`Estimator`] with the options of a fit, a fitted [`Model`].
+//!
+//! A new kind is a folder with these three and a line in [`super::KINDS`].
+
+use super::tensors::{Column, Tensors};
+use crate::Result;
+use crate::kernels::Isa;
+use crate::par::Stop;
+use crate::rng::Stream;
+use crate::table::Table;
+use serde::Serialize;
+use serde_json::{Map, Value};
+use std::any::Any;
+use std::fmt::Debug;
+use std::sync::Arc;
+
+/// A kind of predictor.
+#[derive(Debug)]
+pub struct Kind {
+    /// As `--predictor` takes it.
+    pub name: &'static str,
+    /// In words.
+    pub title: &'static str,
+    /// What a fit has many of: trees or epochs.
+    pub rounds: &'static str,
+    /// Options that a search may draw, and what its table calls them.
+    pub drawn: &'static [(&'static str, &'static str)],
+    /// The default options.
+    pub options: fn() -> Box<dyn Estimator>,
+    /// The options that it is fitted to a zoo's networks with, so that nobody must search.
+    pub networks: fn() -> Box<dyn Estimator>,
+    /// A fitted model over so many columns, of the options and tensors of its file.
+    pub load: fn(&Tensors, Value, usize) -> Result<Arc<dyn Model>>,
+}
+
+/// The options of a fit.
+pub trait Estimator: Debug + Send + Sync {
+    /// The kind whose options these are.
+    fn kind(&self) -> &'static Kind;
+
+    /// Every option with its value.
+    fn values(&self) -> Map<String, Value>;
+
+    /// Sets one option from `name=value`.
+    ///
+    /// # Errors
+    /// [`crate::Error::Unknown`] for a name that is none, [`crate::Error::Invalid`] for a value out of range.
+    fn set(&mut self, assignment: &str) -> Result<()>;
+
+    /// Draws options from the kind's search space, for a table of so many rows and columns.
+    fn draw(&mut self, stream: &mut Stream, rows: usize, width: usize);
+
+    /// Whether a fit looks at a validation part.
+    fn stops_early(&self) -> bool;
+
+    /// Fits to a table.
+    ///
+    /// # Errors
+    /// [`crate::Error::Invalid`] for a table that the kind cannot be fitted to, [`crate::Error::Cancelled`] when `stop` is
+    /// requested.
+    fn fit(&self, isa: Isa, train: &Table, val: Option<&Table>, stop: &Stop) -> Result<Arc<dyn Model>>;
+
+    /// The same options.
+    fn copy(&self) -> Box<dyn Estimator>;
+}
+
+/// A fitted state; two are equal whose options and tensors are.
+pub trait Model: Any + Debug + Send + Sync {
+    /// What it was fitted with.
+    fn options(&self) -> &dyn Estimator;
+
+    /// One prediction for each row of a row-major table of the columns of the fit.
+    fn predict(&self, isa: Isa, x: &[f32]) -> Vec<f32>;
+
+    /// What its file holds besides the options.
+    fn tensors(&self) -> Vec<Column>;
+
+    /// Whether a column can change a prediction.
+    fn uses(&self, column: usize) -> bool;
+
+    /// Trees, or epochs, up to the best on the validation part.
+    fn rounds(&self) -> usize;
+}
+
+/// The fields of plain options.
+pub fn fields(options: &impl Serialize) -> Map<String, Value> {
+    // plain structs of numbers and names are objects
+    let value = serde_json::to_value(options).ok();
+    value.and_then(|value| value.as_object().cloned()).unwrap_or_default()
+}
