@@ -226,10 +226,10 @@ pub struct Importance {
     pub input: String,
     /// Names of the columns.
     pub columns: Vec<String>,
-    /// Share of the reduction of the training error by the column's cuts.
+    /// Share of the reduction of the training error by the column's splits.
     #[serde(deserialize_with = "or_nan")]
     pub gain: Vec<f64>,
-    /// Number of its cuts.
+    /// Number of its splits.
     pub split: Vec<u64>,
     /// How far R² on the test part falls when the column is shuffled there, mean of several orders.
     #[serde(deserialize_with = "or_nan")]
