@@ -21,7 +21,7 @@ const SPREAD: f64 = 9.5;
 const WIDTH: f64 = 680.0;
 
 /// More points than this in a row are thinned evenly.
-const MOST: usize = 1200;
+const MAX_POINTS: usize = 1200;
 
 /// Importance by three measures, and the SHAP values themselves.
 pub fn section(view: &View) -> Option<Section> {
@@ -106,7 +106,7 @@ fn swarm(rows: &[Beeswarm]) -> Option<Panel> {
 /// Place along the axis, offset from the row's middle and rank of each network: points in the same place stand above and below
 /// each other, in the order of the networks.
 fn spread(plot: &Plot, row: &Beeswarm) -> Vec<(f64, f64, f64)> {
-    let every = row.shap.len().div_ceil(MOST).max(1);
+    let every = row.shap.len().div_ceil(MAX_POINTS).max(1);
     let pairs = row.shap.iter().zip(&row.rank).step_by(every).filter(|(shap, _)| shap.is_finite());
     let points: Vec<(f64, f64)> = pairs.map(|(&shap, &rank)| (plot.px(f64::from(shap)), f64::from(rank))).collect();
     // no place is beyond the picture's width
