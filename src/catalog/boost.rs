@@ -174,7 +174,7 @@ impl Fit {
     /// a bin of its own, which needs three rows.
     const FEW: usize = 200;
     const COPIES: usize = 3;
-    /// Rows that each side of the cut must have.
+    /// Rows that each side of the split must have.
     const SMALLEST: usize = 21;
 
     fn new(isa: Isa, trees: usize, leaves: usize) -> Fit {
@@ -192,7 +192,7 @@ impl Work for Fit {
         std::hint::black_box(fitted(self.isa, &self.train, &self.params));
     }
 
-    /// A single cut through few rows; whole models are compared with LightGBM's elsewhere.
+    /// A single split of few rows; whole models are compared with LightGBM's elsewhere.
     fn output(&mut self) -> Vec<f64> {
         let params = Params {
             n_estimators: 1,
@@ -206,7 +206,7 @@ impl Work for Fit {
         wide(&fitted(self.isa, &few, &params).predict(self.isa, &few.x))
     }
 
-    /// The cut of least squares by trying all.
+    /// The split of least squares by trying all.
     fn definition(&mut self) -> Vec<f64> {
         let few = self.few();
         let y = wide(&few.y);
@@ -215,8 +215,8 @@ impl Work for Fit {
         for column in 0..WIDTH {
             let mut rows: Vec<usize> = (0..few.rows()).collect();
             rows.sort_by(|&a, &b| few.row(a)[column].total_cmp(&few.row(b)[column]));
-            for cut in (Fit::SMALLEST..=few.rows() - Fit::SMALLEST).step_by(Fit::COPIES) {
-                let (left, right) = rows.split_at(cut);
+            for at in (Fit::SMALLEST..=few.rows() - Fit::SMALLEST).step_by(Fit::COPIES) {
+                let (left, right) = rows.split_at(at);
                 let (a, b) = (mean(left), mean(right));
                 let gain = (a - b).powi(2) * (left.len() * right.len()) as f64;
                 if gain > best {
@@ -230,7 +230,7 @@ impl Work for Fit {
     }
 
     fn share(&self) -> f64 {
-        // one cut of one tree on some of the rows
+        // one split of one tree on some of the rows
         (Fit::FEW * Fit::COPIES) as f64 / ROWS as f64 / (self.params.n_estimators * (self.params.num_leaves - 1)) as f64
     }
 }

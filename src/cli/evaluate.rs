@@ -12,8 +12,8 @@ use zoometry::zoo::Zoo;
 
 /// Score a fitted predictor on a zoo
 ///
-/// On the zoo that it was fitted to only the test part counts, on any other all finished networks, or those that --split is
-/// for testing.
+/// On the zoo that it was fitted to only the test part counts, on any other all finished networks, or the test part
+/// of --split.
 #[derive(Args)]
 pub struct Evaluate {
     /// The fitted predictor

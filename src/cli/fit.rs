@@ -14,9 +14,9 @@ use zoometry::{Error, Result, predictor};
 
 /// Fit a predictor of accuracy to a zoo or a table
 ///
-/// A zoo's networks are divided by number into 40 % for fitting, 10 % for choosing (early stopping) and 50 % for testing, or as
+/// A zoo's networks are divided by number into 40 % train, 10 % validation (early stopping) and 50 % test, or as
 /// --split says, in the same shares. Of a
-/// table without --x-test the rows are divided likewise; with it all rows are for fitting, less 20 % for choosing if
+/// table without --x-test the rows are divided likewise; with it all rows are train rows, less 20 % for validation if
 /// early_stopping_rounds is set. Gradient boosting's options have LightGBM's names; its aliases are taken too.
 #[derive(Args)]
 pub struct Fit {
@@ -107,7 +107,7 @@ pub fn fit(
         parts.train.width(),
         duration(seconds)
     ));
-    output.line(format!("  {train} networks for fitting, {val} for choosing, {test} for testing"));
+    output.line(format!("  {train} train, {val} validation and {test} test networks"));
     show(&Score::new(&predicted, &parts.test.y), output);
     show_intervals(&predictor, &predicted, &parts.test.y, output);
     output.set("n_train", train);

@@ -16,7 +16,7 @@ use zoometry::{Error, Result, bytes};
 /// What matters to a fitted predictor
 ///
 /// For each column of its input: how far R² falls when the column is shuffled among the networks (permutation) and, of gradient
-/// boosting, its share of the reduction of the training error (gain), the number of its cuts (cuts) and its mean |SHAP value|
+/// boosting, its share of the reduction of the training error (gain), the number of its splits (cuts) and its mean |SHAP value|
 /// (shap, in units of accuracy). Shuffled and explained are networks that the predictor has not seen, as in `evaluate`.
 #[derive(Args)]
 pub struct Importance {

@@ -1,4 +1,4 @@
-//! What predictors are fitted to: a zoo's networks or a table, in parts for fitting, choosing and testing.
+//! What predictors are fitted to: a zoo's networks or a table, in train, validation and test parts.
 
 use super::select;
 use clap::Args;
@@ -49,21 +49,21 @@ impl Source {
         [&self.zoo, &self.x, &self.y, &self.x_test, &self.y_test, &self.split].into_iter().flatten()
     }
 
-    /// The parts, and what a predictor's file is to say of them; where `choosing` some rows are for choosing in any case.
-    pub fn parts(&self, isa: Isa, input: &Input, choosing: bool) -> Result<(Parts, BTreeMap<String, String>)> {
+    /// The parts, and what a predictor's file is to say of them; where `validation` some rows are for validation in any case.
+    pub fn parts(&self, isa: Isa, input: &Input, validation: bool) -> Result<(Parts, BTreeMap<String, String>)> {
         match (&self.zoo, &self.x) {
             (Some(path), _) => {
                 let zoo = Zoo::open(path)?;
                 let division = Division::new(self.split.as_deref(), self.split_seed, &zoo)?;
                 from_zoo(isa, &zoo, path, self.epoch, &division, input)
             }
-            (None, Some(x)) => Ok((self.from_tables(x, choosing)?, BTreeMap::new())),
+            (None, Some(x)) => Ok((self.from_tables(x, validation)?, BTreeMap::new())),
             (None, None) => Err(Error::invalid("command line", "a zoo or --x and --y", "neither")),
         }
     }
 
     /// The parts of tables on disk.
-    fn from_tables(&self, x: &Path, choosing: bool) -> Result<Parts> {
+    fn from_tables(&self, x: &Path, validation: bool) -> Result<Parts> {
         let y = self.y.as_deref().unwrap_or(x);
         let table = zoometry::table::npy::load(x, y)?;
         enough(&table, x, "rows")?;
@@ -75,7 +75,7 @@ impl Source {
             let expected = format!("{} columns, as {}", table.width(), x.display());
             return Err(Error::malformed(x_test, expected, format!("{}", test.width())));
         }
-        if !choosing {
+        if !validation {
             return Ok(Parts { train: table, validation: Table::default(), test });
         }
         let fractions = Fractions { train: 0.8, validation: 0.2 };

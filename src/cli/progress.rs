@@ -144,7 +144,7 @@ impl Training {
     }
 }
 
-/// A search's progress: trials finished, the best R² on the part for choosing.
+/// A search's progress: trials finished, the best R² on the validation part.
 pub struct Searching {
     bar: Bar,
     best: Mutex<f64>,

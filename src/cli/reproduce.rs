@@ -15,8 +15,8 @@ const RELEASED: usize = 15_000;
 
 /// Run every experiment of the reference on your zoos, and ours: tables, transfer, learning curves, early prediction …
 ///
-/// Half of each zoo's networks are for testing and looked at once; 40 % fit the predictors, 10 % choose the number of trees or
-/// epochs. A network's number is in the same part in every zoo. What is found is kept in --out at once; the same command
+/// Half of each zoo's networks are the test part, looked at once; 40 % (train) fit the predictors, 10 % (validation) choose the
+/// number of trees or epochs. A network's number is in the same part in every zoo. What is found is kept in --out at once; the same command
 /// continues, also with more zoos.
 #[derive(Args)]
 pub struct Reproduce {

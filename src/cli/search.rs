@@ -16,8 +16,8 @@ use zoometry::predictor::{self, Config, DEFAULT, Kind};
 
 /// Search for the options of a fit by chance
 ///
-/// Draws options from the reference's ranges (Unterthiner et al., arXiv 2002.11448), fits each trial to the part for fitting and
-/// takes the one with the smallest error on the part for choosing; the part for testing is looked at once, at the end, by that
+/// Draws options from the reference's ranges (Unterthiner et al., arXiv 2002.11448), fits each trial to the train part and takes
+/// the one with the smallest error on the validation part; the test part is looked at once, at the end, by that
 /// one. Trial 0 has the defaults. The reference drew initialisers too, our perceptron has one.
 ///
 /// Trials that are finished are in a journal beside --out: Ctrl-C stops, the same command continues, and with more --trials it
@@ -77,7 +77,7 @@ impl Search {
         let config = Config::new(&best.options, self.source.zoo.as_ref().map(|_| input.to_string()));
         config.save(&self.out)?;
         let (number, chosen) = (best.number, best.score.r2);
-        output.line(format!("the best is trial {number}, R² {chosen:.4} on the networks for choosing; fitted again:"));
+        output.line(format!("the best is trial {number}, R² {chosen:.4} on the validation networks; fitted again:"));
         fit::fit(isa, &parts, &best.options, info, &mut output)?;
         output.line(format!("  its configuration is in {}, for fit --config", self.out.display()));
         output.set("trial", best.number);
@@ -111,7 +111,7 @@ fn run(search: &Trials, isa: Isa, journal: &Journal, done: Vec<Trial>, output: &
     let (trials, seconds) = (outcome?, start.elapsed().as_secs_f64());
     let there = if kept > 0 { format!(", {kept} of them were there already") } else { String::new() };
     output.line(format!("{} trials in {}{there}", trials.len(), duration(seconds)));
-    output.line(format!("  on the {} networks for choosing:", search.validation.rows()));
+    output.line(format!("  on the {} validation networks:", search.validation.rows()));
     output.set("search_seconds", seconds);
     Ok(trials)
 }

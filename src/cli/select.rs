@@ -113,8 +113,8 @@ pub fn same_columns(predictor: &Predictor, table: &Table, arch: &Arch, path: &Pa
 /// all rows.
 ///
 /// # Errors
-/// [`Error::Invalid`] where the predictor was fitted to another division of this zoo than `file` is: some of the networks to be
-/// judged on would be known to it.
+/// [`Error::Invalid`] where the predictor was fitted to another division of this zoo than `file` is: some of the
+/// test networks would be known to it.
 pub fn unseen(
     info: &BTreeMap<String, String>,
     zoo: &Zoo,

@@ -87,13 +87,13 @@ impl Train {
 }
 
 /// Networks of a zoo at most; their hyperparameters are held in memory.
-const MOST_MODELS: usize = 10_000_000;
+const MAX_MODELS: usize = 10_000_000;
 
 /// Refuses an impossible number of networks.
 pub fn check_models(models: usize) -> Result<()> {
     match models {
-        1..=MOST_MODELS => Ok(()),
-        _ => Err(Error::invalid("--models", format!("1 to {}", count(MOST_MODELS as u64)), models)),
+        1..=MAX_MODELS => Ok(()),
+        _ => Err(Error::invalid("--models", format!("1 to {}", count(MAX_MODELS as u64)), models)),
     }
 }
 

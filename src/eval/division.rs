@@ -72,7 +72,7 @@ pub struct Parts {
     pub train: Table,
     /// What chooses: early stopping, options; may be empty.
     pub validation: Table,
-    /// What a predictor is judged by.
+    /// What a predictor is scored on.
     pub test: Table,
 }
 

@@ -1,8 +1,8 @@
 //! The division of the released zoos that papers since 2023 use: NFN, Neural Graphs, ScaleGMN, ProbeGen.
 //!
 //! A file holds all row numbers of a released folder in random order. Of the rows that are a network's last checkpoint, in
-//! that order, the second half is for testing; the first half is shuffled by Python's `random.Random(0)`, and of that four
-//! fifths are for fitting, the rest for choosing.
+//! that order, the second half is the test part; the first half is shuffled by Python's `random.Random(0)`, and of that four
+//! fifths are the train part, the rest the validation part.
 //!
 //! The trap: pandas wrote a header, `0`, which those projects read as one more row. Row 0 then occurs twice, without harm as
 //! long as row 0 is no last checkpoint; here the header is left out.
@@ -65,10 +65,10 @@ impl Published {
         ordered.sort_unstable();
         let half = ordered.len() / 2;
         Random::new(0).shuffle(&mut ordered[..half]);
-        let fitting = (0.8 * half as f64) as usize;
+        let train = (0.8 * half as f64) as usize;
         let mut part = vec![None; finals.len()];
         for (number, &(_, run)) in ordered.iter().enumerate() {
-            part[run as usize] = Some(if number < fitting { 0 } else { 1 + usize::from(number >= half) });
+            part[run as usize] = Some(if number < train { 0 } else { 1 + usize::from(number >= half) });
         }
         let mut split = Split::default();
         for (row, &run) in group.iter().enumerate() {
@@ -104,7 +104,7 @@ mod tests {
         let group: Vec<u64> = (0..20).collect();
         let split = published.split(&finals, &group);
         assert_eq!(split.test, (0..10).collect::<Vec<_>>());
-        // random.Random(0) makes 7 8 1 5 3 4 2 0 9 6 of ten: the last two, counted down from 19, are for choosing
+        // random.Random(0) makes 7 8 1 5 3 4 2 0 9 6 of ten: the last two, counted down from 19, are for validation
         assert_eq!(split.validation, [10, 13]);
         assert_eq!(split.train, [11, 12, 14, 15, 16, 17, 18, 19]);
         let mut finals = finals;

@@ -1,4 +1,4 @@
-//! Which rows are for fitting, for choosing and for judging.
+//! Which rows are for training, for validation and for the test.
 
 use crate::rng::philox;
 use crate::{Error, Result};
@@ -9,18 +9,18 @@ const PURPOSE: u32 = 0x7370_6c69;
 /// Row numbers of the three parts, ascending.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Split {
-    /// For fitting.
+    /// What is fitted to.
     pub train: Vec<usize>,
     /// For choices: early stopping, parameters.
     pub validation: Vec<usize>,
-    /// For nothing but the final judgement.
+    /// For nothing but the final score.
     pub test: Vec<usize>,
 }
 
 /// How large the parts are; the test part has the rest.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Fractions {
-    /// For fitting.
+    /// What is fitted to.
     pub train: f64,
     /// For choices.
     pub validation: f64,
@@ -37,7 +37,7 @@ impl Split {
     ///
     /// A group's part follows from a hash of (seed, group) alone, so neither the order of the rows nor rows that are added
     /// change it. Only where a part that should have rows would have none does it get the group whose hash is nearest; of two
-    /// groups one is for fitting and one for judging, a single one is for fitting.
+    /// groups one is in the train and one in the test part, a single one is in the train part.
     ///
     /// Errors: [`Error::Invalid`] unless the fractions are in 0..=1, `train` is above 0, and their sum is at most 1.
     pub fn new(group: &[u64], seed: u64, fractions: Fractions) -> Result<Split> {
@@ -54,7 +54,7 @@ impl Split {
         hashes.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
         hashes.dedup();
         let below = |limit: f64| hashes.partition_point(|&(hash, _)| hash < limit);
-        // groups in the order of their hashes: [0, a) are for fitting, [a, b) for choosing
+        // groups in the order of their hashes: [0, a) are the train part, [a, b) the validation part
         let n = hashes.len();
         let wants_test = usize::from(end < 1.0 - 1e-9 && n >= 2);
         let wants_validation = usize::from(validation > 0.0 && n >= 2 + wants_test);

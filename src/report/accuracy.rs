@@ -14,7 +14,7 @@ use crate::study::{Networks, Predictions};
 const BINS: usize = 40;
 
 /// More points than this are thinned evenly: the picture would not change.
-const MOST: usize = 4000;
+const MAX_POINTS: usize = 4000;
 
 /// Histograms of the test accuracy, test against training accuracy.
 pub fn section(view: &View) -> Option<Section> {
@@ -86,7 +86,7 @@ fn diagonal(plot: &mut Plot) {
 
 /// Points, fainter the more there are.
 fn cloud(plot: &mut Plot, points: &[[f64; 2]], colour: &str) {
-    let every = points.len().div_ceil(MOST).max(1);
+    let every = points.len().div_ceil(MAX_POINTS).max(1);
     let some: Vec<[f64; 2]> = points.iter().step_by(every).copied().collect();
     let opacity = if some.len() > 600 { 0.35 } else { 0.5 };
     plot.dots(&some, 2.3, colour, opacity);

@@ -1,4 +1,4 @@
-//! Scores along an axis: networks for fitting, epochs; and what stopping early would have cost.
+//! Scores along an axis: train networks, epochs; and what stopping early would have cost.
 
 use super::axes::{Axis, Plot, Scale};
 use super::figure::{Figure, Key, Mark};
@@ -8,19 +8,19 @@ use super::svg::Panel;
 use super::view::{Measure, USUAL, View, unique, what};
 use crate::study::{Cell, MEASURED, Stopping};
 
-/// Score against the number of networks for fitting.
+/// Score against the number of train networks.
 pub fn learning(view: &View) -> Option<Section> {
     let cells = view.cells("learning-curve");
     if cells.is_empty() {
         return None;
     }
-    let lead = "How many networks are enough: scores on the same test networks against the number of networks for \
-                fitting (logarithmic). Bands are 95 % intervals; a point with fewer networks than there are is the \
+    let lead = "How many networks are enough: scores on the same test networks against the number of train \
+                networks (logarithmic). Bands are 95 % intervals; a point with fewer networks than there are is the \
                 mean over several subsets.";
     let counts: Vec<usize> = cells.iter().map(|cell| cell.n_train).collect();
     let x = |cell: &Cell| cell.n_train as f64;
-    let panels = curves(view, &cells, x, &|| Axis(Scale::log(&counts), "networks for fitting"));
-    let figure = pairs("learning-curves", "Scores against networks for fitting", panels).with(legend(view, &cells));
+    let panels = curves(view, &cells, x, &|| Axis(Scale::log(&counts), "train networks"));
+    let figure = pairs("learning-curves", "Scores against train networks", panels).with(legend(view, &cells));
     Some(Section::new("learning-curves", "Learning curves", lead).with(Block::Figure(figure)))
 }
 

@@ -21,7 +21,7 @@ const SPREAD: f64 = 9.5;
 const WIDTH: f64 = 680.0;
 
 /// More points than this in a row are thinned evenly.
-const MOST: usize = 1200;
+const MAX_POINTS: usize = 1200;
 
 /// Importance by three measures, and the SHAP values themselves.
 pub fn section(view: &View) -> Option<Section> {
@@ -30,7 +30,7 @@ pub fn section(view: &View) -> Option<Section> {
         return None;
     }
     let lead = "Which columns gradient boosting relies on, the 15 first by three measures. Gain: the share of the \
-                reduction of the training error by a column’s cuts. Permutation: how far R² on the test networks \
+                reduction of the training error by a column’s splits. Permutation: how far R² on the test networks \
                 falls when the column is shuffled. SHAP: the mean size of a column’s part in a prediction, in units \
                 of accuracy. In the SHAP picture each point is a network: to the right the column raises its \
                 predicted accuracy, to the left it lowers it; the colour says how high the network’s value of the \
@@ -106,7 +106,7 @@ fn swarm(rows: &[Beeswarm]) -> Option<Panel> {
 /// Place along the axis, offset from the row's middle and rank of each network: points in the same place stand above and below
 /// each other, in the order of the networks.
 fn spread(plot: &Plot, row: &Beeswarm) -> Vec<(f64, f64, f64)> {
-    let every = row.shap.len().div_ceil(MOST).max(1);
+    let every = row.shap.len().div_ceil(MAX_POINTS).max(1);
     let pairs = row.shap.iter().zip(&row.rank).step_by(every).filter(|(shap, _)| shap.is_finite());
     let points: Vec<(f64, f64)> = pairs.map(|(&shap, &rank)| (plot.px(f64::from(shap)), f64::from(rank))).collect();
     // no place is beyond the picture's width

@@ -14,10 +14,10 @@ pub fn coverage(view: &View) -> Option<Section> {
         return None;
     }
     let lead = "Split-conformal intervals promise to hold the truth for a given share of new networks; they are made of \
-                the errors on the networks for choosing. The table has the share of the test networks inside, how far \
+                the errors on the validation networks. The table has the share of the test networks inside, how far \
                 the interval reaches from the prediction in units of accuracy, and the range in which the share lies by \
-                chance in 95 of 100 cases, for so few networks for choosing and for testing (beta-binomial law). Early \
-                stopping used the same networks for choosing, so the intervals are a little too narrow; of other zoos \
+                chance in 95 of 100 cases, for so few validation and test networks (beta-binomial law). Early \
+                stopping used the same validation networks, so the intervals are a little too narrow; of other zoos \
                 nothing is promised.";
     let all = &view.study.coverage;
     let mut levels: Vec<f64> = all.iter().map(|of| of.level).collect();
@@ -35,14 +35,14 @@ pub fn coverage(view: &View) -> Option<Section> {
 }
 
 fn entry(of: &Coverage) -> String {
-    let (tested, choosing) = (number::count(of.n), number::count(of.calibration));
+    let (test, validation) = (number::count(of.n), number::count(of.calibration));
     let chance = match conformal::chance(of.calibration, of.level, of.n) {
         Some([low, high]) => format!(
-            "<small>{} … {} by chance</small><small>{tested} tested, {choosing} for choosing</small>",
+            "<small>{} … {} by chance</small><small>{test} test, {validation} validation</small>",
             number::fixed(100.0 * low, 1),
             number::percent(high, 1)
         ),
-        None => format!("<small>{tested} tested</small>"),
+        None => format!("<small>{test} test</small>"),
     };
     format!("<b>{}</b> ± {}{chance}", number::percent(of.coverage, 1), number::fixed(of.reach, 3))
 }

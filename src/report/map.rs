@@ -10,7 +10,7 @@ use super::view::View;
 use crate::study::Networks;
 
 /// More points than this are thinned evenly.
-const MOST: usize = 4000;
+const MAX_POINTS: usize = 4000;
 
 /// Share of the networks at either end of an axis that may lie on the border.
 const OUTLIERS: f64 = 0.005;
@@ -50,7 +50,7 @@ fn map(zoo: &Networks) -> Panel {
     let (low, high) = known.fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), a| (low.min(a), high.max(a)));
     let range = (high - low).max(1e-6);
     let mut groups: Vec<Vec<[f64; 2]>> = vec![Vec::new(); STEPS];
-    let every = zoo.map.len().div_ceil(MOST).max(1);
+    let every = zoo.map.len().div_ceil(MAX_POINTS).max(1);
     for (point, accuracy) in zoo.map.iter().zip(&zoo.test_accuracy).step_by(every) {
         groups[step(f64::from((accuracy - low) / range))].push(point.map(f64::from));
     }

@@ -93,7 +93,7 @@ fn tile(text: &mut String, zoo: &str, cell: &Cell, protocol: Protocol) {
     let _ = writeln!(
         text,
         "<div class=\"tile\"><h3>{}</h3><p class=\"big\"><span>{} <small>R²</small></span> \
-         <span>{} <small>τ</small></span></p><p>{}, {}</p><p>{} networks for fitting, {} for testing{published}{protocol}</p></div>",
+         <span>{} <small>τ</small></span></p><p>{}, {}</p><p>{} train and {} test networks{published}{protocol}</p></div>",
         escape(zoo),
         number::score(cell.score.r2),
         number::score(cell.score.tau),

@@ -25,7 +25,7 @@ pub fn section(view: &View) -> Option<Section> {
     );
     if published {
         lead += " Published figures are for the same input and predictor on the released zoo of the same data set: 15,000 \
-             networks for fitting, 86 epochs.";
+             train networks, 86 epochs.";
     }
     let mut section = Section::new("results", "What each input tells", lead);
     let predictors = unique(cells.iter().map(|cell| cell.predictor.as_str()));
@@ -60,7 +60,7 @@ fn forest(view: &View, zoo: &str, cells: &[&Cell], scale: Scale) -> Panel {
 /// Inputs × predictors of a zoo.
 fn scores(zoo: &str, cells: &[&Cell], predictors: &[&str]) -> String {
     let n = cells.first().map_or(0, |cell| cell.score.n);
-    let fitting = cells.first().map_or(0, |cell| cell.n_train);
+    let train = cells.first().map_or(0, |cell| cell.n_train);
     let best = cells.iter().map(|cell| cell.score.r2).filter(|r2| r2.is_finite()).fold(f64::NEG_INFINITY, f64::max);
     let mut rows = Vec::new();
     for input in unique(cells.iter().map(|cell| cell.input.as_str())) {
@@ -72,7 +72,7 @@ fn scores(zoo: &str, cells: &[&Cell], predictors: &[&str]) -> String {
         rows.push(row);
     }
     let head: Vec<&str> = std::iter::once("Input").chain(predictors.iter().copied()).collect();
-    let caption = format!("{zoo}: {} networks for fitting, {} for testing", number::count(fitting), number::count(n));
+    let caption = format!("{zoo}: {} train and {} test networks", number::count(train), number::count(n));
     table(&caption, &head, &rows)
 }
 

@@ -4,7 +4,7 @@ use super::Cell;
 use std::fmt;
 
 /// Smaller fits are not part of the law.
-const LEAST: usize = 100;
+const MIN_TRAIN: usize = 100;
 
 /// Points that a law needs.
 const POINTS: usize = 3;
@@ -24,7 +24,7 @@ impl fmt::Display for Lawless {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Lawless::Few(points) => {
-                write!(f, "it takes {POINTS} points of {LEAST} networks or more, here are {points}")
+                write!(f, "it takes {POINTS} points of {MIN_TRAIN} networks or more, here are {points}")
             }
             Lawless::Noise => f.write_str("the interval of R² for the most networks is not above 0"),
             Lawless::Flat => f.write_str("R² does not grow with the number of networks"),
@@ -40,7 +40,7 @@ impl fmt::Display for Lawless {
 /// # Errors
 /// [`Lawless`].
 pub fn extrapolate<'c>(cells: impl IntoIterator<Item = &'c Cell>, n: usize) -> Result<f64, Lawless> {
-    let usable = cells.into_iter().filter(|cell| cell.n_train >= LEAST && cell.score.r2 < 1.0);
+    let usable = cells.into_iter().filter(|cell| cell.n_train >= MIN_TRAIN && cell.score.r2 < 1.0);
     let cells: Vec<&Cell> = usable.collect();
     let (points, slope, [x, y]) = line(&cells);
     // NaN is not above 0

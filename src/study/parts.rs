@@ -1,4 +1,4 @@
-//! The parts that a study fits to and judges by, and its fits.
+//! The parts that a study fits to and scores on, and its fits.
 
 use super::Protocol;
 use super::subject::{MEASURED, Subject};
@@ -31,7 +31,7 @@ pub fn parts(isa: Isa, zoo: &Subject, input: &str, epoch: Option<u32>, protocol:
     Ok(Parts::new(&table, &shares(zoo.division().split(&table.group)?, protocol)))
 }
 
-/// A subset of the networks for fitting, and as large a part of those for choosing.
+/// A subset of the train networks, and as large a part of the validation networks.
 pub fn draw_parts(parts: &Parts, size: usize, draw: usize) -> Parts {
     let share = size as f64 / parts.train.rows().max(1) as f64;
     let subset = |table: &Table, part: u32, size: usize| {
@@ -43,10 +43,10 @@ pub fn draw_parts(parts: &Parts, size: usize, draw: usize) -> Parts {
         }
         table.select(&rows)
     };
-    let choosing = ((parts.validation.rows() as f64 * share).ceil() as usize).max(MIN_NETWORKS);
+    let validation = ((parts.validation.rows() as f64 * share).ceil() as usize).max(MIN_NETWORKS);
     Parts {
         train: subset(&parts.train, 0, size),
-        validation: subset(&parts.validation, 1, choosing),
+        validation: subset(&parts.validation, 1, validation),
         test: Table::default(),
     }
 }

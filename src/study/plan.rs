@@ -45,7 +45,7 @@ impl Job {
     }
 }
 
-/// The jobs of an experiment on some zoos; `train` is the number of networks for fitting in each.
+/// The jobs of an experiment on some zoos; `train` is the number of train networks in each.
 pub fn jobs(experiment: &str, zoos: &[Subject], train: &[usize]) -> Vec<Job> {
     let all = 0..zoos.len();
     match experiment {

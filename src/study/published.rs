@@ -1,7 +1,7 @@
 //! What the reference published: R² on the test half of its zoos.
 //!
-//! Source: Unterthiner et al. (arXiv 2002.11448), the values in `best_configs.json` of the released code. 15,000 networks for
-//! fitting, trained for 86 epochs; the number of trees and epochs was chosen on the test half itself.
+//! Source: Unterthiner et al. (arXiv 2002.11448), the values in `best_configs.json` of the released code. 15,000 train
+//! networks, trained for 86 epochs; the number of trees and epochs was chosen on the test half itself.
 
 /// Inputs × predictors, a column for each data set.
 const TABLE: &str = include_str!("published.csv");

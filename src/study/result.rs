@@ -130,7 +130,7 @@ pub struct Cell {
     pub predictor: String,
     /// The checkpoint that it saw, where that is not the last.
     pub epoch: Option<u32>,
-    /// Networks it was fitted to, those for choosing not counted.
+    /// Networks it was fitted to, validation networks not counted.
     pub n_train: usize,
     /// Subsets of that many networks over which the score is the mean; 1 if it is all of them.
     pub draws: usize,
@@ -142,7 +142,7 @@ pub struct Cell {
     /// The same of τ.
     #[serde(deserialize_with = "or_nan")]
     pub tau_interval: [f64; 2],
-    /// R² published for the released zoo of this data set, input and predictor: 15,000 networks for fitting, 86 epochs.
+    /// R² published for the released zoo of this data set, input and predictor: 15,000 train networks, 86 epochs.
     pub published_r2: Option<f64>,
     /// Seconds of the fit.
     pub seconds: f64,
@@ -226,10 +226,10 @@ pub struct Importance {
     pub input: String,
     /// Names of the columns.
     pub columns: Vec<String>,
-    /// Share of the reduction of the training error by the column's cuts.
+    /// Share of the reduction of the training error by the column's splits.
     #[serde(deserialize_with = "or_nan")]
     pub gain: Vec<f64>,
-    /// Number of its cuts.
+    /// Number of its splits.
     pub split: Vec<u64>,
     /// How far R² on the test part falls when the column is shuffled there, mean of several orders.
     #[serde(deserialize_with = "or_nan")]

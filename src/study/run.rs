@@ -137,12 +137,12 @@ impl<'a> Run<'a> {
         if self.stop.requested() { Err(Error::Interrupted) } else { Ok(()) }
     }
 
-    /// Networks for fitting of each zoo.
+    /// Train networks of each zoo.
     fn train_sizes(&self) -> Result<Vec<usize>> {
         self.zoos.iter().map(|zoo| self.train_size(zoo, zoo.finals())).collect()
     }
 
-    /// Networks for fitting among some of a zoo's.
+    /// Train networks among some of a zoo's.
     fn train_size(&self, zoo: &Subject, finals: &[usize]) -> Result<usize> {
         let group: Vec<u64> = finals.iter().map(|&row| u64::from(zoo.zoo().run()[row])).collect();
         Ok(shares(zoo.division().split(&group)?, self.study().header.protocol).train.len())

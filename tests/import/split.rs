@@ -19,7 +19,7 @@ fn published_divisions_are_followed() {
     assert_eq!((&fit["n_train"], &fit["n_val"], &fit["n_test"]), (&12.into(), &3.into(), &15.into()), "{fit}");
     let evaluate = json(&format!("evaluate {model} {zoo} --split {split} --json"));
     assert_eq!((&evaluate["mse"], &evaluate["n"]), (&fit["mse"], &15.into()));
-    // without the file, or with another, networks of the fit would be judged on
+    // without the file, or with another, networks of the fit would be tested on
     fail(&format!("evaluate {model} {zoo}"), 2, &["--split", "the file of the fit"]);
     std::fs::write(at("other.csv"), (0..90).map(|row| format!("{row}\n")).collect::<String>()).unwrap();
     fail(&format!("evaluate {model} {zoo} --split {}", at("other.csv")), 2, &["--split", "other.csv"]);
@@ -53,7 +53,7 @@ fn a_division_counts_the_rows_of_the_folder_it_came_from() {
         split.display(),
         model.display()
     ));
-    assert!(fitted.contains("16 networks for fitting, 4 for choosing, 20 for testing"), "{fitted}");
+    assert!(fitted.contains("16 train, 4 validation and 20 test networks"), "{fitted}");
     // the full zoo holds the same networks
     let text = succeed(&format!("evaluate {} {} --split {}", model.display(), full.display(), split.display()));
     assert!(text.contains("20 networks, the test part of the zoo it was fitted to"), "{text}");

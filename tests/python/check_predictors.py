@@ -45,7 +45,7 @@ def philox(counter, key):
 
 
 def part(run):
-    """Part of a network by its number: 0 for fitting, 1 for choosing, 2 for testing."""
+    """Part of a network by its number: 0 train, 1 validation, 2 test."""
     words = philox([run, 0, 0x73706C69, 0], [0, 0])
     share = (words[0] << 21 | words[1] >> 11) / 2**53
     return int(share >= 0.4) + int(share >= 0.5)
@@ -78,7 +78,7 @@ def scores(root, kind):
     with safe_open(model, "np") as file:
         residuals = file.get_tensor("validation_residuals")
     expected = np.sort(np.abs(p - y)[parts == 1])
-    assert np.array_equal(residuals, expected), f"{kind}: errors on the part for choosing"
+    assert np.array_equal(residuals, expected), f"{kind}: errors on the validation part"
     reach = expected[math.ceil((len(expected) + 1) * 0.9) - 1]
     low, high = (np.clip(p + sign * reach, 0, 1).astype(np.float32) for sign in (-1, 1))
     assert np.array_equal(table["low"].to_numpy(np.float32), low), f"{kind}: lower ends"

@@ -87,6 +87,7 @@ fn describe(search: &Search) -> [(String, String); 5] {
         entry("predictor", search.kind.into()),
         entry("params", search.fixed.join(" ")),
         entry("seed", search.seed.to_string()),
+        // the name that journals have always had
         entry("networks for fitting and choosing", format!("{} + {}", train.rows(), validation.rows())),
         entry("digest of the networks", digest([train, validation])),
     ]

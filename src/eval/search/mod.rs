@@ -104,7 +104,7 @@ impl Search<'_> {
         stop: &Stop,
     ) -> Result<Vec<Trial>> {
         if self.validation.rows() == 0 {
-            return Err(Error::invalid("search", "rows for choosing", "none"));
+            return Err(Error::invalid("search", "validation rows", "none"));
         }
         let missing: Vec<u32> =
             (0..self.trials).filter(|number| done.iter().all(|trial| trial.number != *number)).collect();

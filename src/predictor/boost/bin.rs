@@ -52,7 +52,7 @@ impl Bins {
         if x.is_nan() { self.bounds.len() as u8 + 1 } else { self.bounds.partition_point(|&bound| bound < x) as u8 }
     }
 
-    /// The largest value that goes left of a cut after bin `t`.
+    /// The largest value that goes left of a split after bin `t`.
     pub fn threshold(&self, t: usize) -> f32 {
         // after the last value there are only missing ones
         self.bounds.get(t).copied().unwrap_or(f32::MAX)
@@ -113,7 +113,7 @@ fn between(a: f32, b: f32) -> f32 {
     if middle < b { middle } else { a }
 }
 
-/// A column that can be cut: how it is coded, and its codes.
+/// A column that can be split: how it is coded, and its codes.
 #[derive(Clone, Debug)]
 pub struct Column {
     /// Its number in the table.
@@ -124,7 +124,7 @@ pub struct Column {
     pub codes: Vec<u8>,
 }
 
-/// Codes the columns of a row-major table, infinities as the largest finite values; columns of one code are left out, no cut
+/// Codes the columns of a row-major table, infinities as the largest finite values; columns of one code are left out, no split
 /// goes through them.
 pub fn columns(x: &[f32], width: usize, max_bin: usize) -> Vec<Column> {
     (0..width.div_ceil(BLOCK))

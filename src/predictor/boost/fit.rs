@@ -21,7 +21,7 @@ const CHUNK: usize = 8192;
 /// the rounds after the best one are dropped.
 ///
 /// `NaN` is a missing value, infinite values count as the largest finite ones. Constant columns and constant targets are fine;
-/// what cannot be cut is predicted by the mean.
+/// what cannot be split is predicted by the mean.
 ///
 /// Errors: [`Error::Invalid`] for options out of range, a table without rows or columns, or with more than there is room for,
 /// targets that are missing or not finite, or validation columns that differ; [`Error::Cancelled`] when `stop` is requested.
@@ -130,7 +130,7 @@ impl<'a> Fit<'a> {
                 return Err(Error::Cancelled);
             }
             let (tree, train_rmse) = self.round(round);
-            let nothing_to_cut = tree.nodes.len() == 1;
+            let nothing_to_split = tree.nodes.len() == 1;
             trees.push(tree);
             let val_rmse = self.val.map(|val| rmse(&self.val_scores, &val.y));
             let state = Round { trees: trees.len(), train_rmse, val_rmse };
@@ -141,7 +141,7 @@ impl<'a> Fit<'a> {
             }
             let patience = self.params.early_stopping_rounds;
             let too_late = val_rmse.is_some() && patience > 0 && trees.len() - best.1 >= patience;
-            if too_late || (nothing_to_cut && !self.draws()) {
+            if too_late || (nothing_to_split && !self.draws()) {
                 break;
             }
         }

@@ -1,8 +1,8 @@
-//! Growing one tree: the leaf with the best cut is cut next.
+//! Growing one tree: the leaf with the best split is split next.
 //!
-//! Leaves are independent of each other until one is chosen, so several of the best are cut at the same time, ahead of the
-//! choice; the choice then takes them in the order in which it would have cut them one by one. The tree does not depend on how
-//! many were cut ahead, or on threads.
+//! Leaves are independent of each other until one is chosen, so several of the best are split at the same time, ahead of the
+//! choice; the choice then takes them in the order in which it would have split them one by one. The tree does not depend on how
+//! many were split ahead, or on threads.
 
 use super::bin::Column;
 use super::histogram::{Group, Pool};
@@ -16,52 +16,52 @@ use std::collections::VecDeque;
 /// Everything that stays the same while a tree grows.
 #[derive(Debug)]
 pub struct Grower<'a> {
-    /// How cuts are found.
+    /// How splits are found.
     pub search: Search<'a>,
     /// Leaves at most.
     pub num_leaves: usize,
-    /// Cuts above a leaf at most.
+    /// Splits above a leaf at most.
     pub max_depth: usize,
     /// Real gradients are integer gradients times this.
     pub unit: f64,
     /// Factor on the values.
     pub learning_rate: f64,
-    /// Columns that can be cut.
+    /// Columns that can be split.
     pub columns: &'a [Column],
     /// Buffers for histograms.
     pub pool: &'a Pool<Bin>,
 }
 
-/// What is needed to cut a leaf.
+/// What is needed to split a leaf.
 struct Rows<'t> {
     rows: &'t mut [u32],
     scratch: &'t mut [u32],
-    /// None where there is no cut.
+    /// None where there is no split.
     histogram: Option<Vec<Bin>>,
 }
 
 /// A node of the tree that grows.
-struct Knot<'t> {
+struct GrowNode<'t> {
     leaf: Leaf,
     depth: usize,
-    /// Where its rows begin among those of the tree: an order of the leaves that does not depend on when they were cut.
+    /// Where its rows begin among those of the tree: an order of the leaves that does not depend on when they were split.
     first: usize,
     split: Option<Split>,
-    /// Taken by its children when it is cut.
+    /// Taken by its children when it is split.
     rows: Option<Rows<'t>>,
-    /// Its children, if it was cut, be it ahead of the choice.
+    /// Its children, if it was split, be it ahead of the choice.
     children: Option<[usize; 2]>,
     chosen: bool,
 }
 
-impl<'t> Knot<'t> {
-    fn new(leaf: Leaf, first: usize, depth: usize, rows: &'t mut [u32], scratch: &'t mut [u32]) -> Knot<'t> {
+impl<'t> GrowNode<'t> {
+    fn new(leaf: Leaf, first: usize, depth: usize, rows: &'t mut [u32], scratch: &'t mut [u32]) -> GrowNode<'t> {
         let rows = Some(Rows { rows, scratch, histogram: None });
-        Knot { leaf, depth, first, split: None, rows, children: None, chosen: false }
+        GrowNode { leaf, depth, first, split: None, rows, children: None, chosen: false }
     }
 }
 
-/// A leaf that is cut.
+/// A leaf that is split.
 struct Parent<'t> {
     first: usize,
     depth: usize,
@@ -81,39 +81,39 @@ pub struct Grown<'t> {
 impl Grower<'_> {
     /// Grows a tree on `rows`, which it puts into another order; `scratch` is as long.
     pub fn grow<'t>(&self, rows: &'t mut [u32], scratch: &'t mut [u32]) -> Grown<'t> {
-        let mut knots = vec![self.root(rows, scratch)];
+        let mut nodes = vec![self.root(rows, scratch)];
         let mut leaves = 1;
         let ahead = rayon::current_num_threads();
         while leaves < self.num_leaves {
             let left = self.num_leaves - leaves;
-            let frontier = best_leaves(&knots, ahead.min(left));
+            let frontier = best_leaves(&nodes, ahead.min(left));
             let Some(&best) = frontier.first() else { break };
-            if knots[best].children.is_none() {
-                cut_all(self, &mut knots, &frontier, left == 1);
+            if nodes[best].children.is_none() {
+                split_all(self, &mut nodes, &frontier, left == 1);
             }
-            knots[best].chosen = true;
+            nodes[best].chosen = true;
             leaves += 1;
         }
-        self.finish(knots)
+        self.finish(nodes)
     }
 
-    fn root<'t>(&self, rows: &'t mut [u32], scratch: &'t mut [u32]) -> Knot<'t> {
+    fn root<'t>(&self, rows: &'t mut [u32], scratch: &'t mut [u32]) -> GrowNode<'t> {
         let gradient = |&row: &u32| i64::from(self.search.gradients[row as usize]);
         let gradient = rows.par_iter().with_min_len(MANY_ROWS).map(gradient).sum();
         let leaf = Leaf { gradient, count: rows.len() as u32 };
-        let mut knot = Knot::new(leaf, 0, 0, rows, scratch);
-        if let Some(rows) = knot.rows.as_mut().filter(|_| self.num_leaves > 1 && self.can_be_cut(leaf, 0)) {
+        let mut node = GrowNode::new(leaf, 0, 0, rows, scratch);
+        if let Some(rows) = node.rows.as_mut().filter(|_| self.num_leaves > 1 && self.can_be_split(leaf, 0)) {
             let mut bins = self.pool.take(self.storage());
             let none = Target { bins: &mut [], leaf: None };
             let root = Target { bins: &mut bins, leaf: Some(leaf) };
-            [knot.split, _] = self.search.run(rows.rows, rows.scratch, root, none);
+            [node.split, _] = self.search.run(rows.rows, rows.scratch, root, none);
             rows.histogram = Some(bins);
         }
-        knot
+        node
     }
 
-    /// Cuts a leaf; unless it is the last cut of the tree, finds the best cuts of both children.
-    fn cut<'t>(&self, parent: Parent<'t>, last: bool) -> [Knot<'t>; 2] {
+    /// Splits a leaf; unless it is the last split of the tree, finds the best splits of both children.
+    fn split<'t>(&self, parent: Parent<'t>, last: bool) -> [GrowNode<'t>; 2] {
         let Parent { first, depth, leaf, split, rows } = parent;
         let groups = &self.search.groups.groups;
         let group = &groups[split.group];
@@ -125,8 +125,8 @@ impl Grower<'_> {
         debug_assert_eq!(middle, sums[0].count as usize);
         let (a, b) = rows.rows.split_at_mut(middle);
         let (c, d) = rows.scratch.split_at_mut(middle);
-        let left = Knot::new(sums[0], first, depth + 1, a, c);
-        let mut children = [left, Knot::new(sums[1], first + middle, depth + 1, b, d)];
+        let left = GrowNode::new(sums[0], first, depth + 1, a, c);
+        let mut children = [left, GrowNode::new(sums[1], first + middle, depth + 1, b, d)];
         if last {
             self.pool.give(large);
         } else {
@@ -135,10 +135,10 @@ impl Grower<'_> {
         children
     }
 
-    /// Finds the best cuts of two leaves that have the histogram `large` together.
-    fn search_children(&self, children: &mut [Knot; 2], mut large: Vec<Bin>) {
+    /// Finds the best splits of two leaves that have the histogram `large` together.
+    fn search_children(&self, children: &mut [GrowNode; 2], mut large: Vec<Bin>) {
         let (s, l) = if children[0].leaf.count <= children[1].leaf.count { (0, 1) } else { (1, 0) };
-        let leaf = |i: usize| Some(children[i].leaf).filter(|&leaf| self.can_be_cut(leaf, children[i].depth));
+        let leaf = |i: usize| Some(children[i].leaf).filter(|&leaf| self.can_be_split(leaf, children[i].depth));
         let (leaf_s, leaf_l) = (leaf(s), leaf(l));
         if leaf_l.is_none() {
             return self.pool.give(large);
@@ -158,7 +158,7 @@ impl Grower<'_> {
     }
 
     /// Whether a leaf has rows enough for two, and is not too deep.
-    fn can_be_cut(&self, leaf: Leaf, depth: usize) -> bool {
+    fn can_be_split(&self, leaf: Leaf, depth: usize) -> bool {
         leaf.count / 2 >= self.search.rule.min_count && depth < self.max_depth
     }
 
@@ -177,19 +177,19 @@ impl Grower<'_> {
         if weight > 0.0 { finite(value) } else { 0.0 }
     }
 
-    /// The tree of the chosen cuts, level by level, and the rows of its leaves.
-    fn finish<'t>(&self, mut knots: Vec<Knot<'t>>) -> Grown<'t> {
-        let (mut nodes, mut leaves) = (Vec::new(), Vec::new());
+    /// The tree of the chosen splits, level by level, and the rows of its leaves.
+    fn finish<'t>(&self, mut nodes: Vec<GrowNode<'t>>) -> Grown<'t> {
+        let (mut fitted, mut leaves) = (Vec::new(), Vec::new());
         let mut queue = VecDeque::from([0]);
         while let Some(k) = queue.pop_front() {
-            let knot = &knots[k];
-            let count = knot.leaf.count;
-            match (knot.chosen, knot.children, knot.split) {
+            let node = &nodes[k];
+            let count = node.leaf.count;
+            match (node.chosen, node.children, node.split) {
                 (true, Some(children), Some(split)) => {
-                    let left = (nodes.len() + queue.len() + 1) as u32;
+                    let left = (fitted.len() + queue.len() + 1) as u32;
                     let column = &self.columns[split.column];
-                    let more_left = knots[children[0]].leaf.count >= knots[children[1]].leaf.count;
-                    nodes.push(tree::Node {
+                    let more_left = nodes[children[0]].leaf.count >= nodes[children[1]].leaf.count;
+                    fitted.push(tree::Node {
                         feature: column.index as u32,
                         threshold: column.bins.threshold(split.bin as usize),
                         left,
@@ -202,27 +202,27 @@ impl Grower<'_> {
                     queue.extend(children);
                 }
                 _ => {
-                    // a tree without a cut has nothing to say
-                    let value = if k == 0 { 0.0 } else { self.value(knot.leaf) };
-                    nodes.push(tree::Node { value, count, ..tree::Node::default() });
-                    self.collect(&mut knots, k, value, &mut leaves);
+                    // a tree without a split has nothing to say
+                    let value = if k == 0 { 0.0 } else { self.value(node.leaf) };
+                    fitted.push(tree::Node { value, count, ..tree::Node::default() });
+                    self.collect(&mut nodes, k, value, &mut leaves);
                 }
             }
         }
-        for histogram in knots.into_iter().filter_map(|knot| knot.rows?.histogram) {
+        for histogram in nodes.into_iter().filter_map(|node| node.rows?.histogram) {
             self.pool.give(histogram);
         }
-        Grown { tree: tree::Tree { nodes }, leaves }
+        Grown { tree: tree::Tree { nodes: fitted }, leaves }
     }
 
-    /// Adds the rows of a leaf, which may lie in children that were cut ahead and not chosen.
-    fn collect<'t>(&self, knots: &mut [Knot<'t>], k: usize, value: f32, leaves: &mut Vec<(&'t mut [u32], f32)>) {
-        if let Some(rows) = knots[k].rows.take() {
+    /// Adds the rows of a leaf, which may lie in children that were split ahead and not chosen.
+    fn collect<'t>(&self, nodes: &mut [GrowNode<'t>], k: usize, value: f32, leaves: &mut Vec<(&'t mut [u32], f32)>) {
+        if let Some(rows) = nodes[k].rows.take() {
             leaves.push((rows.rows, value));
             rows.histogram.into_iter().for_each(|histogram| self.pool.give(histogram));
         }
-        for child in knots[k].children.into_iter().flatten() {
-            self.collect(knots, child, value, leaves);
+        for child in nodes[k].children.into_iter().flatten() {
+            self.collect(nodes, child, value, leaves);
         }
     }
 }
@@ -254,35 +254,35 @@ fn finite(x: f64) -> f32 {
     (x as f32).clamp(f32::MIN, f32::MAX)
 }
 
-/// The leaves with the best cuts, best first; of equals the one whose rows come first.
-fn best_leaves(knots: &[Knot], most: usize) -> Vec<usize> {
+/// The leaves with the best splits, best first; of equals the one whose rows come first.
+fn best_leaves(nodes: &[GrowNode], most: usize) -> Vec<usize> {
     let mut open = Vec::new();
     let mut stack = vec![0];
     while let Some(k) = stack.pop() {
-        match knots[k].children {
-            Some(children) if knots[k].chosen => stack.extend(children),
-            _ => open.extend(knots[k].split.map(|split| (split.gain, knots[k].first, k))),
+        match nodes[k].children {
+            Some(children) if nodes[k].chosen => stack.extend(children),
+            _ => open.extend(nodes[k].split.map(|split| (split.gain, nodes[k].first, k))),
         }
     }
     open.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
     open.into_iter().take(most).map(|(_, _, k)| k).collect()
 }
 
-/// Cuts those of the leaves that are not cut yet, at the same time.
-fn cut_all<'t>(grower: &Grower, knots: &mut Vec<Knot<'t>>, leaves: &[usize], last: bool) {
+/// Splits those of the leaves that are not split yet, at the same time.
+fn split_all<'t>(grower: &Grower, nodes: &mut Vec<GrowNode<'t>>, leaves: &[usize], last: bool) {
     let mut jobs = Vec::with_capacity(leaves.len());
     for &k in leaves {
-        let knot = &mut knots[k];
-        if let (None, Some(split), Some(rows)) = (knot.children, knot.split, knot.rows.take()) {
-            jobs.push((k, Parent { first: knot.first, depth: knot.depth, leaf: knot.leaf, split, rows }));
+        let node = &mut nodes[k];
+        if let (None, Some(split), Some(rows)) = (node.children, node.split, node.rows.take()) {
+            jobs.push((k, Parent { first: node.first, depth: node.depth, leaf: node.leaf, split, rows }));
         }
     }
-    let cut = |(k, parent)| (k, grower.cut(parent, last));
-    let done: Vec<(usize, [Knot<'t>; 2])> =
-        if jobs.len() > 1 { jobs.into_par_iter().map(cut).collect() } else { jobs.into_iter().map(cut).collect() };
+    let split = |(k, parent)| (k, grower.split(parent, last));
+    let done: Vec<(usize, [GrowNode<'t>; 2])> =
+        if jobs.len() > 1 { jobs.into_par_iter().map(split).collect() } else { jobs.into_iter().map(split).collect() };
     for (k, children) in done {
-        knots[k].children = Some([knots.len(), knots.len() + 1]);
-        knots.extend(children);
+        nodes[k].children = Some([nodes.len(), nodes.len() + 1]);
+        nodes.extend(children);
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 /// Up to eight columns with about equally many bins.
 #[derive(Clone, Debug)]
 pub struct Group {
-    /// Position of each column among those that can be cut; `None` where the group has fewer.
+    /// Position of each column among those that can be split; `None` where the group has fewer.
     pub columns: [Option<usize>; GROUP],
     /// Bins of the column that has most.
     pub bins: usize,

@@ -1,6 +1,6 @@
 //! Gradient boosting of regression trees on histograms, with squared loss: LightGBM's algorithm and names.
 //!
-//! Columns become codes (`bin`); each round fits a tree to the residuals, leaf by leaf (`grow`), by the best cut
+//! Columns become codes (`bin`); each round fits a tree to the residuals, leaf by leaf (`grow`), by the best split
 //! (`split`) through histograms of gradients (`histogram`).
 //!
 //! Everything is deterministic: gradients are rounded to integers, whose sums do not depend on any order.
@@ -96,21 +96,21 @@ impl Boost {
         self.trees.len()
     }
 
-    /// For each column how much its cuts reduced the training sum of squares.
+    /// For each column how much its splits reduced the training sum of squares.
     pub fn importance_gain(&self) -> Vec<f64> {
         let mut importance = vec![0.0; self.width];
-        self.each_cut(|node| importance[node.feature as usize] += f64::from(node.gain));
+        self.each_split(|node| importance[node.feature as usize] += f64::from(node.gain));
         importance
     }
 
-    /// For each column the number of its cuts.
+    /// For each column the number of its splits.
     pub fn importance_split(&self) -> Vec<u64> {
         let mut importance = vec![0; self.width];
-        self.each_cut(|node| importance[node.feature as usize] += 1);
+        self.each_split(|node| importance[node.feature as usize] += 1);
         importance
     }
 
-    fn each_cut(&self, each: impl FnMut(&Node)) {
+    fn each_split(&self, each: impl FnMut(&Node)) {
         self.trees.iter().flat_map(|tree| &tree.nodes).filter(|node| !node.is_leaf()).for_each(each);
     }
 }

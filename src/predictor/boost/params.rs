@@ -12,7 +12,7 @@ pub struct Params {
     pub n_estimators: usize,
     /// Leaves of a tree at most; with 1 every prediction is the mean.
     pub num_leaves: usize,
-    /// Cuts between the root and a leaf at most; −1: any number.
+    /// Splits between the root and a leaf at most; −1: any number.
     pub max_depth: i32,
     /// Factor on the values of every tree.
     pub learning_rate: f64,
@@ -26,7 +26,7 @@ pub struct Params {
     pub reg_lambda: f64,
     /// L1 penalty on the values of leaves.
     pub reg_alpha: f64,
-    /// Gain that a cut must exceed.
+    /// Gain that a split must exceed.
     pub min_split_gain: f64,
     /// Fraction of the rows that a tree sees; it has an effect only with `subsample_freq` > 0.
     pub subsample: f64,
@@ -161,7 +161,7 @@ impl Params {
         rule(fraction(self.colsample_bytree), "colsample_bytree", "above 0, at most 1", &self.colsample_bytree)
     }
 
-    /// Rows that each side of a cut must have: with Hessians of 1 both limits are numbers of rows.
+    /// Rows that each side of a split must have: with Hessians of 1 both limits are numbers of rows.
     pub(super) fn min_count(&self) -> u32 {
         let count = (self.min_data_in_leaf.max(1) as f64).max(self.min_child_weight.ceil());
         // a cast of a number that is too large gives the largest

@@ -1,6 +1,6 @@
 //! What each column contributes to a prediction: exact Shapley values of trees.
 //!
-//! The value of a set of columns is the tree's prediction where the others are unknown: at a cut through one of those both sides
+//! The value of a set of columns is the tree's prediction where the others are unknown: at a split through one of those both sides
 //! count, by their training rows. Source: Lundberg, Erion, Lee, *Consistent Individualized Feature Attribution for Tree
 //! Ensembles* (arXiv 1802.03888), algorithm 2.
 
@@ -102,7 +102,7 @@ impl Walk<'_> {
         for side in 0..2 {
             let child = node.left as usize + side;
             self.steps.extend_from_within(from..end);
-            // a column that was cut before is one step with both cuts' shares
+            // a column that was split before is one step with both splits' shares
             let (mut unknown, mut known) = (share(node, &tree.nodes[child]), f64::from(u8::from(side == taken)));
             if let Some(place) = self.steps[end..].iter().position(|step| step.column == column) {
                 let before = self.steps[end + place];

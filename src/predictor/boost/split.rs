@@ -1,4 +1,4 @@
-//! The best cut of a leaf over all columns.
+//! The best split of a leaf over all columns.
 
 use super::histogram::{Group, Groups, Pool};
 use crate::kernels::Isa;
@@ -14,12 +14,12 @@ pub const MANY_ROWS: usize = 32_768;
 /// Rows whose codes are gathered together: with eight groups they fill 64 KB.
 const BLOCK: usize = 1024;
 
-/// A cut of a leaf: rows with codes up to `bin` go left.
+/// A split of a leaf: rows with codes up to `bin` go left.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Split {
     /// In squares of the integer gradients' unit.
     pub gain: f64,
-    /// Position among the columns that can be cut.
+    /// Position among the columns that can be split.
     pub column: usize,
     /// Where its codes are: which group.
     pub group: usize,
@@ -43,7 +43,7 @@ impl Split {
         }
     }
 
-    /// Sums of the left side and of the right, from the histogram of the group that is cut.
+    /// Sums of the left side and of the right, from the histogram of the group that is split.
     pub fn sides(&self, packing: Packing, group: &Group, bins: &[Bin], leaf: Leaf) -> [Leaf; 2] {
         let upto = bins[..=self.bin as usize].iter().map(|bin| bin.0[self.lane]);
         let missing = match (self.missing_left, group.missing[self.lane]) {
@@ -65,7 +65,7 @@ impl Split {
     }
 }
 
-/// A histogram, and the leaf to be cut by it; without a leaf no cut is looked for.
+/// A histogram, and the leaf to be split by it; without a leaf no split is looked for.
 #[derive(Debug)]
 pub struct Target<'h> {
     /// The bins of all groups.
@@ -90,11 +90,11 @@ pub struct Search<'a> {
     pub isa: Isa,
     /// How histograms are packed.
     pub packing: Packing,
-    /// What makes a cut admissible and good.
+    /// What makes a split admissible and good.
     pub rule: Rule,
-    /// Gain that a cut must exceed, in squares of the integer gradients' unit.
+    /// Gain that a split must exceed, in squares of the integer gradients' unit.
     pub min_gain: f64,
-    /// The columns that may be cut, and their codes.
+    /// The columns that may be split, and their codes.
     pub groups: &'a Groups,
     /// Integer gradient of every row of the table.
     pub gradients: &'a [i32],
@@ -103,7 +103,7 @@ pub struct Search<'a> {
 }
 
 impl Search<'_> {
-    /// Builds the histogram `small` of some rows, takes it from `large`, that of their parent, and finds the best cut of both.
+    /// Builds the histogram `small` of some rows, takes it from `large`, that of their parent, and finds the best split of both.
     ///
     /// `scratch` is as long as `rows` and loses its content.
     pub fn run(&self, rows: &[u32], scratch: &mut [u32], small: Target, large: Target) -> [Option<Split>; 2] {
@@ -199,7 +199,7 @@ impl Search<'_> {
         self.words.give(words);
     }
 
-    /// Makes the parent's bins those of the sibling, and finds the best cuts within one group.
+    /// Makes the parent's bins those of the sibling, and finds the best splits within one group.
     fn piece(&self, piece: &mut Piece, leaves: [Option<Leaf>; 2]) -> [Option<Split>; 2] {
         let bins = self.groups.groups[piece.group].bins;
         let (small, large) = (&piece.small[..bins], &mut piece.large[..]);
@@ -210,7 +210,7 @@ impl Search<'_> {
         [search(small, leaves[0]), search(&large[..bins.min(large.len())], leaves[1])]
     }
 
-    /// The best cut of a leaf within one group, first with missing values on the right, then on the left.
+    /// The best split of a leaf within one group, first with missing values on the right, then on the left.
     fn group(&self, number: usize, bins: &[Bin], leaf: Leaf) -> Option<Split> {
         let group = &self.groups.groups[number];
         let mut start = [0; GROUP];
@@ -239,15 +239,15 @@ impl Search<'_> {
         leaf: Leaf,
         side: Option<bool>,
     ) -> Option<Split> {
-        let cuts = histogram::scan(self.isa, self.packing, bins, start, leaf, self.rule);
+        let found = histogram::scan(self.isa, self.packing, bins, start, leaf, self.rule);
         // below it a gain is what rounding leaves of nothing
         let noise = 1.0 + 1e-12 * self.rule.score(leaf);
         let mut best = None;
         for lane in 0..GROUP {
-            let (cut, Some(column)) = (cuts[lane], group.columns[lane]) else { continue };
-            if cut.gain > self.min_gain.max(noise) {
+            let (found, Some(column)) = (found[lane], group.columns[lane]) else { continue };
+            if found.gain > self.min_gain.max(noise) {
                 let missing_left = group.missing[lane].map(|_| side == Some(true));
-                let split = Split { gain: cut.gain, column, group: number, lane, bin: cut.bin, missing_left };
+                let split = Split { gain: found.gain, column, group: number, lane, bin: found.bin, missing_left };
                 best = Split::better(best, Some(split));
             }
         }

@@ -34,7 +34,7 @@ fn params(settings: &str) -> Params {
 }
 
 /// Gain, column, threshold, whether missing values go left.
-type Cut = (f64, usize, f32, bool);
+type Candidate = (f64, usize, f32, bool);
 
 fn goes_left(x: f32, threshold: f32, missing_left: bool) -> bool {
     if x.is_nan() { missing_left } else { x <= threshold }
@@ -46,9 +46,9 @@ fn score(params: &Params, gradients: &[f64], rows: &[usize]) -> f64 {
     (sum.abs() - params.reg_alpha).max(0.0).powi(2) / (rows.len() as f64 + params.reg_lambda)
 }
 
-/// The best cut of some rows by trying all.
-fn best_cut(params: &Params, table: &Table, gradients: &[f64], rows: &[usize]) -> Option<Cut> {
-    let mut best: Option<Cut> = None;
+/// The best split of some rows by trying all.
+fn best_split(params: &Params, table: &Table, gradients: &[f64], rows: &[usize]) -> Option<Candidate> {
+    let mut best: Option<Candidate> = None;
     for column in bin::columns(&table.x, table.width(), params.max_bin) {
         for t in 0..column.bins.len() {
             for missing_left in [false, true] {
@@ -69,15 +69,15 @@ fn best_cut(params: &Params, table: &Table, gradients: &[f64], rows: &[usize]) -
     best
 }
 
-/// The first tree by exhaustive search: for each row the value of its leaf, and the gains of the cuts.
+/// The first tree by exhaustive search: for each row the value of its leaf, and the gains of the splits.
 fn exhaustive(params: &Params, table: &Table) -> (Vec<f64>, Vec<f64>) {
     let base = table.y.iter().map(|&y| f64::from(y)).sum::<f64>() / table.rows() as f64;
     let gradients: Vec<f64> = table.y.iter().map(|&y| base - f64::from(y)).collect();
     let all: Vec<usize> = (0..table.rows()).collect();
-    let mut leaves = vec![(best_cut(params, table, &gradients, &all), all, 0)];
+    let mut leaves = vec![(best_split(params, table, &gradients, &all), all, 0)];
     let mut gains = Vec::new();
     while leaves.len() < params.num_leaves {
-        let gain = |leaf: &(Option<Cut>, Vec<usize>, i32)| leaf.0.map_or(0.0, |cut| cut.0);
+        let gain = |leaf: &(Option<Candidate>, Vec<usize>, i32)| leaf.0.map_or(0.0, |best| best.0);
         let best = (0..leaves.len()).max_by(|&a, &b| gain(&leaves[a]).total_cmp(&gain(&leaves[b]))).unwrap();
         let Some((gain, column, threshold, missing_left)) = leaves[best].0 else { break };
         let (_, rows, depth) = leaves.swap_remove(best);
@@ -86,7 +86,7 @@ fn exhaustive(params: &Params, table: &Table) -> (Vec<f64>, Vec<f64>) {
         let (left, right): (Vec<usize>, Vec<usize>) = rows.iter().copied().partition(left);
         for side in [left, right] {
             let deep = params.max_depth > 0 && depth + 1 >= params.max_depth;
-            leaves.push((if deep { None } else { best_cut(params, table, &gradients, &side) }, side, depth + 1));
+            leaves.push((if deep { None } else { best_split(params, table, &gradients, &side) }, side, depth + 1));
         }
     }
     let mut values = vec![0.0; table.rows()];
@@ -243,7 +243,7 @@ fn degenerate_tables_are_predicted_by_the_mean() {
         ("constant target", rows(&varied, &targets[0])),
         ("constant column", rows(&[7.0; 50], &targets[1])),
         ("missing column", rows(&[nan; 50], &targets[1])),
-        ("targets as large as they can be, without a cut", rows(&[7.0; 3], &[f32::MAX, f32::MAX, f32::MAX])),
+        ("targets as large as they can be, without a split", rows(&[7.0; 3], &[f32::MAX, f32::MAX, f32::MAX])),
         ("infinite column", rows(&[inf; 50], &targets[1])),
     ] {
         for more in ["", "colsample_bytree=0.5 subsample=0.5 subsample_freq=1"] {

@@ -16,7 +16,7 @@ pub struct Node {
     pub missing_left: bool,
     /// What the tree predicts; 0 in an inner node.
     pub value: f32,
-    /// How much the cut reduces the sum of squares, twice the loss; 0 in a leaf.
+    /// How much the split reduces the sum of squares, twice the loss; 0 in a leaf.
     pub gain: f32,
     /// Training rows that came by.
     pub count: u32,
@@ -51,7 +51,7 @@ impl Tree {
         self.nodes[at].value
     }
 
-    /// Whether a row goes to the left at the cut of node `at`.
+    /// Whether a row goes to the left at the split of node `at`.
     pub(super) fn goes_left(&self, at: usize, row: &[f32]) -> bool {
         let node = &self.nodes[at];
         let x = row[node.feature as usize];
