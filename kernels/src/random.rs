@@ -67,13 +67,6 @@ impl Grid {
     pub fn whole(rows: usize, columns: usize) -> Grid {
         Grid { rows, columns, across: columns }
     }
-
-    /// Place among the needed positions of the position with number `m`, if it is one of them.
-    #[inline(always)]
-    fn place(&self, m: usize) -> Option<usize> {
-        let (row, column) = (m / self.across, m % self.across);
-        (row < self.rows && column < self.columns).then_some(row * self.columns + column)
-    }
 }
 
 /// Decides for each unit of a layer's tile whether it is kept.
@@ -105,9 +98,15 @@ impl Kernel for Dropout<'_> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(mut self, s: S) {
-        let last = (self.grid.rows - 1) * self.grid.across + self.grid.columns - 1;
+        let Grid { rows, columns, across } = self.grid;
+        let last = (rows - 1) * across + columns - 1;
+        let (mut row, mut column) = (0, 0);
         for group in 0..=last / SHARED {
-            let places = core::array::from_fn(|half| self.grid.place(group * SHARED + half));
+            let mut places = [None; SHARED];
+            for place in &mut places {
+                *place = (row < rows && column < columns).then_some(row * columns + column);
+                (row, column) = if column + 1 < across { (row, column + 1) } else { (row + 1, 0) };
+            }
             if places.iter().any(Option::is_some) {
                 self.group(s, group, &places);
             }
@@ -123,16 +122,22 @@ impl Dropout<'_> {
         let below = s.splat_u(self.key.threshold.wrapping_sub(1));
         let low_half = s.splat_u(0xffff);
         let [step, purpose] = self.key.counter;
+        let needed = places.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
+        let mut decisions = [[0; TILE]; SHARED];
         for block in 0..self.blocks {
             let channels = s.add_u(lanes, s.splat_u(((group * self.blocks + block) * LANES) as u32));
             for n in 0..TILE {
                 let image = s.splat_u(self.first_image + n as u32);
                 let words = philox_lanes(s, [channels, image, s.splat_u(step), s.splat_u(purpose)], self.key.key);
-                for half in 0..SHARED {
-                    let Some(position) = places[half] else { continue };
+                for half in 0..needed {
                     let word = words[half / 2];
                     let bits = if half % 2 == 0 { s.and_u(word, low_half) } else { s.shr_u::<16>(word) };
-                    self.kept[position * self.blocks + block][n] = s.bits(s.gt_u(bits, below));
+                    decisions[half][n] = s.bits(s.gt_u(bits, below));
+                }
+            }
+            for (place, decisions) in places.iter().zip(&decisions) {
+                if let Some(position) = place {
+                    self.kept[position * self.blocks + block] = *decisions;
                 }
             }
         }

@@ -24,6 +24,9 @@ pub fn backward_weight_image(
     isa.run(BackwardWeightImage { dims, x, dy, dw, db });
 }
 
+/// The most terms that any leg sums together.
+const MOST: usize = 12;
+
 struct BackwardWeightImage<'a> {
     dims: &'a Dims,
     x: &'a [[f32; TILE]],
@@ -32,7 +35,7 @@ struct BackwardWeightImage<'a> {
     db: &'a mut [Lanes],
 }
 
-/// Calls `terms` with the number of terms as a constant, of those that the registers have room for.
+/// Runs a piece of code with the number of terms as a constant, of those that the registers have room for.
 macro_rules! with_terms {
     ($S:ident, $size:expr, $G:ident => $body:expr, $($terms:literal)*) => {
         match $size {
@@ -52,29 +55,35 @@ impl Kernel for BackwardWeightImage<'_> {
     #[inline(always)]
     fn run<S: Simd>(mut self, s: S) {
         bias(s, self.dims, self.dy, self.db);
-        let terms = self.dims.kernel[0] * self.dims.kernel[1] * self.dims.inputs.count();
+        let Dims { width, kernel, inputs, outputs, .. } = *self.dims;
+        let (terms, row) = (kernel[0] * kernel[1] * inputs.count(), kernel[1] * inputs.count());
         // groups of almost one size: a small one would leave the multipliers waiting for its few sums
         let groups = terms.div_ceil(S::ROWS);
-        for o in 0..self.dims.outputs {
+        for o in 0..outputs {
+            if S::ROWS >= 9 && terms == 9 && row == 3 {
+                // the usual first layer: with constants all taps share three addresses
+                self.terms::<S, 9>(s, o, 0, |g| g / 3 * width + g % 3);
+                continue;
+            }
             for group in 0..groups {
                 let (from, to) = (group * terms / groups, (group + 1) * terms / groups);
-                with_terms!(S, to - from, G => self.terms::<S, G>(s, o, from), 1 2 3 4 5 6 7 8 9 10 11 12);
+                let mut places = [0; MOST];
+                for (g, place) in places[..to - from].iter_mut().enumerate() {
+                    *place = (from + g) / row * width * inputs.count() + (from + g) % row;
+                }
+                with_terms!(S, to - from, G => self.terms::<S, G>(s, o, from, |g| places[g]), 1 2 3 4 5 6 7 8 9 10 11 12);
             }
         }
     }
 }
 
 impl BackwardWeightImage<'_> {
-    /// The gradient of the weights `from..from + G` of output block `o`, counted `[tap][channel]`.
+    /// The gradient of the weights `from..from + G` of output block `o`, counted `[tap][channel]`; the value that term g
+    /// meets lies `place(g)` beyond the first of its window.
     #[inline(always)]
-    fn terms<S: Simd, const G: usize>(&mut self, s: S, o: usize, from: usize) {
-        let Dims { width, outputs, kernel, stride, p: rows, q: columns, .. } = *self.dims;
+    fn terms<S: Simd, const G: usize>(&mut self, s: S, o: usize, from: usize, place: impl Fn(usize) -> usize) {
+        let Dims { width, outputs, stride, p: rows, q: columns, .. } = *self.dims;
         let channels = self.dims.inputs.count();
-        let mut offset = [0; G];
-        for g in 0..G {
-            let (u, along) = ((from + g) / (kernel[1] * channels), (from + g) % (kernel[1] * channels));
-            offset[g] = u * width * channels + along;
-        }
         let mut acc = [s.splat(0.0); G];
         for p in 0..rows {
             for q in 0..columns {
@@ -82,7 +91,7 @@ impl BackwardWeightImage<'_> {
                 let corner = (p * width + q) * stride * channels;
                 let mut x = [&self.x[corner]; G];
                 for g in 0..G {
-                    x[g] = &self.x[corner + offset[g]];
+                    x[g] = &self.x[corner + place(g)];
                 }
                 for n in 0..TILE {
                     let row = s.load(&dy[n]);
@@ -92,7 +101,7 @@ impl BackwardWeightImage<'_> {
                 }
             }
         }
-        let weights = kernel[0] * kernel[1] * channels;
+        let weights = self.dw.len() / outputs;
         for g in 0..G {
             let dw = &mut self.dw[o * weights + from + g];
             s.store(s.add(s.load(dw), acc[g]), dw);

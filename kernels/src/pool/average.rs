@@ -5,7 +5,7 @@ use crate::activation::{
     Activation, Below, Dropout, Function, check_epilogue, epilogue, epilogue_backward, with_activation,
 };
 use crate::{Block, Isa, Kernel, TILE, simd::Simd};
-use core::marker::PhantomData;
+use core::{marker::PhantomData, ops::Range};
 
 /// Averages each channel over windows and applies activation and dropout.
 ///
@@ -43,27 +43,38 @@ struct Forward<'a, A> {
 impl<A: Function> Kernel for Forward<'_, A> {
     type Output = ();
     #[inline(always)]
-    fn run<S: Simd>(self, s: S) {
-        let Dims { width, channels, size: [rows, columns], .. } = *self.dims;
+    fn run<S: Simd>(mut self, s: S) {
+        for p in 0..self.dims.p {
+            for q in 0..self.dims.q {
+                for c in 0..self.dims.channels {
+                    self.window(s, p, q, c);
+                }
+            }
+        }
+    }
+}
+
+impl<A: Function> Forward<'_, A> {
+    /// One channel block of one position.
+    #[inline(always)]
+    fn window<S: Simd>(&mut self, s: S, p: usize, q: usize, c: usize) {
+        let Dims { width, channels, size: [rows, columns], stride, .. } = *self.dims;
+        let index = (p * self.dims.q + q) * channels + c;
         let share = s.splat(1.0 / (rows * columns) as f32);
-        for index in 0..self.y.len() {
-            let (position, c) = (index / channels, index % channels);
-            let corner = self.dims.corner(position / self.dims.q, position % self.dims.q);
-            for first in (0..TILE).step_by(ROWS) {
-                let mut acc = [s.splat(0.0); ROWS];
-                for u in 0..rows {
-                    let start = (corner + u * width) * channels + c;
-                    for x in self.x[start..].iter().step_by(channels).take(columns) {
-                        for n in 0..ROWS {
-                            acc[n] = s.add(acc[n], s.load(&x[first + n]));
-                        }
+        for first in (0..TILE).step_by(ROWS) {
+            let mut acc = [s.splat(0.0); ROWS];
+            for u in 0..rows {
+                for v in 0..columns {
+                    let x = &self.x[((p * stride + u) * width + q * stride + v) * channels + c];
+                    for n in 0..ROWS {
+                        acc[n] = s.add(acc[n], s.load(&x[first + n]));
                     }
                 }
-                for n in 0..ROWS {
-                    acc[n] = s.mul(acc[n], share);
-                }
-                epilogue::<S, A, ROWS>(s, &acc, self.dropout, (index, first), self.z, self.y);
             }
+            for n in 0..ROWS {
+                acc[n] = s.mul(acc[n], share);
+            }
+            epilogue::<S, A, ROWS>(s, &acc, self.dropout, (index, first), self.z, self.y);
         }
     }
 }
@@ -95,29 +106,41 @@ struct Backward<'a, A> {
 impl<A: Function> Kernel for Backward<'_, A> {
     type Output = ();
     #[inline(always)]
-    fn run<S: Simd>(self, s: S) {
-        let Dims { width, channels, size, stride, p: rows, q: columns, .. } = *self.dims;
+    fn run<S: Simd>(mut self, s: S) {
+        let Dims { height, width, channels, size, stride, p: rows, q: columns } = *self.dims;
+        for h in 0..height {
+            let p = windows(h, size[0], stride, rows);
+            for w in 0..width {
+                let q = windows(w, size[1], stride, columns);
+                for c in 0..channels {
+                    self.position(s, (h * width + w) * channels + c, c, p.clone(), q.clone());
+                }
+            }
+        }
+    }
+}
+
+impl<A: Function> Backward<'_, A> {
+    /// One block of the map, which the windows of rows `p` and columns `q` hold.
+    #[inline(always)]
+    fn position<S: Simd>(&mut self, s: S, index: usize, c: usize, p: Range<usize>, q: Range<usize>) {
+        let Dims { channels, size, q: columns, .. } = *self.dims;
         let share = s.splat(1.0 / (size[0] * size[1]) as f32);
-        for index in 0..self.x.len() {
-            let (position, c) = (index / channels, index % channels);
-            let (p0, p1) = windows(position / width, size[0], stride, rows);
-            let (q0, q1) = windows(position % width, size[1], stride, columns);
-            for first in (0..TILE).step_by(ROWS) {
-                // −0 is the sum of nothing: a single gradient keeps its sign if it is 0
-                let mut acc = [s.splat(-0.0); ROWS];
-                for p in p0..p1 {
-                    for q in q0..q1 {
-                        let dy = &self.dy[(p * columns + q) * channels + c];
-                        for n in 0..ROWS {
-                            acc[n] = s.add(acc[n], s.load(&dy[first + n]));
-                        }
+        for first in (0..TILE).step_by(ROWS) {
+            // −0 is the sum of nothing: a single gradient keeps its sign if it is 0
+            let mut acc = [s.splat(-0.0); ROWS];
+            for p in p.clone() {
+                for q in q.clone() {
+                    let dy = &self.dy[(p * columns + q) * channels + c];
+                    for n in 0..ROWS {
+                        acc[n] = s.add(acc[n], s.load(&dy[first + n]));
                     }
                 }
-                for n in 0..ROWS {
-                    acc[n] = s.mul(acc[n], share);
-                }
-                epilogue_backward::<S, A, ROWS>(s, &acc, &self.below, (index, first), self.x);
             }
+            for n in 0..ROWS {
+                acc[n] = s.mul(acc[n], share);
+            }
+            epilogue_backward::<S, A, ROWS>(s, &acc, &self.below, (index, first), self.x);
         }
     }
 }

@@ -4,8 +4,9 @@ use super::{Dims, ROWS, windows};
 use crate::activation::{
     Activation, Below, Dropout, Function, check_epilogue, epilogue, epilogue_backward, with_activation,
 };
+use crate::rows::with_rows;
 use crate::{Block, Isa, Kernel, TILE, simd::Simd};
-use core::marker::PhantomData;
+use core::{marker::PhantomData, ops::Range};
 
 /// Takes the largest value of each channel in windows and applies activation and dropout.
 ///
@@ -49,16 +50,31 @@ impl<A: Function> Kernel for Forward<'_, A> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let Dims { channels, q: columns, .. } = *self.dims;
-        for index in 0..self.y.len() {
-            let (position, c) = (index / channels, index % channels);
-            let start = self.dims.corner(position / columns, position % columns) * channels + c;
-            for first in (0..TILE).step_by(ROWS) {
-                let (best, tap) = largest(s, self.dims, &self.x[start..], first);
-                for n in 0..ROWS {
-                    s.store(tap[n], &mut self.argmax[index][first + n]);
+        // two accumulators an image, and as many registers for its value and the comparison
+        with_rows!(S {
+            12 => self.rows::<S, 4>(s),
+            6 => self.rows::<S, 2>(s),
+            3 => self.rows::<S, 1>(s),
+        })
+    }
+}
+
+impl<A: Function> Forward<'_, A> {
+    #[inline(always)]
+    fn rows<S: Simd, const R: usize>(self, s: S) {
+        let Dims { width, channels, stride, p: rows, q: columns, .. } = *self.dims;
+        for p in 0..rows {
+            for q in 0..columns {
+                for c in 0..channels {
+                    let (index, start) = ((p * columns + q) * channels + c, (p * width + q) * stride * channels + c);
+                    for first in (0..TILE).step_by(R) {
+                        let (best, tap) = largest::<S, R>(s, self.dims, &self.x[start..], first);
+                        for n in 0..R {
+                            s.store(tap[n], &mut self.argmax[index][first + n]);
+                        }
+                        epilogue::<S, A, R>(s, &best, self.dropout, (index, first), self.z, self.y);
+                    }
                 }
-                epilogue::<S, A, ROWS>(s, &best, self.dropout, (index, first), self.z, self.y);
             }
         }
     }
@@ -66,47 +82,49 @@ impl<A: Function> Kernel for Forward<'_, A> {
 
 /// The largest values of the window at the beginning of `x` and their taps.
 #[inline(always)]
-fn largest<S: Simd>(s: S, dims: &Dims, x: &[Block], first: usize) -> ([S::F; ROWS], [S::F; ROWS]) {
+fn largest<S: Simd, const R: usize>(s: S, dims: &Dims, x: &[Block], first: usize) -> ([S::F; R], [S::F; R]) {
     let [rows, columns] = dims.size;
-    let mut best = [s.splat(f32::NEG_INFINITY); ROWS];
-    let mut tap = [s.splat(0.0); ROWS];
-    let mut sum = [s.splat(0.0); ROWS];
+    let (mut best, mut tap) = ([s.splat(f32::NEG_INFINITY); R], [s.splat(0.0); R]);
+    let (mut number, mut sum) = (s.splat(0.0), s.splat(0.0));
     for u in 0..rows {
         for v in 0..columns {
-            let (x, number) = (&x[(u * dims.width + v) * dims.channels], s.splat((u * columns + v) as f32));
-            for n in 0..ROWS {
+            let x = &x[(u * dims.width + v) * dims.channels];
+            for n in 0..R {
                 let x = s.load(&x[first + n]);
                 tap[n] = s.select(s.gt(x, best[n]), number, tap[n]);
                 best[n] = s.max(x, best[n]);
-                sum[n] = s.add(sum[n], x);
+                sum = s.add(sum, x);
             }
+            number = s.add(number, s.splat(1.0));
         }
     }
-    for n in 0..ROWS {
-        // comparisons pass over NaN, sums do not
-        if s.bits(finite(s, sum[n])) != u16::MAX {
-            (best[n], tap[n]) = first_nan(s, dims, x, first + n, (best[n], tap[n]));
-        }
+    // comparisons pass over NaN, sums do not
+    if s.bits(s.within(sum, s.splat(f32::MIN), s.splat(f32::MAX))) != u16::MAX {
+        first_nan(s, dims, x, first, &mut best, &mut tap);
     }
     (best, tap)
 }
 
-/// `best` and its tap, in lanes where the window holds NaN the first of them.
+/// Replaces what was found by the first NaN of each window that holds one.
 #[inline(always)]
-fn first_nan<S: Simd>(s: S, dims: &Dims, x: &[Block], n: usize, found: (S::F, S::F)) -> (S::F, S::F) {
-    let ([rows, columns], (mut best, mut tap)) = (dims.size, found);
+fn first_nan<S: Simd, const R: usize>(
+    s: S,
+    dims: &Dims,
+    x: &[Block],
+    first: usize,
+    best: &mut [S::F; R],
+    tap: &mut [S::F; R],
+) {
+    let [rows, columns] = dims.size;
     for number in (0..rows * columns).rev() {
-        let x = s.load(&x[(number / columns * dims.width + number % columns) * dims.channels][n]);
-        let ordered = s.within(x, s.splat(f32::NEG_INFINITY), s.splat(f32::INFINITY));
-        best = s.select(ordered, best, x);
-        tap = s.select(ordered, tap, s.splat(number as f32));
+        let x = &x[(number / columns * dims.width + number % columns) * dims.channels];
+        for n in 0..R {
+            let x = s.load(&x[first + n]);
+            let ordered = s.within(x, s.splat(f32::NEG_INFINITY), s.splat(f32::INFINITY));
+            best[n] = s.select(ordered, best[n], x);
+            tap[n] = s.select(ordered, tap[n], s.splat(number as f32));
+        }
     }
-    (best, tap)
-}
-
-#[inline(always)]
-fn finite<S: Simd>(s: S, x: S::F) -> S::M {
-    s.within(x, s.splat(f32::MIN), s.splat(f32::MAX))
 }
 
 /// Gives the gradient to the largest values and takes it through the activation and dropout of the layer below.
@@ -139,27 +157,40 @@ struct Backward<'a, A> {
 impl<A: Function> Kernel for Backward<'_, A> {
     type Output = ();
     #[inline(always)]
-    fn run<S: Simd>(self, s: S) {
-        let Dims { width, channels, size, stride, p: rows, q: columns, .. } = *self.dims;
-        for index in 0..self.x.len() {
-            let (position, c) = (index / channels, index % channels);
-            let (h, w) = (position / width, position % width);
-            let (p0, p1) = windows(h, size[0], stride, rows);
-            let (q0, q1) = windows(w, size[1], stride, columns);
-            for first in (0..TILE).step_by(ROWS) {
-                let mut acc = [s.splat(0.0); ROWS];
-                for p in p0..p1 {
-                    for q in q0..q1 {
-                        let unit = (p * columns + q) * channels + c;
-                        let tap = s.splat(((h - p * stride) * size[1] + w - q * stride) as f32);
-                        for n in 0..ROWS {
-                            let here = s.within(s.load(&self.argmax[unit][first + n]), tap, tap);
-                            acc[n] = s.add(acc[n], s.keep(here, s.load(&self.dy[unit][first + n])));
-                        }
+    fn run<S: Simd>(mut self, s: S) {
+        let Dims { height, width, channels, size, stride, p: rows, q: columns } = *self.dims;
+        for h in 0..height {
+            let p = windows(h, size[0], stride, rows);
+            for w in 0..width {
+                let q = windows(w, size[1], stride, columns);
+                for c in 0..channels {
+                    self.position(s, (h, w, c), p.clone(), q.clone());
+                }
+            }
+        }
+    }
+}
+
+impl<A: Function> Backward<'_, A> {
+    /// One block of the map, which the windows of rows `p` and columns `q` hold.
+    #[inline(always)]
+    fn position<S: Simd>(&mut self, s: S, (h, w, c): (usize, usize, usize), p: Range<usize>, q: Range<usize>) {
+        let Dims { width, channels, size, stride, q: columns, .. } = *self.dims;
+        let index = (h * width + w) * channels + c;
+        for first in (0..TILE).step_by(ROWS) {
+            let mut acc = [s.splat(0.0); ROWS];
+            for p in p.clone() {
+                for q in q.clone() {
+                    let unit = (p * columns + q) * channels + c;
+                    let tap = s.splat(((h - p * stride) * size[1] + w - q * stride) as f32);
+                    let (argmax, dy) = (&self.argmax[unit], &self.dy[unit]);
+                    for n in 0..ROWS {
+                        let here = s.within(s.load(&argmax[first + n]), tap, tap);
+                        acc[n] = s.add(acc[n], s.keep(here, s.load(&dy[first + n])));
                     }
                 }
-                epilogue_backward::<S, A, ROWS>(s, &acc, &self.below, (index, first), self.x);
             }
+            epilogue_backward::<S, A, ROWS>(s, &acc, &self.below, (index, first), self.x);
         }
     }
 }

@@ -12,6 +12,8 @@ mod max;
 pub use average::{backward_average, forward_average};
 pub use max::{backward_max, forward_max};
 
+use core::ops::Range;
+
 /// The shape of a pooling; letters as in the module's head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Dims {
@@ -62,16 +64,10 @@ impl Dims {
         let some = self.p * self.q * self.size[0] * self.size[1] * self.stride * self.channels > 0;
         assert!(some && rows <= self.height && columns <= self.width, "a window leaves the map");
     }
-
-    /// Position of the input that is the first of window `p,q`.
-    #[inline(always)]
-    fn corner(&self, p: usize, q: usize) -> usize {
-        (p * self.width + q) * self.stride
-    }
 }
 
-/// Windows `first..last` of an axis that hold position `at`.
+/// Windows of an axis that hold position `at`.
 #[inline(always)]
-fn windows(at: usize, size: usize, stride: usize, positions: usize) -> (usize, usize) {
-    ((at + 1).saturating_sub(size).div_ceil(stride), positions.min(at / stride + 1))
+fn windows(at: usize, size: usize, stride: usize, positions: usize) -> Range<usize> {
+    (at + 1).saturating_sub(size).div_ceil(stride)..positions.min(at / stride + 1)
 }
