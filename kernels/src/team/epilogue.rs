@@ -83,6 +83,28 @@ impl<'a, S: Simd, A: Function> Finish<'a, S, A> {
         };
         s.store(y, &mut self.y[index]);
     }
+
+    /// [`Finish::unit`] of units from `first`, one a sum.
+    #[inline(always)]
+    pub(super) fn units(&mut self, s: S, first: usize, sums: &[Lanes]) {
+        let y = &mut self.y[first..][..sums.len()];
+        if A::NEEDS_INPUT {
+            self.z[first..][..sums.len()].copy_from_slice(sums);
+        }
+        match self.dropout.kept {
+            Some(kept) => {
+                for ((y, z), &kept) in y.iter_mut().zip(sums).zip(&kept[first..]) {
+                    let f = s.mul(A::apply(s, s.load(z)), self.dropout.scale);
+                    s.store(s.keep(s.mask(kept), f), y);
+                }
+            }
+            None => {
+                for (y, z) in y.iter_mut().zip(sums) {
+                    s.store(A::apply(s, s.load(z)), y);
+                }
+            }
+        }
+    }
 }
 
 /// The end of a backward kernel.
@@ -117,5 +139,13 @@ impl<'a, S: Simd, A: Function> Unfinish<'a, S, A> {
             None => s.mul(dy, A::slope(s, y, z)),
         };
         s.store(dz, &mut self.x[index]);
+    }
+
+    /// [`Unfinish::unit`] of units from `first`, one a gradient.
+    #[inline(always)]
+    pub(super) fn units(&mut self, s: S, first: usize, dy: &[Lanes]) {
+        for (k, dy) in dy.iter().enumerate() {
+            self.unit(s, first + k, s.load(dy));
+        }
     }
 }

@@ -1,10 +1,11 @@
 //! The forward pass.
 
 use super::Dims;
-use super::span::{Axis, GROUP, Span, groups};
-use super::sums::{CHANNELS, Products, Sums};
+use super::span::{Axis, Span, groups};
+use super::sums::{BLOCK, SUMS, Sums};
 use crate::activation::{Activation, Function, with_activation};
 use crate::simd::Simd;
+use crate::simd::tile::Walk;
 use crate::team::epilogue::{Finish, check};
 use crate::team::{Dropout, parts};
 use crate::{Isa, Kernel, Lanes};
@@ -55,10 +56,11 @@ impl<A: Function> Kernel for Forward<'_, A> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         let mut end = Finish::<S, A>::new(s, self.dropout, self.z, self.y);
+        let mut out = [Lanes::ZERO; SUMS];
         let [vertical, horizontal] = Axis::of(&self.dims);
         for rows in vertical.forward() {
             for columns in horizontal.forward() {
-                rectangle(s, &self.dims, [rows, columns], self.x, self.w, self.b, &mut end);
+                rectangle(s, &self.dims, [rows, columns], self.x, self.w, self.b, &mut out, &mut end);
             }
         }
     }
@@ -73,29 +75,21 @@ fn rectangle<S: Simd, A: Function>(
     x: &[Lanes],
     w: &[Lanes],
     b: &[Lanes],
+    out: &mut [Lanes; SUMS],
     end: &mut Finish<S, A>,
 ) {
-    let row = d.kernel[1] * d.inputs * d.outputs;
+    let (row, across) = (d.kernel[1] * d.inputs * d.outputs, (d.width * d.inputs) as isize);
     // the taps of a row lie one after another, in the map and in the weights
-    let products = Products {
-        taps: [rows.taps, columns.taps.min(1)],
-        depth: columns.taps * d.inputs,
-        source: [d.width * d.inputs, 0],
-        weights: [row, 0],
-        within: [d.outputs, 1],
-    };
-    let mut out = [Lanes::ZERO; GROUP * CHANNELS];
+    let counts = [rows.taps, columns.taps.min(1), columns.taps * d.inputs];
+    let walk = Walk::new(counts, [across, 0, 1], [row, 0, d.outputs]);
+    let w = &w[rows.tap * row + columns.tap * d.inputs * d.outputs..];
     let (source, target) = ([d.height, d.width, d.inputs], [d.p, d.q, d.outputs]);
-    for group in groups(d.images, [rows, columns], source, target) {
-        let at = &group.source[..group.len];
-        for (o, channels) in parts(d.outputs, CHANNELS) {
-            let w = &w[rows.tap * row + columns.tap * d.inputs * d.outputs + o..];
-            let start = &b[o..o + channels];
-            s.run(Sums { products: &products, a: x, at, w, start, out: &mut out });
-            for (r, sums) in out.chunks_exact(channels).take(group.len).enumerate() {
-                for (c, sum) in sums.iter().enumerate() {
-                    end.unit(s, group.target[r] + o + c, s.load(sum));
-                }
+    for (o, channels) in parts(d.outputs, BLOCK) {
+        for group in groups(d.images, [rows, columns], source, target, SUMS / channels) {
+            let (at, start) = (group.source(), &b[o..o + channels]);
+            s.run(Sums { walk: &walk, a: x, at, w: &w[o..], step: 1, start, out });
+            for (item, place, items) in group.runs(channels) {
+                end.units(s, place + o, &out[item * channels..][..items * channels]);
             }
         }
     }

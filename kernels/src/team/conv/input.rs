@@ -1,10 +1,11 @@
 //! The gradient of the input.
 
 use super::Dims;
-use super::span::{Axis, GROUP, Span, groups};
-use super::sums::{CHANNELS, Products, Sums};
+use super::span::{Axis, Span, groups};
+use super::sums::{BLOCK, SUMS, Sums};
 use crate::activation::{Function, with_activation};
 use crate::simd::Simd;
+use crate::simd::tile::Walk;
 use crate::team::epilogue::Unfinish;
 use crate::team::{Below, parts};
 use crate::{Isa, Kernel, Lanes};
@@ -43,10 +44,11 @@ impl<A: Function> Kernel for BackwardInput<'_, A> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         let mut end = Unfinish::<S, A>::new(s, self.below, self.x);
+        let mut out = [Lanes::ZERO; SUMS];
         let [vertical, horizontal] = Axis::of(&self.dims);
         for rows in vertical.backward() {
             for columns in horizontal.backward() {
-                rectangle(s, &self.dims, [rows, columns], self.dy, self.w, &mut end);
+                rectangle(s, &self.dims, [rows, columns], self.dy, self.w, &mut out, &mut end);
             }
         }
     }
@@ -60,29 +62,22 @@ fn rectangle<S: Simd, A: Function>(
     [rows, columns]: [Span; 2],
     dy: &[Lanes],
     w: &[Lanes],
+    out: &mut [Lanes; SUMS],
     end: &mut Unfinish<S, A>,
 ) {
-    let tap = d.inputs * d.outputs;
+    let (tap, pixel) = (d.inputs * d.outputs, d.outputs as isize);
     // S taps further is one output position back
-    let products = Products {
-        taps: [rows.taps, columns.taps],
-        depth: d.outputs,
-        source: [(d.q * d.outputs).wrapping_neg(), d.outputs.wrapping_neg()],
-        weights: [d.stride * d.kernel[1] * tap, d.stride * tap],
-        within: [1, d.outputs],
-    };
-    let mut out = [Lanes::ZERO; GROUP * CHANNELS];
+    let counts = [rows.taps, columns.taps, d.outputs];
+    let weights = [d.stride * d.kernel[1] * tap, d.stride * tap, 1];
+    let walk = Walk::new(counts, [-(d.q as isize) * pixel, -pixel, 1], weights);
+    let w = &w[(rows.tap * d.kernel[1] + columns.tap) * tap..];
     let (source, target) = ([d.p, d.q, d.outputs], [d.height, d.width, d.inputs]);
-    for group in groups(d.images, [rows, columns], source, target) {
-        let at = &group.source[..group.len];
-        for (i, channels) in parts(d.inputs, CHANNELS) {
-            let w = &w[(rows.tap * d.kernel[1] + columns.tap) * tap + i * d.outputs..];
-            let start = &[Lanes::ZERO; CHANNELS][..channels];
-            s.run(Sums { products: &products, a: dy, at, w, start, out: &mut out });
-            for (r, sums) in out.chunks_exact(channels).take(group.len).enumerate() {
-                for (c, sum) in sums.iter().enumerate() {
-                    end.unit(s, group.target[r] + i + c, s.load(sum));
-                }
+    for (i, channels) in parts(d.inputs, BLOCK) {
+        for group in groups(d.images, [rows, columns], source, target, SUMS / channels) {
+            let (at, start) = (group.source(), &[Lanes::ZERO; BLOCK][..channels]);
+            s.run(Sums { walk: &walk, a: dy, at, w: &w[i * d.outputs..], step: d.outputs, start, out });
+            for (item, place, items) in group.runs(channels) {
+                end.units(s, place + i, &out[item * channels..][..items * channels]);
             }
         }
     }

@@ -110,28 +110,49 @@ fn reached(tap: usize, taps: usize) -> (usize, usize) {
     if taps == 0 { (0, 0) } else { (tap, taps) }
 }
 
-/// Items that are summed at a time: their sums and places fit into a first-level cache beside what is summed.
-pub(super) const GROUP: usize = 24;
+/// Items of a group.
+const GROUP: usize = 24;
 
-/// Places of up to [`GROUP`] items: in the source, and in the map that is written.
+/// Places of a few items: in the source, and in the map that is written.
 pub(super) struct Group {
-    pub len: usize,
-    pub source: [usize; GROUP],
-    pub target: [usize; GROUP],
+    len: usize,
+    source: [usize; GROUP],
+    target: [usize; GROUP],
 }
 
 /// A map's shape as places are counted: rows, columns, channels.
 pub(super) type Shape = [usize; 3];
 
-/// The items of a rectangle of positions in every image, image by image, row by row.
+impl Group {
+    /// Where the items meet the source.
+    pub fn source(&self) -> &[usize] {
+        &self.source[..self.len]
+    }
+
+    /// The items in runs that lie one after another in the map, `channels` each: `(first item, first place, items)`.
+    pub fn runs(&self, channels: usize) -> impl Iterator<Item = (usize, usize, usize)> {
+        let mut next = 0;
+        core::iter::from_fn(move || {
+            let first = next;
+            let place = *self.target[..self.len].get(first)?;
+            while next < self.len && self.target[next] == place + (next - first) * channels {
+                next += 1;
+            }
+            Some((first, place, next - first))
+        })
+    }
+}
+
+/// The items of a rectangle of positions in every image, image by image, row by row, at most `most` together.
 pub(super) fn groups(
     images: usize,
     [rows, columns]: [Span; 2],
     source: Shape,
     target: Shape,
+    most: usize,
 ) -> impl Iterator<Item = Group> {
     let (mut n, mut row, mut column) = (0, 0, 0);
-    parts(images * rows.count * columns.count, GROUP).map(move |(_, len)| {
+    parts(images * rows.count * columns.count, most.min(GROUP)).map(move |(_, len)| {
         let mut group = Group { len, source: [0; GROUP], target: [0; GROUP] };
         for k in 0..len {
             let (h, w) = (rows.source + row * rows.advance, columns.source + column * columns.advance);
