@@ -9,8 +9,10 @@ pub struct Walk {
     counts: [usize; 3],
     a: [isize; 3],
     w: [usize; 3],
-    /// The least and greatest offset in `a`, the greatest in `w`.
-    reach: (isize, isize, usize),
+    /// How far the walk goes back and ahead in `a`, and ahead in `w`.
+    back: usize,
+    ahead: usize,
+    far: usize,
 }
 
 impl Walk {
@@ -18,30 +20,30 @@ impl Walk {
     ///
     /// Panics if an offset does not fit into its type.
     pub fn new(counts: [usize; 3], a: [isize; 3], w: [usize; 3]) -> Walk {
-        let (mut low, mut high, mut far) = (0isize, 0isize, 0usize);
+        let mut walk = Walk { counts, a, w, back: 0, ahead: 0, far: 0 };
         for k in 0..3 {
             let turns = counts[k].saturating_sub(1);
-            let offset = isize::try_from(turns).ok().and_then(|turns| turns.checked_mul(a[k]));
-            let sums =
-                offset.and_then(|offset| Some((low.checked_add(offset.min(0))?, high.checked_add(offset.max(0))?)));
-            let far_too = turns.checked_mul(w[k]).and_then(|offset| far.checked_add(offset));
-            let (Some(sums), Some(far_too)) = (sums, far_too) else { panic!("an offset that does not fit") };
-            ((low, high), far) = (sums, far_too);
+            let further = |sum: usize, step: usize| {
+                // half the range, so that the sum of two is an offset as well
+                let sum = turns.checked_mul(step).and_then(|offset| sum.checked_add(offset));
+                sum.filter(|&sum| sum <= isize::MAX as usize / 2).expect("an offset that fits")
+            };
+            walk.back = further(walk.back, a[k].min(0).unsigned_abs());
+            walk.ahead = further(walk.ahead, a[k].max(0).unsigned_abs());
+            walk.far = further(walk.far, w[k]);
         }
-        Walk { counts, a, w, reach: (low, high, far) }
+        walk
     }
 
     /// Asserts that the walk stays inside of both arrays from all of its starts; `last` is the greatest in `w`.
     #[inline(always)]
-    fn check(&self, a: &[Lanes], at: &[usize], w: &[Lanes], last: usize) {
-        let (low, high, far) = self.reach;
-        let inside = |at: usize| {
-            at < a.len()
-                && at.checked_add_signed(low).is_some()
-                && at.checked_add_signed(high).is_some_and(|at| at < a.len())
-        };
-        assert!(at.iter().all(|&at| inside(at)), "a walk that leaves its first array");
-        assert!(last.checked_add(far).is_some_and(|last| last < w.len()), "a walk that leaves its second array");
+    fn check<const R: usize>(&self, a: &[Lanes], at: &[usize; R], w: &[Lanes], last: usize) {
+        let (mut low, mut high) = (usize::MAX, 0);
+        for r in 0..R {
+            (low, high) = (low.min(at[r]), high.max(at[r]));
+        }
+        let inside = low >= self.back && high < a.len() && self.ahead < a.len() - high;
+        assert!(inside && last < w.len() && self.far < w.len() - last, "a walk that leaves its arrays");
     }
 }
 
@@ -62,8 +64,7 @@ pub fn accumulate<S: Simd, const R: usize, const C: usize>(
     if walk.counts.contains(&0) {
         return;
     }
-    assert!(C > 0 && step <= isize::MAX as usize / 64, "a step that does not fit");
-    walk.check(a, at, w, (C - 1) * step);
+    walk.check(a, at, w, (C - 1).checked_mul(step).expect("an offset that fits"));
     for u in 0..walk.counts[0] {
         for v in 0..walk.counts[1] {
             let mut from = (u as isize * walk.a[0] + v as isize * walk.a[1]) as usize;
@@ -71,11 +72,11 @@ pub fn accumulate<S: Simd, const R: usize, const C: usize>(
             for _ in 0..walk.counts[2] {
                 let mut x = [s.splat_r(0.0); R];
                 for r in 0..R {
-                    // SAFETY: `check` found `at[r]` and all offsets of the walk from there to be inside of `a`.
+                    // SAFETY: `check` found that from `at[r]` the walk stays inside of `a`.
                     x[r] = s.load_r(unsafe { a.get_unchecked(at[r].wrapping_add(from)) }, part);
                 }
                 for c in 0..C {
-                    // SAFETY: `check` found the greatest offset from the last channel to be inside of `w`.
+                    // SAFETY: `check` found that from the last channel the walk stays inside of `w`.
                     let w = s.load_r(unsafe { w.get_unchecked(row + c * step) }, part);
                     for r in 0..R {
                         acc[c][r] = s.fma_r(x[r], w, acc[c][r]);

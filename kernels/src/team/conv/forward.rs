@@ -2,12 +2,12 @@
 
 use super::Dims;
 use super::span::{Axis, Span, groups};
-use super::sums::{BLOCK, SUMS, Sums};
+use super::sums::Sums;
 use crate::activation::{Activation, Function, with_activation};
 use crate::simd::Simd;
 use crate::simd::tile::Walk;
+use crate::team::Dropout;
 use crate::team::epilogue::{Finish, check};
-use crate::team::{Dropout, parts};
 use crate::{Isa, Kernel, Lanes};
 use core::marker::PhantomData;
 
@@ -37,11 +37,16 @@ pub fn forward(
     assert!(dims.p > 0 && dims.q > 0 && dims.stride > 0, "no positions");
     check(activation, dropout, z, y.len());
     let dims = dims.flattened();
-    with_activation!(activation, A => isa.run(Forward::<A> { dims, dropout, x, w, b, z, y, activation: PhantomData }));
+    let plain = activation == Activation::Identity && dropout.is_none();
+    with_activation!(activation, A => {
+        isa.run(Forward::<A> { dims, plain, dropout, x, w, b, z, y, activation: PhantomData })
+    });
 }
 
 struct Forward<'a, A> {
     dims: Dims,
+    /// The sums are the output.
+    plain: bool,
     dropout: Option<Dropout<'a>>,
     x: &'a [Lanes],
     w: &'a [Lanes],
@@ -56,11 +61,10 @@ impl<A: Function> Kernel for Forward<'_, A> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         let mut end = Finish::<S, A>::new(s, self.dropout, self.z, self.y);
-        let mut out = [Lanes::ZERO; SUMS];
         let [vertical, horizontal] = Axis::of(&self.dims);
         for rows in vertical.forward() {
             for columns in horizontal.forward() {
-                rectangle(s, &self.dims, [rows, columns], self.x, self.w, self.b, &mut out, &mut end);
+                rectangle(s, &self.dims, [rows, columns], self.x, self.w, self.b, self.plain, &mut end);
             }
         }
     }
@@ -75,7 +79,7 @@ fn rectangle<S: Simd, A: Function>(
     x: &[Lanes],
     w: &[Lanes],
     b: &[Lanes],
-    out: &mut [Lanes; SUMS],
+    plain: bool,
     end: &mut Finish<S, A>,
 ) {
     let (row, across) = (d.kernel[1] * d.inputs * d.outputs, (d.width * d.inputs) as isize);
@@ -84,12 +88,13 @@ fn rectangle<S: Simd, A: Function>(
     let walk = Walk::new(counts, [across, 0, 1], [row, 0, d.outputs]);
     let w = &w[rows.tap * row + columns.tap * d.inputs * d.outputs..];
     let (source, target) = ([d.height, d.width, d.inputs], [d.p, d.q, d.outputs]);
-    for (o, channels) in parts(d.outputs, BLOCK) {
-        for group in groups(d.images, [rows, columns], source, target, SUMS / channels) {
-            let (at, start) = (group.source(), &b[o..o + channels]);
-            s.run(Sums { walk: &walk, a: x, at, w: &w[o..], step: 1, start, out });
-            for (item, place, items) in group.runs(channels) {
-                end.units(s, place + o, &out[item * channels..][..items * channels]);
+    for group in groups(d.images, [rows, columns], source, target) {
+        let (at, to) = (group.source(), group.target());
+        let sums = Sums { walk: &walk, a: x, at, w, step: 1, channels: d.outputs, start: Some(b), to, out: end.sums() };
+        s.run(sums);
+        if !plain {
+            for &place in to {
+                end.in_place(s, place, d.outputs);
             }
         }
     }

@@ -1,6 +1,7 @@
 //! Positions of a map that the same taps reach.
 
 use super::Dims;
+use super::sums::ITEMS;
 use crate::team::parts;
 
 /// Positions `first, first + step, …` of one axis, `count` of them, that the same taps of the kernel connect with the other map
@@ -110,14 +111,11 @@ fn reached(tap: usize, taps: usize) -> (usize, usize) {
     if taps == 0 { (0, 0) } else { (tap, taps) }
 }
 
-/// Items of a group.
-const GROUP: usize = 24;
-
 /// Places of a few items: in the source, and in the map that is written.
 pub(super) struct Group {
     len: usize,
-    source: [usize; GROUP],
-    target: [usize; GROUP],
+    source: [usize; ITEMS],
+    target: [usize; ITEMS],
 }
 
 /// A map's shape as places are counted: rows, columns, channels.
@@ -129,31 +127,22 @@ impl Group {
         &self.source[..self.len]
     }
 
-    /// The items in runs that lie one after another in the map, `channels` each: `(first item, first place, items)`.
-    pub fn runs(&self, channels: usize) -> impl Iterator<Item = (usize, usize, usize)> {
-        let mut next = 0;
-        core::iter::from_fn(move || {
-            let first = next;
-            let place = *self.target[..self.len].get(first)?;
-            while next < self.len && self.target[next] == place + (next - first) * channels {
-                next += 1;
-            }
-            Some((first, place, next - first))
-        })
+    /// Where they lie in the map.
+    pub fn target(&self) -> &[usize] {
+        &self.target[..self.len]
     }
 }
 
-/// The items of a rectangle of positions in every image, image by image, row by row, at most `most` together.
+/// The items of a rectangle of positions in every image, image by image, row by row.
 pub(super) fn groups(
     images: usize,
     [rows, columns]: [Span; 2],
     source: Shape,
     target: Shape,
-    most: usize,
 ) -> impl Iterator<Item = Group> {
     let (mut n, mut row, mut column) = (0, 0, 0);
-    parts(images * rows.count * columns.count, most.min(GROUP)).map(move |(_, len)| {
-        let mut group = Group { len, source: [0; GROUP], target: [0; GROUP] };
+    parts(images * rows.count * columns.count, ITEMS).map(move |(_, len)| {
+        let mut group = Group { len, source: [0; ITEMS], target: [0; ITEMS] };
         for k in 0..len {
             let (h, w) = (rows.source + row * rows.advance, columns.source + column * columns.advance);
             group.source[k] = ((n * source[0] + h) * source[1] + w) * source[2];

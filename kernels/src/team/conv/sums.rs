@@ -11,12 +11,11 @@ pub(super) const CHANNELS: usize = 4;
 const WIDE: usize = 8;
 const FEW: usize = 3;
 
-/// Sums that are computed before the epilogue takes them: they stay in a first-level cache.
-pub(super) const SUMS: usize = 192;
-/// Channels of a group.
-pub(super) const BLOCK: usize = 32;
+/// Items and channels that are summed before the epilogue takes them: they stay in a first-level cache.
+pub(super) const ITEMS: usize = 24;
+pub(super) const BLOCK: usize = 8;
 
-/// `out[r][c] = start[c] + Σ a[at[r] + …] · w[c·step + …]` over a walk.
+/// `out[to[r] + c] = start[c] + Σ a[at[r] + …] · w[c·step + …]` over a walk; without a start the sums go on in `out`.
 ///
 /// A function of its own, so that it is not compiled again for every activation.
 pub(super) struct Sums<'a> {
@@ -25,9 +24,10 @@ pub(super) struct Sums<'a> {
     pub at: &'a [usize],
     pub w: &'a [Lanes],
     pub step: usize,
-    /// One vector a channel.
-    pub start: &'a [Lanes],
-    pub out: &'a mut [Lanes; SUMS],
+    pub channels: usize,
+    pub start: Option<&'a [Lanes]>,
+    pub to: &'a [usize],
+    pub out: &'a mut [Lanes],
 }
 
 impl Kernel for Sums<'_> {
@@ -36,7 +36,7 @@ impl Kernel for Sums<'_> {
     fn run<S: Simd>(mut self, s: S) {
         let few = self.at.len() <= FEW;
         let most = if few { (S::ITEMS * CHANNELS / self.at.len().max(1)).clamp(CHANNELS, WIDE) } else { CHANNELS };
-        for (c, channels) in parts(self.start.len(), most) {
+        for (c, channels) in parts(self.channels, most) {
             for (r, items) in parts(self.at.len(), S::ITEMS) {
                 match channels {
                     8 => self.few::<S, 8>(s, r, items, c),
@@ -77,16 +77,29 @@ impl Sums<'_> {
     #[inline(always)]
     fn tile<S: Simd, const R: usize, const C: usize>(&mut self, s: S, first: usize, channel: usize) {
         let Some(at) = self.at[first..].first_chunk::<R>() else { return };
-        let Some(start) = self.start[channel..].first_chunk::<C>() else { return };
+        let Some(to) = self.to[first..].first_chunk::<R>() else { return };
         let w = &self.w[channel * self.step..];
         for part in 0..S::PARTS {
             let mut acc = [[s.splat_r(0.0); R]; C];
-            for c in 0..C {
-                acc[c] = [s.load_r(&start[c], part); R];
+            match self.start {
+                Some(start) => {
+                    let start = &start[channel..][..C];
+                    for c in 0..C {
+                        acc[c] = [s.load_r(&start[c], part); R];
+                    }
+                }
+                None => {
+                    for r in 0..R {
+                        let out = &self.out[to[r] + channel..][..C];
+                        for c in 0..C {
+                            acc[c][r] = s.load_r(&out[c], part);
+                        }
+                    }
+                }
             }
             accumulate(s, part, self.walk, self.a, at, w, self.step, &mut acc);
             for r in 0..R {
-                let out = &mut self.out[(first + r) * self.start.len() + channel..][..C];
+                let out = &mut self.out[to[r] + channel..][..C];
                 for c in 0..C {
                     s.store_r(acc[c][r], &mut out[c], part);
                 }

@@ -62,8 +62,9 @@ impl<A: Function> Kernel for Forward<'_, A> {
                             }
                         }
                         for k in 0..C {
-                            end.unit(s, y + c + k, s.mul(sum[k], share));
+                            sum[k] = s.mul(sum[k], share);
                         }
+                        end.few(s, y + c, sum);
                     });
                 }
             }
@@ -120,8 +121,9 @@ impl<A: Function> Kernel for Backward<'_, A> {
                             }
                         }
                         for k in 0..C {
-                            end.unit(s, index + c + k, s.mul(sum[k], share));
+                            sum[k] = s.mul(sum[k], share);
                         }
+                        end.few(s, index + c, sum);
                     });
                 }
             }
