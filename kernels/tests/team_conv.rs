@@ -2,14 +2,12 @@
 //! residuals.
 
 mod common;
-use common::team::{self, ACTIVATIONS, Epilogue, lane, square};
-use common::{Numbers, assert_close, legs};
+use common::team::{self, ACTIVATIONS, Epilogue, assert_near, lane, square};
+use common::{Numbers, legs};
 use proptest::prelude::*;
 use zoometry_kernels::activation::Activation;
 use zoometry_kernels::team::conv::{self, Dims};
 use zoometry_kernels::{Isa, LANES, Lanes, reference};
-
-const TOLERANCE: f64 = 2e-5;
 
 /// Any convolution with few products: maps narrower than the kernel, borders wider than it, fewer positions than fit, kernels of
 /// the whole map.
@@ -52,20 +50,20 @@ fn check(isa: Isa, d: &Dims, activation: Activation, dropout: bool, residual: bo
         let mut expected = vec![0.0; d.y_len()];
         reference::conv::forward(&dense, &x, &w, &lane(&b, l), &mut expected);
         if !z.is_empty() {
-            assert_close(&lane(&z, l), &expected, TOLERANCE, "z");
+            assert_near(&lane(&z, l), &expected, "z");
         }
         end.finish(l, &mut expected);
-        assert_close(&lane(&y, l), &expected, TOLERANCE, "forward");
+        assert_near(&lane(&y, l), &expected, "forward");
 
         let (mut expected_dw, mut expected_db) = (team::widened(d, &lane(&before.0, l)), lane(&before.1, l));
         reference::conv::backward_weight(&dense, &x, &dy, &mut expected_dw, &mut expected_db);
-        assert_close(&lane(&dw, l), &team::narrowed(d, &expected_dw), TOLERANCE, "backward_weight");
-        assert_close(&lane(&db, l), &expected_db, TOLERANCE, "bias");
+        assert_near(&lane(&dw, l), &team::narrowed(d, &expected_dw), "backward_weight");
+        assert_near(&lane(&db, l), &expected_db, "bias");
 
         let mut expected = vec![0.0; d.x_len()];
         reference::conv::backward_input(&dense, &dy, &w, &mut expected);
         below.unfinish(l, &mut expected);
-        assert_close(&lane(&dx, l), &expected, TOLERANCE, "backward_input");
+        assert_near(&lane(&dx, l), &expected, "backward_input");
     }
 }
 

@@ -16,6 +16,8 @@ mod avx512;
 #[allow(unsafe_code)]
 mod double;
 mod portable;
+#[allow(unsafe_code)]
+pub(crate) mod tile;
 
 #[cfg(target_arch = "x86_64")]
 pub use avx2::Avx2;

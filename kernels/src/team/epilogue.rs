@@ -70,18 +70,52 @@ impl<'a, S: Simd, A: Function> Finish<'a, S, A> {
         Finish { dropout: Scaled::new(s, dropout), z, y, activation: core::marker::PhantomData }
     }
 
-    /// `y ← r·f(z)/keep` of unit `index`; `z` is stored where the gradient needs it.
+    /// `y ← r·f(z)/keep` of `C` units from `first`; `z` is stored where the gradient needs it.
     #[inline(always)]
-    pub(super) fn unit(&mut self, s: S, index: usize, z: S::F) {
+    pub(super) fn few<const C: usize>(&mut self, s: S, first: usize, z: [S::F; C]) {
         if A::NEEDS_INPUT {
-            s.store(z, &mut self.z[index]);
+            let stored = &mut self.z[first..][..C];
+            for k in 0..C {
+                s.store(z[k], &mut stored[k]);
+            }
         }
-        let y = A::apply(s, z);
-        let y = match self.dropout.kept {
-            Some(kept) => s.keep(s.mask(kept[index]), s.mul(y, self.dropout.scale)),
-            None => y,
-        };
-        s.store(y, &mut self.y[index]);
+        let y = &mut self.y[first..][..C];
+        match self.dropout.kept {
+            Some(kept) => {
+                let kept = &kept[first..][..C];
+                for k in 0..C {
+                    let f = s.mul(A::apply(s, z[k]), self.dropout.scale);
+                    s.store(s.keep(s.mask(kept[k]), f), &mut y[k]);
+                }
+            }
+            None => {
+                for k in 0..C {
+                    s.store(A::apply(s, z[k]), &mut y[k]);
+                }
+            }
+        }
+    }
+
+    /// Where a kernel leaves the sums that [`Finish::in_place`] goes on with: in `z` if it is wanted.
+    #[inline(always)]
+    pub(super) fn sums(&mut self) -> &mut [Lanes] {
+        if A::NEEDS_INPUT { self.z } else { self.y }
+    }
+
+    /// [`Finish::few`] of `count` units from `first` whose sums lie where they were left.
+    #[inline(always)]
+    pub(super) fn in_place(&mut self, s: S, first: usize, count: usize) {
+        let y = &mut self.y[first..][..count];
+        let z = if A::NEEDS_INPUT { Some(&self.z[first..][..count]) } else { None };
+        let kept = self.dropout.kept.map(|kept| &kept[first..][..count]);
+        for k in 0..count {
+            let f = A::apply(s, s.load(z.map_or(&y[k], |z| &z[k])));
+            let f = match kept {
+                Some(kept) => s.keep(s.mask(kept[k]), s.mul(f, self.dropout.scale)),
+                None => f,
+            };
+            s.store(f, &mut y[k]);
+        }
     }
 }
 
@@ -99,23 +133,49 @@ impl<'a, S: Simd, A: Function> Unfinish<'a, S, A> {
         Unfinish { below, dropout: Scaled::new(s, below.dropout), x, activation: core::marker::PhantomData }
     }
 
-    /// `dz ← r·f'(z)·(dy + residual)/keep` of unit `index`; the layer's output in `x` is overwritten by `dz`.
+    /// `dz ← r·f'(z)·(dy + residual)/keep` of `C` units from `first`; the layer's output in `x` is overwritten by `dz`.
     #[inline(always)]
-    pub(super) fn unit(&mut self, s: S, index: usize, dy: S::F) {
-        let dy = match self.below.residual {
-            Some(residual) => s.add(dy, s.load(&residual[index])),
-            None => dy,
-        };
-        let z = if A::NEEDS_INPUT { s.load(&self.below.z[index]) } else { s.splat(0.0) };
-        let y = s.load(&self.x[index]);
-        let dz = match self.dropout.kept {
-            Some(kept) => {
-                let slope = A::slope(s, s.mul(y, self.dropout.keep), z);
-                let dz = s.mul(s.mul(dy, self.dropout.scale), slope);
-                if A::ZERO_IS_FLAT { dz } else { s.keep(s.mask(kept[index]), dz) }
+    pub(super) fn few<const C: usize>(&mut self, s: S, first: usize, mut dy: [S::F; C]) {
+        if let Some(residual) = self.below.residual {
+            let residual = &residual[first..][..C];
+            for k in 0..C {
+                dy[k] = s.add(dy[k], s.load(&residual[k]));
             }
-            None => s.mul(dy, A::slope(s, y, z)),
-        };
-        s.store(dz, &mut self.x[index]);
+        }
+        let mut z = [s.splat(0.0); C];
+        if A::NEEDS_INPUT {
+            let stored = &self.below.z[first..][..C];
+            for k in 0..C {
+                z[k] = s.load(&stored[k]);
+            }
+        }
+        let x = &mut self.x[first..][..C];
+        match self.dropout.kept {
+            Some(kept) => {
+                let kept = &kept[first..][..C];
+                for k in 0..C {
+                    let slope = A::slope(s, s.mul(s.load(&x[k]), self.dropout.keep), z[k]);
+                    let dz = s.mul(s.mul(dy[k], self.dropout.scale), slope);
+                    s.store(if A::ZERO_IS_FLAT { dz } else { s.keep(s.mask(kept[k]), dz) }, &mut x[k]);
+                }
+            }
+            None => {
+                for k in 0..C {
+                    s.store(s.mul(dy[k], A::slope(s, s.load(&x[k]), z[k])), &mut x[k]);
+                }
+            }
+        }
+    }
+
+    /// [`Unfinish::few`] of any number of units.
+    #[inline(always)]
+    pub(super) fn many(&mut self, s: S, first: usize, dy: &[Lanes]) {
+        let (fours, rest) = dy.as_chunks::<4>();
+        for (k, dy) in fours.iter().enumerate() {
+            self.few(s, first + 4 * k, [s.load(&dy[0]), s.load(&dy[1]), s.load(&dy[2]), s.load(&dy[3])]);
+        }
+        for (k, dy) in rest.iter().enumerate() {
+            self.few(s, first + 4 * fours.len() + k, [s.load(dy)]);
+        }
     }
 }

@@ -26,6 +26,6 @@ use crate::simd::Lanes;
 /// Cuts `0..n` into the fewest parts of at most `most`, nearly equal: `(first, length)` of each.
 fn parts(n: usize, most: usize) -> impl Iterator<Item = (usize, usize)> {
     let count = n.div_ceil(most);
-    let (least, longer) = (n / count.max(1), n % count.max(1));
+    let (least, longer) = if count > 1 { (n / count, n % count) } else { (n, 0) };
     (0..count).map(move |k| (k * least + k.min(longer), least + usize::from(k < longer)))
 }

@@ -45,7 +45,7 @@ impl<A: Function> Kernel for Forward<'_, A> {
     fn run<S: Simd>(self, s: S) {
         let mut end = Finish::<S, A>::new(s, self.dropout, self.z, self.y);
         for k in 0..self.a.len() {
-            end.unit(s, k, s.add(s.load(&self.a[k]), s.load(&self.b[k])));
+            end.few(s, k, [s.add(s.load(&self.a[k]), s.load(&self.b[k]))]);
         }
     }
 }
@@ -77,8 +77,6 @@ impl<A: Function> Kernel for Backward<'_, A> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         let mut end = Unfinish::<S, A>::new(s, self.below, self.x);
-        for k in 0..self.dy.len() {
-            end.unit(s, k, s.load(&self.dy[k]));
-        }
+        end.many(s, 0, self.dy);
     }
 }

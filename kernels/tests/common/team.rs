@@ -14,6 +14,15 @@ pub fn lane(x: &[Lanes], l: usize) -> Vec<f64> {
     x.iter().map(|x| f64::from(x.0[l])).collect()
 }
 
+/// Asserts that values of order 1 and sums of them agree, each within rounding.
+#[track_caller]
+pub fn assert_near(got: &[f64], expected: &[f64], what: &str) {
+    assert_eq!(got.len(), expected.len(), "{what}: length");
+    for (k, (g, e)) in got.iter().zip(expected).enumerate() {
+        assert!((g - e).abs() <= 1e-5 * (1.0 + e.abs()), "{what}: element {k} is {g}, expected {e}");
+    }
+}
+
 /// The end of a layer of `units` units with random decisions and shares, and an output as it leaves.
 pub struct Epilogue {
     activation: Activation,

@@ -1,12 +1,13 @@
 //! The forward pass.
 
 use super::Dims;
-use super::span::{Axis, GROUP, Span, groups};
-use super::sums::{CHANNELS, Products, Sums};
+use super::span::{Axis, Span, groups};
+use super::sums::Sums;
 use crate::activation::{Activation, Function, with_activation};
 use crate::simd::Simd;
+use crate::simd::tile::Walk;
+use crate::team::Dropout;
 use crate::team::epilogue::{Finish, check};
-use crate::team::{Dropout, parts};
 use crate::{Isa, Kernel, Lanes};
 use core::marker::PhantomData;
 
@@ -36,11 +37,16 @@ pub fn forward(
     assert!(dims.p > 0 && dims.q > 0 && dims.stride > 0, "no positions");
     check(activation, dropout, z, y.len());
     let dims = dims.flattened();
-    with_activation!(activation, A => isa.run(Forward::<A> { dims, dropout, x, w, b, z, y, activation: PhantomData }));
+    let plain = activation == Activation::Identity && dropout.is_none();
+    with_activation!(activation, A => {
+        isa.run(Forward::<A> { dims, plain, dropout, x, w, b, z, y, activation: PhantomData })
+    });
 }
 
 struct Forward<'a, A> {
     dims: Dims,
+    /// The sums are the output.
+    plain: bool,
     dropout: Option<Dropout<'a>>,
     x: &'a [Lanes],
     w: &'a [Lanes],
@@ -58,7 +64,7 @@ impl<A: Function> Kernel for Forward<'_, A> {
         let [vertical, horizontal] = Axis::of(&self.dims);
         for rows in vertical.forward() {
             for columns in horizontal.forward() {
-                rectangle(s, &self.dims, [rows, columns], self.x, self.w, self.b, &mut end);
+                rectangle(s, &self.dims, [rows, columns], self.x, self.w, self.b, self.plain, &mut end);
             }
         }
     }
@@ -73,29 +79,22 @@ fn rectangle<S: Simd, A: Function>(
     x: &[Lanes],
     w: &[Lanes],
     b: &[Lanes],
+    plain: bool,
     end: &mut Finish<S, A>,
 ) {
-    let row = d.kernel[1] * d.inputs * d.outputs;
+    let (row, across) = (d.kernel[1] * d.inputs * d.outputs, (d.width * d.inputs) as isize);
     // the taps of a row lie one after another, in the map and in the weights
-    let products = Products {
-        taps: [rows.taps, columns.taps.min(1)],
-        depth: columns.taps * d.inputs,
-        source: [d.width * d.inputs, 0],
-        weights: [row, 0],
-        within: [d.outputs, 1],
-    };
-    let mut out = [Lanes::ZERO; GROUP * CHANNELS];
+    let counts = [rows.taps, columns.taps.min(1), columns.taps * d.inputs];
+    let walk = Walk::new(counts, [across, 0, 1], [row, 0, d.outputs]);
+    let w = &w[rows.tap * row + columns.tap * d.inputs * d.outputs..];
     let (source, target) = ([d.height, d.width, d.inputs], [d.p, d.q, d.outputs]);
     for group in groups(d.images, [rows, columns], source, target) {
-        let at = &group.source[..group.len];
-        for (o, channels) in parts(d.outputs, CHANNELS) {
-            let w = &w[rows.tap * row + columns.tap * d.inputs * d.outputs + o..];
-            let start = &b[o..o + channels];
-            s.run(Sums { products: &products, a: x, at, w, start, out: &mut out });
-            for (r, sums) in out.chunks_exact(channels).take(group.len).enumerate() {
-                for (c, sum) in sums.iter().enumerate() {
-                    end.unit(s, group.target[r] + o + c, s.load(sum));
-                }
+        let (at, to) = (group.source(), group.target());
+        let sums = Sums { walk: &walk, a: x, at, w, step: 1, channels: d.outputs, start: Some(b), to, out: end.sums() };
+        s.run(sums);
+        if !plain {
+            for &place in to {
+                end.in_place(s, place, d.outputs);
             }
         }
     }

@@ -1,6 +1,7 @@
 //! Positions of a map that the same taps reach.
 
 use super::Dims;
+use super::sums::ITEMS;
 use crate::team::parts;
 
 /// Positions `first, first + step, …` of one axis, `count` of them, that the same taps of the kernel connect with the other map
@@ -110,18 +111,27 @@ fn reached(tap: usize, taps: usize) -> (usize, usize) {
     if taps == 0 { (0, 0) } else { (tap, taps) }
 }
 
-/// Items that are summed at a time: their sums and places fit into a first-level cache beside what is summed.
-pub(super) const GROUP: usize = 24;
-
-/// Places of up to [`GROUP`] items: in the source, and in the map that is written.
+/// Places of a few items: in the source, and in the map that is written.
 pub(super) struct Group {
-    pub len: usize,
-    pub source: [usize; GROUP],
-    pub target: [usize; GROUP],
+    len: usize,
+    source: [usize; ITEMS],
+    target: [usize; ITEMS],
 }
 
 /// A map's shape as places are counted: rows, columns, channels.
 pub(super) type Shape = [usize; 3];
+
+impl Group {
+    /// Where the items meet the source.
+    pub fn source(&self) -> &[usize] {
+        &self.source[..self.len]
+    }
+
+    /// Where they lie in the map.
+    pub fn target(&self) -> &[usize] {
+        &self.target[..self.len]
+    }
+}
 
 /// The items of a rectangle of positions in every image, image by image, row by row.
 pub(super) fn groups(
@@ -131,8 +141,8 @@ pub(super) fn groups(
     target: Shape,
 ) -> impl Iterator<Item = Group> {
     let (mut n, mut row, mut column) = (0, 0, 0);
-    parts(images * rows.count * columns.count, GROUP).map(move |(_, len)| {
-        let mut group = Group { len, source: [0; GROUP], target: [0; GROUP] };
+    parts(images * rows.count * columns.count, ITEMS).map(move |(_, len)| {
+        let mut group = Group { len, source: [0; ITEMS], target: [0; ITEMS] };
         for k in 0..len {
             let (h, w) = (rows.source + row * rows.advance, columns.source + column * columns.advance);
             group.source[k] = ((n * source[0] + h) * source[1] + w) * source[2];

@@ -1,103 +1,107 @@
-//! The register tile of the forward pass and of the gradient of the input.
+//! The register tile of the forward pass and of the gradient of the input, over the items of a group.
 
-use super::span::GROUP;
 use crate::simd::Simd;
+use crate::simd::tile::{Walk, accumulate};
 use crate::team::parts;
 use crate::{Kernel, Lanes};
 
 /// Channels of a tile.
 pub(super) const CHANNELS: usize = 4;
+/// Channels of a tile of at most [`FEW`] items: its latencies must overlap too.
+const WIDE: usize = 8;
+const FEW: usize = 3;
 
-/// The sums of up to [`GROUP`] items × [`CHANNELS`].
-pub(super) type Tile = [Lanes; GROUP * CHANNELS];
+/// Items and channels that are summed before the epilogue takes them: they stay in a first-level cache.
+pub(super) const ITEMS: usize = 24;
+pub(super) const BLOCK: usize = 8;
 
-/// The products that a sum runs over: `taps[0]` × `taps[1]` taps of `depth` products each.
-#[derive(Clone, Copy)]
-pub(super) struct Products {
-    pub taps: [usize; 2],
-    pub depth: usize,
-    /// From one tap to the next in the source, modulo 2⁶⁴: backward it is a step back.
-    pub source: [usize; 2],
-    /// From one tap to the next in the weights.
-    pub weights: [usize; 2],
-    /// From one product, and from one channel, to the next in the weights.
-    pub within: [usize; 2],
-}
-
-/// `out[r][c] = start[c] + Σ_{u,v,k} a[at[r] + …] · w[… + c]`, summed over u, v, k in this order.
+/// `out[to[r] + c] = start[c] + Σ a[at[r] + …] · w[c·step + …]` over a walk; without a start the sums go on in `out`.
 ///
 /// A function of its own, so that it is not compiled again for every activation.
 pub(super) struct Sums<'a> {
-    pub products: &'a Products,
+    pub walk: &'a Walk,
     pub a: &'a [Lanes],
     pub at: &'a [usize],
     pub w: &'a [Lanes],
-    /// One vector a channel of the tile.
-    pub start: &'a [Lanes],
-    pub out: &'a mut Tile,
+    pub step: usize,
+    pub channels: usize,
+    pub start: Option<&'a [Lanes]>,
+    pub to: &'a [usize],
+    pub out: &'a mut [Lanes],
 }
 
 impl Kernel for Sums<'_> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(mut self, s: S) {
-        match self.start.len() {
-            4 => self.items::<S, 4>(s),
-            3 => self.items::<S, 3>(s),
-            2 => self.items::<S, 2>(s),
-            _ => self.items::<S, 1>(s),
+        let few = self.at.len() <= FEW;
+        let most = if few { (S::ITEMS * CHANNELS / self.at.len().max(1)).clamp(CHANNELS, WIDE) } else { CHANNELS };
+        for (c, channels) in parts(self.channels, most) {
+            for (r, items) in parts(self.at.len(), S::ITEMS) {
+                match channels {
+                    8 => self.few::<S, 8>(s, r, items, c),
+                    7 => self.few::<S, 7>(s, r, items, c),
+                    6 => self.few::<S, 6>(s, r, items, c),
+                    5 => self.few::<S, 5>(s, r, items, c),
+                    4 => self.items::<S, 4>(s, r, items, c),
+                    3 => self.items::<S, 3>(s, r, items, c),
+                    2 => self.items::<S, 2>(s, r, items, c),
+                    _ => self.items::<S, 1>(s, r, items, c),
+                }
+            }
         }
     }
 }
 
 impl Sums<'_> {
     #[inline(always)]
-    fn items<S: Simd, const C: usize>(&mut self, s: S) {
-        for (first, len) in parts(self.at.len(), S::ITEMS) {
-            match len {
-                6 => self.tile::<S, 6, C>(s, first),
-                5 => self.tile::<S, 5, C>(s, first),
-                4 => self.tile::<S, 4, C>(s, first),
-                3 => self.tile::<S, 3, C>(s, first),
-                2 => self.tile::<S, 2, C>(s, first),
-                _ => self.tile::<S, 1, C>(s, first),
-            }
+    fn items<S: Simd, const C: usize>(&mut self, s: S, r: usize, items: usize, c: usize) {
+        match items {
+            6 => self.tile::<S, 6, C>(s, r, c),
+            5 => self.tile::<S, 5, C>(s, r, c),
+            4 => self.tile::<S, 4, C>(s, r, c),
+            _ => self.few::<S, C>(s, r, items, c),
         }
     }
 
     #[inline(always)]
-    fn tile<S: Simd, const R: usize, const C: usize>(&mut self, s: S, first: usize) {
-        let Products { taps, depth, source, weights, within } = *self.products;
+    fn few<S: Simd, const C: usize>(&mut self, s: S, r: usize, items: usize, c: usize) {
+        match items {
+            3 => self.tile::<S, 3, C>(s, r, c),
+            2 => self.tile::<S, 2, C>(s, r, c),
+            _ => self.tile::<S, 1, C>(s, r, c),
+        }
+    }
+
+    /// `R` items from `first` × `C` channels from `channel`.
+    #[inline(always)]
+    fn tile<S: Simd, const R: usize, const C: usize>(&mut self, s: S, first: usize, channel: usize) {
         let Some(at) = self.at[first..].first_chunk::<R>() else { return };
-        let Some(start) = self.start.first_chunk::<C>() else { return };
-        let out = &mut self.out[first * C..][..R * C];
+        let Some(to) = self.to[first..].first_chunk::<R>() else { return };
+        let w = &self.w[channel * self.step..];
         for part in 0..S::PARTS {
             let mut acc = [[s.splat_r(0.0); R]; C];
-            for c in 0..C {
-                acc[c] = [s.load_r(&start[c], part); R];
-            }
-            for u in 0..taps[0] {
-                for v in 0..taps[1] {
-                    let from = u.wrapping_mul(source[0]).wrapping_add(v.wrapping_mul(source[1]));
-                    let a: [&[Lanes]; R] = core::array::from_fn(|r| &self.a[at[r].wrapping_add(from)..][..depth]);
-                    let w = &self.w[u * weights[0] + v * weights[1]..];
-                    for k in 0..depth {
-                        let mut x = [s.splat_r(0.0); R];
-                        for r in 0..R {
-                            x[r] = s.load_r(&a[r][k], part);
-                        }
+            match self.start {
+                Some(start) => {
+                    let start = &start[channel..][..C];
+                    for c in 0..C {
+                        acc[c] = [s.load_r(&start[c], part); R];
+                    }
+                }
+                None => {
+                    for r in 0..R {
+                        let out = &self.out[to[r] + channel..][..C];
                         for c in 0..C {
-                            let row = s.load_r(&w[k * within[0] + c * within[1]], part);
-                            for r in 0..R {
-                                acc[c][r] = s.fma_r(x[r], row, acc[c][r]);
-                            }
+                            acc[c][r] = s.load_r(&out[c], part);
                         }
                     }
                 }
             }
+            accumulate(s, part, self.walk, self.a, at, w, self.step, &mut acc);
             for r in 0..R {
+                let out = &mut self.out[to[r] + channel..][..C];
                 for c in 0..C {
-                    s.store_r(acc[c][r], &mut out[r * C + c], part);
+                    s.store_r(acc[c][r], &mut out[c], part);
                 }
             }
         }

@@ -4,6 +4,7 @@ use super::Dims;
 use super::span::Axis;
 use super::sums::CHANNELS;
 use crate::simd::Simd;
+use crate::simd::tile::{Walk, accumulate};
 use crate::team::parts;
 use crate::{Isa, Kernel, Lanes};
 
@@ -31,13 +32,13 @@ struct BackwardWeight<'a> {
     db: &'a mut [Lanes],
 }
 
-/// What a tile sums over: a rectangle of output positions of every image.
+/// What a tile sums over, and its first place in `x`, `dy` and `dw`.
 #[derive(Clone, Copy)]
-struct Positions {
-    rows: usize,
-    columns: usize,
-    /// The tile's first place in `x`, `dy` and `dw`.
-    at: [usize; 3],
+struct Place<'a> {
+    walk: &'a Walk,
+    x: usize,
+    dy: usize,
+    dw: usize,
 }
 
 impl Kernel for BackwardWeight<'_> {
@@ -57,14 +58,19 @@ impl Kernel for BackwardWeight<'_> {
         for (u0, taps, p, rows) in vertical.taps() {
             for u in u0..u0 + taps {
                 for (v, taps, q, columns) in horizontal.taps() {
-                    let x = (p * d.stride + u).wrapping_sub(d.top).wrapping_mul(d.width);
-                    let x = x.wrapping_add(q * d.stride + v).wrapping_sub(d.left).wrapping_mul(d.inputs);
+                    if rows == 0 || columns == 0 {
+                        continue;
+                    }
+                    let (down, right) = (d.width * d.inputs, d.stride * d.inputs);
+                    let x = [d.height * down, d.stride * down, right].map(|step| step as isize);
+                    let dy = [d.p * d.q * d.outputs, d.q * d.outputs, d.outputs];
+                    let walk = Walk::new([d.images, rows, columns], x, dy);
+                    let x = ((p * d.stride + u - d.top) * d.width + q * d.stride + v - d.left) * d.inputs;
                     for (j, items) in parts(taps * d.inputs, S::ITEMS) {
+                        let dw = ((u * d.kernel[1] + v) * d.inputs + j) * d.outputs;
                         for (o, channels) in parts(d.outputs, CHANNELS) {
-                            let dw = ((u * d.kernel[1] + v) * d.inputs + j) * d.outputs + o;
-                            let at = [x.wrapping_add(j), (p * d.q + q) * d.outputs + o, dw];
-                            let positions = Positions { rows, columns, at };
-                            self.item(s, &positions, items, channels);
+                            let dy = (p * d.q + q) * d.outputs + o;
+                            self.items(s, Place { walk: &walk, x: x + j, dy, dw: dw + o }, items, channels);
                         }
                     }
                 }
@@ -75,58 +81,38 @@ impl Kernel for BackwardWeight<'_> {
 
 impl BackwardWeight<'_> {
     #[inline(always)]
-    fn item<S: Simd>(&mut self, s: S, positions: &Positions, items: usize, channels: usize) {
+    fn items<S: Simd>(&mut self, s: S, place: Place, items: usize, channels: usize) {
         match items {
-            6 => self.channels::<S, 6>(s, positions, channels),
-            5 => self.channels::<S, 5>(s, positions, channels),
-            4 => self.channels::<S, 4>(s, positions, channels),
-            3 => self.channels::<S, 3>(s, positions, channels),
-            2 => self.channels::<S, 2>(s, positions, channels),
-            _ => self.channels::<S, 1>(s, positions, channels),
+            6 => self.channels::<S, 6>(s, place, channels),
+            5 => self.channels::<S, 5>(s, place, channels),
+            4 => self.channels::<S, 4>(s, place, channels),
+            3 => self.channels::<S, 3>(s, place, channels),
+            2 => self.channels::<S, 2>(s, place, channels),
+            _ => self.channels::<S, 1>(s, place, channels),
         }
     }
 
     #[inline(always)]
-    fn channels<S: Simd, const R: usize>(&mut self, s: S, positions: &Positions, channels: usize) {
+    fn channels<S: Simd, const R: usize>(&mut self, s: S, place: Place, channels: usize) {
         match channels {
-            4 => self.tile::<S, R, 4>(s, positions),
-            3 => self.tile::<S, R, 3>(s, positions),
-            2 => self.tile::<S, R, 2>(s, positions),
-            _ => self.tile::<S, R, 1>(s, positions),
+            4 => self.tile::<S, R, 4>(s, place),
+            3 => self.tile::<S, R, 3>(s, place),
+            2 => self.tile::<S, R, 2>(s, place),
+            _ => self.tile::<S, R, 1>(s, place),
         }
     }
 
     /// `R` pairs of tap and input channel × `C` output channels.
     #[inline(always)]
-    fn tile<S: Simd, const R: usize, const C: usize>(&mut self, s: S, positions: &Positions) {
-        let d = &self.dims;
-        let Positions { rows, columns, at } = *positions;
+    fn tile<S: Simd, const R: usize, const C: usize>(&mut self, s: S, place: Place) {
+        let at: [usize; R] = core::array::from_fn(|r| place.x + r);
         for part in 0..S::PARTS {
             let mut acc = [[s.splat_r(0.0); R]; C];
-            for n in 0..d.images {
-                for p in 0..rows {
-                    let x = at[0].wrapping_add((n * d.height + p * d.stride) * d.width * d.inputs);
-                    let dy = at[1] + (n * d.p + p) * d.q * d.outputs;
-                    for q in 0..columns {
-                        let Some(x) = self.x[x + q * d.stride * d.inputs..].first_chunk::<R>() else { return };
-                        let Some(dy) = self.dy[dy + q * d.outputs..].first_chunk::<C>() else { return };
-                        let mut a = [s.splat_r(0.0); R];
-                        for r in 0..R {
-                            a[r] = s.load_r(&x[r], part);
-                        }
-                        for c in 0..C {
-                            let row = s.load_r(&dy[c], part);
-                            for r in 0..R {
-                                acc[c][r] = s.fma_r(a[r], row, acc[c][r]);
-                            }
-                        }
-                    }
-                }
-            }
+            accumulate(s, part, place.walk, self.x, &at, &self.dy[place.dy..], 1, &mut acc);
             for r in 0..R {
+                let dw = &mut self.dw[place.dw + r * self.dims.outputs..][..C];
                 for c in 0..C {
-                    let dw = &mut self.dw[at[2] + r * d.outputs + c];
-                    s.store_r(s.add_r(s.load_r(dw, part), acc[c][r]), dw, part);
+                    s.store_r(s.add_r(s.load_r(&dw[c], part), acc[c][r]), &mut dw[c], part);
                 }
             }
         }

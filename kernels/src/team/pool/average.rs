@@ -1,6 +1,6 @@
 //! The average of each window.
 
-use super::{Dims, covering};
+use super::{Cover, Dims};
 use crate::activation::{Activation, Function, with_activation};
 use crate::simd::Simd;
 use crate::team::epilogue::{Finish, Unfinish, check};
@@ -44,23 +44,28 @@ impl<A: Function> Kernel for Forward<'_, A> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let Dims { images, width, channels, size, stride, p: rows, q: columns, .. } = *self.dims;
-        let share = s.splat(1.0 / (size[0] * size[1]) as f32);
+        let d = self.dims;
+        let share = s.splat(1.0 / (d.size[0] * d.size[1]) as f32);
         let mut end = Finish::<S, A>::new(s, self.dropout, self.z, self.y);
-        for n in 0..images {
-            for p in 0..rows {
-                for q in 0..columns {
-                    let (corner, index) = (self.dims.x_at(n, p * stride, q * stride), self.dims.y_at(n, p, q));
-                    for c in 0..channels {
-                        let mut sum = s.splat(0.0);
-                        for u in 0..size[0] {
-                            let row = &self.x[corner + u * width * channels..][..size[1] * channels];
-                            for v in 0..size[1] {
-                                sum = s.add(sum, s.load(&row[v * channels + c]));
+        for n in 0..d.images {
+            for p in 0..d.p {
+                for q in 0..d.q {
+                    let (x, y) = (d.x_at(n, p * d.stride, q * d.stride), d.y_at(n, p, q));
+                    channels!(d.channels, c, C => {
+                        let mut sum = [s.splat(0.0); C];
+                        for u in 0..d.size[0] {
+                            for v in 0..d.size[1] {
+                                let x = &self.x[x + (u * d.width + v) * d.channels + c..][..C];
+                                for k in 0..C {
+                                    sum[k] = s.add(sum[k], s.load(&x[k]));
+                                }
                             }
                         }
-                        end.unit(s, index + c, s.mul(sum, share));
-                    }
+                        for k in 0..C {
+                            sum[k] = s.mul(sum[k], share);
+                        }
+                        end.few(s, y + c, sum);
+                    });
                 }
             }
         }
@@ -94,24 +99,32 @@ impl<A: Function> Kernel for Backward<'_, A> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let Dims { images, height, width, channels, size, stride, p: rows, q: columns } = *self.dims;
-        let share = s.splat(1.0 / (size[0] * size[1]) as f32);
+        let d = self.dims;
+        let share = s.splat(1.0 / (d.size[0] * d.size[1]) as f32);
         let mut end = Unfinish::<S, A>::new(s, self.below, self.x);
-        for n in 0..images {
-            for h in 0..height {
-                let (p0, p1) = covering(h, size[0], stride, rows);
-                for w in 0..width {
-                    let (q0, q1) = covering(w, size[1], stride, columns);
-                    let index = self.dims.x_at(n, h, w);
-                    for c in 0..channels {
-                        let mut sum = s.splat(0.0);
-                        for p in p0..p1 {
-                            for q in q0..q1 {
-                                sum = s.add(sum, s.load(&self.dy[self.dims.y_at(n, p, q) + c]));
+        for n in 0..d.images {
+            let mut rows = Cover::new(d.size[0], d.stride, d.p);
+            for h in 0..d.height {
+                rows.forward_to(h);
+                let mut columns = Cover::new(d.size[1], d.stride, d.q);
+                for w in 0..d.width {
+                    columns.forward_to(w);
+                    let index = d.x_at(n, h, w);
+                    channels!(d.channels, c, C => {
+                        let mut sum = [s.splat(0.0); C];
+                        for p in rows.windows() {
+                            for q in columns.windows() {
+                                let dy = &self.dy[d.y_at(n, p, q) + c..][..C];
+                                for k in 0..C {
+                                    sum[k] = s.add(sum[k], s.load(&dy[k]));
+                                }
                             }
                         }
-                        end.unit(s, index + c, s.mul(sum, share));
-                    }
+                        for k in 0..C {
+                            sum[k] = s.mul(sum[k], share);
+                        }
+                        end.few(s, index + c, sum);
+                    });
                 }
             }
         }

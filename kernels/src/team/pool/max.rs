@@ -1,6 +1,6 @@
 //! The maximum of each window.
 
-use super::{Dims, covering};
+use super::{Cover, Dims};
 use crate::activation::{Activation, Function, with_activation};
 use crate::simd::Simd;
 use crate::team::epilogue::{Finish, Unfinish, check};
@@ -49,26 +49,35 @@ impl<A: Function> Kernel for Forward<'_, A> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let Dims { images, width, channels, size, stride, p: rows, q: columns, .. } = *self.dims;
+        let d = self.dims;
         let mut end = Finish::<S, A>::new(s, self.dropout, self.z, self.y);
-        for n in 0..images {
-            for p in 0..rows {
-                for q in 0..columns {
-                    let (corner, index) = (self.dims.x_at(n, p * stride, q * stride), self.dims.y_at(n, p, q));
-                    for c in 0..channels {
-                        let (mut best, mut at) = (s.load(&self.x[corner + c]), s.splat(0.0));
-                        for u in 0..size[0] {
-                            let row = &self.x[corner + u * width * channels..][..size[1] * channels];
-                            for v in 0..size[1] {
-                                let x = s.load(&row[v * channels + c]);
-                                let beats = s.beats(x, best);
-                                best = s.select(beats, x, best);
-                                at = s.select(beats, s.splat((u * size[1] + v) as f32), at);
+        for n in 0..d.images {
+            for p in 0..d.p {
+                for q in 0..d.q {
+                    let (x, y) = (d.x_at(n, p * d.stride, q * d.stride), d.y_at(n, p, q));
+                    channels!(d.channels, c, C => {
+                        let (mut best, mut at) = ([s.splat(0.0); C], [s.splat(0.0); C]);
+                        for k in 0..C {
+                            best[k] = s.load(&self.x[x + c + k]);
+                        }
+                        for u in 0..d.size[0] {
+                            for v in 0..d.size[1] {
+                                let place = s.splat((u * d.size[1] + v) as f32);
+                                let x = &self.x[x + (u * d.width + v) * d.channels + c..][..C];
+                                for k in 0..C {
+                                    let x = s.load(&x[k]);
+                                    let beats = s.beats(x, best[k]);
+                                    best[k] = s.select(beats, x, best[k]);
+                                    at[k] = s.select(beats, place, at[k]);
+                                }
                             }
                         }
-                        s.store(at, &mut self.argmax[index + c]);
-                        end.unit(s, index + c, best);
-                    }
+                        let argmax = &mut self.argmax[y + c..][..C];
+                        for k in 0..C {
+                            s.store(at[k], &mut argmax[k]);
+                        }
+                        end.few(s, y + c, best);
+                    });
                 }
             }
         }
@@ -106,27 +115,89 @@ impl<A: Function> Kernel for Backward<'_, A> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let Dims { images, height, width, channels, size, stride, p: rows, q: columns } = *self.dims;
         let mut end = Unfinish::<S, A>::new(s, self.below, self.x);
-        for n in 0..images {
-            for h in 0..height {
-                let (p0, p1) = covering(h, size[0], stride, rows);
-                for w in 0..width {
-                    let (q0, q1) = covering(w, size[1], stride, columns);
-                    let index = self.dims.x_at(n, h, w);
-                    for c in 0..channels {
-                        let mut sum = s.splat(0.0);
-                        for p in p0..p1 {
-                            for q in q0..q1 {
-                                let at = s.splat(((h - p * stride) * size[1] + w - q * stride) as f32);
-                                let window = self.dims.y_at(n, p, q) + c;
-                                let hit = s.within(s.load(&self.argmax[window]), at, at);
-                                sum = s.add(sum, s.keep(hit, s.load(&self.dy[window])));
+        match self.dims.stride >= self.dims.size[0].max(self.dims.size[1]) {
+            true => apart(s, self.dims, self.dy, self.argmax, &mut end),
+            false => overlapping(s, self.dims, self.dy, self.argmax, &mut end),
+        }
+    }
+}
+
+/// Windows that share no position: each window writes all of its own.
+#[inline(always)]
+fn apart<S: Simd, A: Function>(s: S, d: &Dims, dy: &[Lanes], argmax: &[Lanes], end: &mut Unfinish<S, A>) {
+    for n in 0..d.images {
+        for p in 0..d.p {
+            for q in 0..d.q {
+                let (x, y) = (d.x_at(n, p * d.stride, q * d.stride), d.y_at(n, p, q));
+                channels!(d.channels, c, C => {
+                    let (argmax, dy) = (&argmax[y + c..][..C], &dy[y + c..][..C]);
+                    for u in 0..d.size[0] {
+                        for v in 0..d.size[1] {
+                            let place = s.splat((u * d.size[1] + v) as f32);
+                            let mut given = [place; C];
+                            for k in 0..C {
+                                given[k] = s.keep(s.within(s.load(&argmax[k]), place, place), s.load(&dy[k]));
                             }
+                            end.few(s, x + (u * d.width + v) * d.channels + c, given);
                         }
-                        end.unit(s, index + c, sum);
+                    }
+                });
+            }
+        }
+    }
+    uncovered(s, d, end);
+}
+
+/// Positions that no window covers.
+#[inline(always)]
+fn uncovered<S: Simd, A: Function>(s: S, d: &Dims, end: &mut Unfinish<S, A>) {
+    if d.size == [d.stride; 2] && d.height == d.p * d.stride && d.width == d.q * d.stride {
+        return;
+    }
+    for n in 0..d.images {
+        let mut rows = Cover::new(d.size[0], d.stride, d.p);
+        for h in 0..d.height {
+            rows.forward_to(h);
+            let mut columns = Cover::new(d.size[1], d.stride, d.q);
+            for w in 0..d.width {
+                columns.forward_to(w);
+                if rows.windows().is_empty() || columns.windows().is_empty() {
+                    for c in 0..d.channels {
+                        end.few(s, d.x_at(n, h, w) + c, [s.splat(0.0)]);
                     }
                 }
+            }
+        }
+    }
+}
+
+/// Any windows: each position asks those that cover it.
+#[inline(always)]
+fn overlapping<S: Simd, A: Function>(s: S, d: &Dims, dy: &[Lanes], argmax: &[Lanes], end: &mut Unfinish<S, A>) {
+    for n in 0..d.images {
+        let mut rows = Cover::new(d.size[0], d.stride, d.p);
+        for h in 0..d.height {
+            rows.forward_to(h);
+            let mut columns = Cover::new(d.size[1], d.stride, d.q);
+            for w in 0..d.width {
+                columns.forward_to(w);
+                let x = d.x_at(n, h, w);
+                channels!(d.channels, c, C => {
+                    let mut sum = [s.splat(0.0); C];
+                    for p in rows.windows() {
+                        for q in columns.windows() {
+                            let place = s.splat(((h - p * d.stride) * d.size[1] + w - q * d.stride) as f32);
+                            let y = d.y_at(n, p, q) + c;
+                            let (argmax, dy) = (&argmax[y..][..C], &dy[y..][..C]);
+                            for k in 0..C {
+                                let hit = s.within(s.load(&argmax[k]), place, place);
+                                sum[k] = s.add(sum[k], s.keep(hit, s.load(&dy[k])));
+                            }
+                        }
+                    }
+                    end.few(s, x + c, sum);
+                });
             }
         }
     }

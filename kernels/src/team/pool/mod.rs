@@ -3,6 +3,33 @@
 //! Letters. `n` image, `p,q` window (of P×Q), `h,w` input position (of H×W), `u,v` position in the window (of U×V), `c` channel,
 //! `S` step between windows. Every window lies inside the map; windows may overlap, and what none covers is read by nothing.
 
+/// Runs a body for four channels at a time, so that their latencies overlap, and for the rest: `c` is the first, `C` how many.
+macro_rules! channels {
+    ($channels:expr, $c:ident, $C:ident => $body:expr) => {
+        let mut $c = 0;
+        while $c < $channels {
+            match $channels - $c {
+                1 => {
+                    const $C: usize = 1;
+                    $body
+                }
+                2 => {
+                    const $C: usize = 2;
+                    $body
+                }
+                3 => {
+                    const $C: usize = 3;
+                    $body
+                }
+                _ => {
+                    const $C: usize = 4;
+                    $body
+                }
+            }
+            $c += 4;
+        }
+    };
+}
 mod average;
 mod max;
 
@@ -64,8 +91,36 @@ impl Dims {
     }
 }
 
-/// Windows `first..last` of an axis that cover position `at`.
-#[inline(always)]
-fn covering(at: usize, size: usize, stride: usize, windows: usize) -> (usize, usize) {
-    ((at + 1).saturating_sub(size).div_ceil(stride), windows.min(at / stride + 1))
+/// The windows of one axis that cover a position which only moves forward.
+#[derive(Clone, Copy)]
+struct Cover {
+    size: usize,
+    stride: usize,
+    windows: usize,
+    /// The first that covers the position, and the one behind the last.
+    range: [usize; 2],
+}
+
+impl Cover {
+    #[inline(always)]
+    fn new(size: usize, stride: usize, windows: usize) -> Cover {
+        Cover { size, stride, windows, range: [0; 2] }
+    }
+
+    /// Moves to position `at`, at least the one before.
+    #[inline(always)]
+    fn forward_to(&mut self, at: usize) {
+        while self.range[0] * self.stride + self.size <= at {
+            self.range[0] += 1;
+        }
+        while self.range[1] < self.windows && self.range[1] * self.stride <= at {
+            self.range[1] += 1;
+        }
+    }
+
+    /// Windows that cover the position.
+    #[inline(always)]
+    fn windows(&self) -> core::ops::Range<usize> {
+        self.range[0]..self.range[1]
+    }
 }
