@@ -2,8 +2,12 @@
 
 use super::output::{self, Output, count};
 use clap::Args;
+use serde::Serialize;
 use std::path::PathBuf;
 use zoometry::Result;
+use zoometry::cnn::Arch;
+use zoometry::cnn::layer::{self, Layer};
+use zoometry::cnn::plan::{Map, Op, Plan};
 use zoometry::train::overrides::overrides;
 use zoometry::zoo::{Status, Zoo};
 
@@ -40,6 +44,9 @@ impl Info {
             if schema.digest.is_empty() { "images unknown".into() } else { format!("sha256 {}", schema.digest) };
         output.line(format!("  data set      {} ({digest})", schema.dataset));
         output.line(format!("  network       {}, {} weights", schema.arch, count(parameters as u64)));
+        let plan = schema.arch.plan();
+        let layers = layers(&schema.arch, &plan);
+        layers.iter().for_each(|layer| output.line(format!("    {}", layer.line())));
         let set = overrides(&schema.recipe);
         let with = if set.is_empty() { String::new() } else { format!(" with {}", set.join(" ")) };
         output.line(format!("  recipe        {recipe}{with}, zoo seed {}", schema.seed));
@@ -63,6 +70,7 @@ impl Info {
         output.set("dataset_digest", &schema.digest);
         output.set("architecture", &schema.arch);
         output.set("parameters", parameters);
+        output.set("layers", layers);
         output.set("recipe", &schema.recipe);
         output.set("recipe_overrides", &set);
         output.set("seed", schema.seed);
@@ -76,5 +84,72 @@ impl Info {
         output.set("finished", finals.len());
         output.set("accuracy_quantiles", output::quantiles(&accuracies));
         Ok(output)
+    }
+}
+
+/// A layer as it is written, what it makes and what it weighs.
+#[derive(Serialize)]
+struct LayerEntry {
+    /// Number in the list, from 1.
+    number: usize,
+    layer: String,
+    /// Height, width and channels of what it makes.
+    map: [usize; 3],
+    /// Rows and columns of it that something reads.
+    read: [usize; 2],
+    weights: usize,
+}
+
+impl LayerEntry {
+    fn line(&self) -> String {
+        let ([height, width, channels], [rows, columns]) = (self.map, self.read);
+        let mut line = format!("{:>3}  {:<14} {height}×{width}×{channels}", self.number, self.layer);
+        if self.weights > 0 {
+            line += &format!(", {} weights", count(self.weights as u64));
+        }
+        if [rows, columns] != [height, width] {
+            line += &format!(", {rows}×{columns} read");
+        }
+        line
+    }
+}
+
+/// The written layers with maps and weights; the dense layer of the classes is the last. A layer without a step of its own, an
+/// activation or a flattening, makes what the one before made.
+fn layers(arch: &Arch, plan: &Plan) -> Vec<LayerEntry> {
+    let mut words: Vec<String> = Vec::new();
+    flat_words(&layer::written(&arch.layers), &mut words);
+    words.push(format!("{} classes", arch.classes));
+    let mut entries: Vec<LayerEntry> = Vec::new();
+    for (index, word) in words.into_iter().enumerate() {
+        let number = index + 1;
+        let steps = plan.steps.iter().enumerate().filter(|(_, step)| step.layer == number);
+        let mut weights = 0;
+        let mut made: Option<&Map> = None;
+        for (step, of) in steps {
+            made = Some(&plan.maps[step + 1]);
+            if let Op::Conv { weighted, .. } = of.op {
+                let (bias, kernel) = plan.weights_of(weighted);
+                weights += bias.range.len() + kernel.range.len();
+            }
+        }
+        let before = entries.last().map(|entry| (entry.map, entry.read));
+        let of = |map: &Map| ([map.height, map.width, map.channels], [map.rows, map.columns]);
+        let (map, read) = made.map(of).or(before).unwrap_or_else(|| of(&plan.maps[0]));
+        entries.push(LayerEntry { number, layer: word, map, read, weights });
+    }
+    entries
+}
+
+/// The words of a list one by one, a block's before those in it.
+fn flat_words(layers: &[Layer], words: &mut Vec<String>) {
+    for layer in layers {
+        match layer {
+            Layer::Residual(inner) => {
+                words.push("[…]".into());
+                flat_words(inner, words);
+            }
+            layer => words.push(layer.to_string()),
+        }
     }
 }

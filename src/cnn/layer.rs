@@ -156,7 +156,8 @@ fn complete(layers: Vec<Layer>) -> Vec<Layer> {
     all
 }
 
-fn has_activation(layers: &[Layer]) -> bool {
+/// Whether any word for an activation is in a list.
+pub fn has_activation(layers: &[Layer]) -> bool {
     layers.iter().any(|layer| match layer {
         Layer::Activation(_) => true,
         Layer::Residual(inner) => has_activation(inner),

@@ -116,7 +116,8 @@ pub struct Step {
     pub from: usize,
     /// What happens to the result.
     pub epilogue: Epilogue,
-    /// Its layer's number in the list, from 1; the layer of the classes is one past the list.
+    /// Its layer's number among those that are written, from 1, blocks before what is in them; the layer of the classes is one
+    /// past the list.
     pub layer: usize,
 }
 
@@ -196,7 +197,7 @@ impl Plan {
                 classes: arch.classes,
             },
             layer: 0,
-            understood: layer::written(&arch.layers).len() != arch.layers.len(),
+            written: layer::written(&arch.layers),
             flat: false,
             kept: None,
             convolutions: 0,
@@ -311,8 +312,8 @@ struct Builder {
     plan: Plan,
     /// Number of the layer in hand among those that are written, from 1.
     layer: usize,
-    /// Whether activations and dropout are not written.
-    understood: bool,
+    /// The list as it is written: what is understood has no number.
+    written: Vec<Layer>,
     /// Whether the map is a vector.
     flat: bool,
     /// The map that a residual block begins with: it must stay as it is.
@@ -342,7 +343,12 @@ impl Builder {
     }
 
     fn one(&mut self, layer: &Layer) -> Result<()> {
-        let understood = self.understood && matches!(layer, Layer::Activation(None) | Layer::Dropout);
+        let understood = match layer {
+            // without any of these an activation and a dropout behind each layer with weights are understood
+            Layer::Activation(None) | Layer::Dropout => !layer::has_activation(&self.written),
+            Layer::GlobalAverage => !self.written.contains(&Layer::GlobalAverage),
+            _ => false,
+        };
         self.layer += usize::from(!understood);
         if self.layer > MAX_LAYERS {
             return Err(Error::invalid("layers", format!("at most {MAX_LAYERS}"), "more"));
@@ -358,6 +364,10 @@ impl Builder {
                 self.flat = true;
                 let op = Op::Pool { pooling: Pooling::Average, size: [height, width], stride: 1 };
                 self.push(op, Map::new(1, 1, channels));
+                if understood {
+                    // it belongs to the layer of the classes
+                    self.plan.steps[self.at() - 1].layer += 1;
+                }
                 Ok(())
             }
             Layer::Flatten if self.flat => Err(self.refuse(layer, "a map, not a vector")),
@@ -486,7 +496,9 @@ impl Builder {
             let Map { height, width, channels, .. } = before;
             return Err(self.refuse(layer, &format!("a block that makes {height}×{width}×{channels} of its input")));
         }
+        let inner = std::mem::replace(&mut self.layer, number);
         self.push(Op::Add { other: begin }, after);
+        self.layer = inner;
         Ok(())
     }
 }
