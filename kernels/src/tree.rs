@@ -80,10 +80,10 @@ pub fn walk(nodes: &[Node], rows: [&[f32]; WALKS], at: &mut [u32; WALKS]) {
     }
 }
 
-/// The most leaves of a tree that [`find_leaf`] takes: the bits of a word.
+/// The most leaves of a tree that [`add_leaf_values`] takes: the bits of a word.
 pub const MAX_LEAVES: usize = 32;
 
-/// An inner node of [`find_leaf`].
+/// An inner node of [`add_leaf_values`].
 #[derive(Clone, Copy, Debug, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
 #[repr(C)]
 pub struct Test {
@@ -95,7 +95,8 @@ pub struct Test {
     pub left_leaves: u32,
 }
 
-/// Finds for each of sixteen rows and each tree the leaf that it falls into, without a branch or a dependent load.
+/// Finds for each of sixteen rows and each tree the leaf that it falls into, without a branch or a dependent load, and adds
+/// its value.
 ///
 /// A test that sends a row to the right rules out the leaves of its left subtree. When all tests of a tree have spoken, in any
 /// order, the leftmost leaf not ruled out is the row's: `leaf = trailing_ones(⋁_{tests: x[key] > threshold} left_leaves)`.
@@ -106,7 +107,7 @@ pub struct Test {
 /// Cost.     3 operations of 16 lanes a test; reads 12 bytes a test.
 /// Numerics. `sums[row] += values[t][leaf]` in f64, trees in order.
 /// Source.   reference [`walk`](crate::reference::tree::walk); Lucchese et al., «QuickScorer», SIGIR 2015; Ye et al., «RapidScorer», KDD 2018.
-pub fn find_leaf(
+pub fn add_leaf_values(
     isa: Isa,
     tests: &[Test],
     ends: &[u32],
@@ -114,10 +115,10 @@ pub fn find_leaf(
     values: &[[f32; MAX_LEAVES]],
     sums: &mut [f64; LANES],
 ) {
-    isa.run(FindLeaf { tests, ends, keys, values, sums })
+    isa.run(AddLeafValues { tests, ends, keys, values, sums })
 }
 
-struct FindLeaf<'a> {
+struct AddLeafValues<'a> {
     tests: &'a [Test],
     ends: &'a [u32],
     keys: &'a [Lanes],
@@ -125,7 +126,7 @@ struct FindLeaf<'a> {
     sums: &'a mut [f64; LANES],
 }
 
-impl Kernel for FindLeaf<'_> {
+impl Kernel for AddLeafValues<'_> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
@@ -174,9 +175,10 @@ pub struct Ruling {
     pub left_leaves: u32,
 }
 
-/// Finds the leaves of one row in many trees as [`find_leaf`] does, but only by the tests that rule something out: those of a key
-/// are sorted by threshold, and the first that the key does not exceed ends them. What the first `stride`, 2·`stride` … tests
-/// of a key rule out together is a *snapshot* made beforehand: one of them and fewer than `stride` tests are left to do.
+/// Finds the leaves of one row in many trees as [`add_leaf_values`] does, but only by the tests that rule something out: those
+/// of a key are sorted by threshold, and the first that the key does not exceed ends them. What the first `stride`,
+/// 2·`stride` … tests of a key rule out together is a *snapshot* made beforehand: one of them and fewer than `stride` tests
+/// are left to do.
 ///
 /// `ruled_out[t] |= left_leaves` for all tests of tree t with `key > threshold`
 ///

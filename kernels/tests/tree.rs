@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use zoometry_kernels::reference::tree as reference;
 use zoometry_kernels::tree::{
-    MAX_LEAVES, Node, Ruling, Test, Tested, WALKS, find_leaf, keys, partition, rule_out, walk,
+    MAX_LEAVES, Node, Ruling, Test, Tested, WALKS, add_leaf_values, keys, partition, rule_out, walk,
 };
 use zoometry_kernels::{Isa, LANES, Lanes};
 
@@ -72,7 +72,7 @@ proptest! {
         let block: Vec<Lanes> = (0..KEYS).map(|key| Lanes(std::array::from_fn(|lane| rows[lane][key]))).collect();
         for isa in Isa::available() {
             let mut sums = [0.25; LANES];
-            find_leaf(isa, &all_tests, &ends, &block, &values, &mut sums);
+            add_leaf_values(isa, &all_tests, &ends, &block, &values, &mut sums);
             prop_assert_eq!(sums, expected, "{}", isa.leg());
         }
         // one row at a time, through the tests in order of key and threshold

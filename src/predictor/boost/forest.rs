@@ -1,7 +1,7 @@
 //! Trees in the form in which prediction is fast.
 
 use super::tree::Tree;
-use crate::kernels::tree::{MAX_LEAVES, Node, Ruling, Test, Tested, WALKS, find_leaf, keys, rule_out, walk};
+use crate::kernels::tree::{MAX_LEAVES, Node, Ruling, Test, Tested, WALKS, add_leaf_values, keys, rule_out, walk};
 use crate::kernels::{Isa, LANES, Lanes};
 use rayon::prelude::*;
 
@@ -135,7 +135,7 @@ impl Forest {
         }
         let mut all = [0.0; LANES];
         all[..sums.len()].copy_from_slice(sums);
-        find_leaf(isa, &self.tests, &self.ends, block, &self.leaf_values, &mut all);
+        add_leaf_values(isa, &self.tests, &self.ends, block, &self.leaf_values, &mut all);
         sums.copy_from_slice(&all[..sums.len()]);
     }
 
