@@ -266,38 +266,19 @@ pub(crate) fn epilogue_backward<S: Simd, A: Function, const P: usize>(
     }
 }
 
-/// Calls a generic function with the type of an [`Activation`].
+/// Runs a piece of code with the type of an [`Activation`].
 macro_rules! with_activation {
     ($activation:expr, $A:ident => $body:expr) => {
+        $crate::activation::with_activation!(
+            $activation, $A => $body, Identity Relu Tanh Sigmoid Gelu LeakyRelu Silu
+        )
+    };
+    ($activation:expr, $A:ident => $body:expr, $($name:ident)*) => {
         match $activation {
-            $crate::activation::Activation::Identity => {
-                type $A = $crate::activation::Identity;
+            $($crate::activation::Activation::$name => {
+                type $A = $crate::activation::$name;
                 $body
-            }
-            $crate::activation::Activation::Relu => {
-                type $A = $crate::activation::Relu;
-                $body
-            }
-            $crate::activation::Activation::Tanh => {
-                type $A = $crate::activation::Tanh;
-                $body
-            }
-            $crate::activation::Activation::Sigmoid => {
-                type $A = $crate::activation::Sigmoid;
-                $body
-            }
-            $crate::activation::Activation::Gelu => {
-                type $A = $crate::activation::Gelu;
-                $body
-            }
-            $crate::activation::Activation::LeakyRelu => {
-                type $A = $crate::activation::LeakyRelu;
-                $body
-            }
-            $crate::activation::Activation::Silu => {
-                type $A = $crate::activation::Silu;
-                $body
-            }
+            })*
         }
     };
 }

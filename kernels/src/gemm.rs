@@ -30,30 +30,36 @@ pub struct Matrix<'a> {
     /// Number of columns.
     pub columns: usize,
     /// Steps in `x` from an element to the one below.
-    pub down: usize,
+    pub row_stride: usize,
     /// Steps in `x` from an element to the one on its right.
-    pub right: usize,
+    pub col_stride: usize,
 }
 
 impl<'a> Matrix<'a> {
     /// Rows one after another.
     pub fn new(x: &'a [f32], rows: usize, columns: usize) -> Matrix<'a> {
-        Matrix { x, rows, columns, down: columns, right: 1 }
+        Matrix { x, rows, columns, row_stride: columns, col_stride: 1 }
     }
 
     /// Rows become columns.
     pub fn transposed(self) -> Matrix<'a> {
-        Matrix { x: self.x, rows: self.columns, columns: self.rows, down: self.right, right: self.down }
+        Matrix {
+            x: self.x,
+            rows: self.columns,
+            columns: self.rows,
+            row_stride: self.col_stride,
+            col_stride: self.row_stride,
+        }
     }
 
     fn fits(&self) -> bool {
-        let last = self.rows.saturating_sub(1) * self.down + self.columns.saturating_sub(1) * self.right;
+        let last = self.rows.saturating_sub(1) * self.row_stride + self.columns.saturating_sub(1) * self.col_stride;
         self.rows * self.columns == 0 || last < self.x.len()
     }
 
     #[inline(always)]
     fn at(&self, row: usize, column: usize) -> f32 {
-        self.x[row * self.down + column * self.right]
+        self.x[row * self.row_stride + column * self.col_stride]
     }
 }
 
@@ -166,8 +172,8 @@ fn pack_a<const R: usize>(a: &Matrix, m0: usize, rows: usize, k0: usize, terms: 
             let row = panel * R + r;
             if row >= rows {
                 packed.iter_mut().for_each(|column| column[r] = 0.0);
-            } else if a.right == 1 {
-                let from = (m0 + row) * a.down + k0;
+            } else if a.col_stride == 1 {
+                let from = (m0 + row) * a.row_stride + k0;
                 for (column, &x) in packed.iter_mut().zip(&a.x[from..from + terms]) {
                     column[r] = x;
                 }
@@ -187,8 +193,8 @@ fn pack_b(b: &Matrix, k0: usize, terms: usize, n0: usize, columns: usize, packed
         let first = n0 + panel * LANES;
         let wide = LANES.min(n0 + columns - first);
         for (k, lanes) in packed.iter_mut().enumerate() {
-            if b.right == 1 {
-                let from = (k0 + k) * b.down + first;
+            if b.col_stride == 1 {
+                let from = (k0 + k) * b.row_stride + first;
                 lanes.0[..wide].copy_from_slice(&b.x[from..from + wide]);
             } else {
                 for (lane, x) in lanes.0[..wide].iter_mut().enumerate() {

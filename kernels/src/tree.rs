@@ -80,13 +80,13 @@ pub fn walk(nodes: &[Node], rows: [&[f32]; WALKS], at: &mut [u32; WALKS]) {
     }
 }
 
-/// The most leaves of a tree that [`find_leaf`] takes: the bits of a word.
+/// The most leaves of a tree that [`add_leaf_values`] takes: the bits of a word.
 pub const MAX_LEAVES: usize = 32;
 
-/// An inner node of [`find_leaf`].
+/// An inner node of a tree as QuickScorer has it, for [`add_leaf_values`].
 #[derive(Clone, Copy, Debug, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
 #[repr(C)]
-pub struct Test {
+pub struct QsNode {
     /// A key above it goes to the right.
     pub threshold: f32,
     /// Which key: below 2·width.
@@ -95,37 +95,38 @@ pub struct Test {
     pub left_leaves: u32,
 }
 
-/// Finds for each of sixteen rows and each tree the leaf that it falls into, without a branch or a dependent load.
+/// Finds for each of sixteen rows and each tree the leaf that it falls into, without a branch or a dependent load, and adds
+/// its value.
 ///
-/// A test that sends a row to the right rules out the leaves of its left subtree. When all tests of a tree have spoken, in any
-/// order, the leftmost leaf not ruled out is the row's: `leaf = trailing_ones(⋁_{tests: x[key] > threshold} left_leaves)`.
+/// A node that sends a row to the right rules out the leaves of its left subtree. When all nodes of a tree have spoken, in any
+/// order, the leftmost leaf not ruled out is the row's: `leaf = trailing_ones(⋁_{nodes: x[key] > threshold} left_leaves)`.
 ///
-/// Shapes.   `tests` the trees one after another, `ends[t]` where those of tree t end, `keys` one block of sixteen rows a key,
+/// Shapes.   `nodes` the trees one after another, `ends[t]` where those of tree t end, `keys` one block of sixteen rows a key,
 ///           `values[t]` the values of the leaves of tree t, `sums` one a row.
 /// Panics.   if a key does not exist, or `values` has fewer trees than `ends`.
-/// Cost.     3 operations of 16 lanes a test; reads 12 bytes a test.
+/// Cost.     3 operations of 16 lanes a node; reads 12 bytes a node.
 /// Numerics. `sums[row] += values[t][leaf]` in f64, trees in order.
 /// Source.   reference [`walk`](crate::reference::tree::walk); Lucchese et al., «QuickScorer», SIGIR 2015; Ye et al., «RapidScorer», KDD 2018.
-pub fn find_leaf(
+pub fn add_leaf_values(
     isa: Isa,
-    tests: &[Test],
+    nodes: &[QsNode],
     ends: &[u32],
     keys: &[Lanes],
     values: &[[f32; MAX_LEAVES]],
     sums: &mut [f64; LANES],
 ) {
-    isa.run(FindLeaf { tests, ends, keys, values, sums })
+    isa.run(AddLeafValues { nodes, ends, keys, values, sums })
 }
 
-struct FindLeaf<'a> {
-    tests: &'a [Test],
+struct AddLeafValues<'a> {
+    nodes: &'a [QsNode],
     ends: &'a [u32],
     keys: &'a [Lanes],
     values: &'a [[f32; MAX_LEAVES]],
     sums: &'a mut [f64; LANES],
 }
 
-impl Kernel for FindLeaf<'_> {
+impl Kernel for AddLeafValues<'_> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
@@ -133,9 +134,9 @@ impl Kernel for FindLeaf<'_> {
         let values = &self.values[..self.ends.len()];
         for (&end, values) in self.ends.iter().zip(values) {
             let mut ruled_out = s.splat_u(0);
-            for test in &self.tests[begin..end as usize] {
-                let right = s.gt(s.load(&self.keys[test.key as usize]), s.splat(test.threshold));
-                let out = s.keep(right, s.from_bits(s.splat_u(test.left_leaves)));
+            for node in &self.nodes[begin..end as usize] {
+                let right = s.gt(s.load(&self.keys[node.key as usize]), s.splat(node.threshold));
+                let out = s.keep(right, s.from_bits(s.splat_u(node.left_leaves)));
                 ruled_out = s.or_u(ruled_out, s.to_bits(out));
             }
             begin = end as usize;
@@ -149,23 +150,23 @@ impl Kernel for FindLeaf<'_> {
     }
 }
 
-/// The tests that look at one key, a part of the tests of [`rule_out`].
+/// The nodes that look at one key, a part of the nodes of [`rule_out`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Tested {
+pub struct QsFeature {
     /// Column of the row.
     pub column: u32,
     /// Which of its [`keys`].
     pub side: u32,
-    /// Where its tests end.
+    /// Where its nodes end.
     pub end: u32,
     /// The number of its first snapshot.
     pub snapshot: u32,
 }
 
-/// An inner node of [`rule_out`].
+/// An inner node of [`rule_out`], among the nodes of its feature sorted by threshold.
 #[derive(Clone, Copy, Debug, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
 #[repr(C)]
-pub struct Ruling {
+pub struct QsSortedNode {
     /// A key above it goes to the right.
     pub threshold: f32,
     /// The tree that it belongs to.
@@ -174,33 +175,34 @@ pub struct Ruling {
     pub left_leaves: u32,
 }
 
-/// Finds the leaves of one row in many trees as [`find_leaf`] does, but only by the tests that rule something out: those of a key
-/// are sorted by threshold, and the first that the key does not exceed ends them. What the first `stride`, 2·`stride` … tests
-/// of a key rule out together is a *snapshot* made beforehand: one of them and fewer than `stride` tests are left to do.
+/// Finds the leaves of one row in many trees as [`add_leaf_values`] does, but only by the nodes that rule something out: those
+/// of a key are sorted by threshold, and the first that the key does not exceed ends them. What the first `stride`,
+/// 2·`stride` … nodes of a key rule out together is a *snapshot* made beforehand: one of them and fewer than `stride` nodes
+/// are left to do.
 ///
-/// `ruled_out[t] |= left_leaves` for all tests of tree t with `key > threshold`
+/// `ruled_out[t] |= left_leaves` for all nodes of tree t with `key > threshold`
 ///
-/// Shapes.   `rulings` key by key as in `tested`, ascending thresholds within a key, `row` the columns, `ruled_out` one word a
+/// Shapes.   `nodes` key by key as in `features`, ascending thresholds within a key, `row` the columns, `ruled_out` one word a
 ///           tree and words of no tree up to a multiple of 16, a snapshot the same.
 /// Panics.   if a column, a tree or a snapshot does not exist, `stride` is 0, or `ruled_out` is no multiple of 16.
-/// Cost.     for each key one snapshot, 4 bytes a tree, about `stride`/2 tests, 12 bytes each, and one misprediction.
+/// Cost.     for each key one snapshot, 4 bytes a tree, about `stride`/2 nodes, 12 bytes each, and one misprediction.
 /// Numerics. none.
 /// Source.   reference [`walk`](crate::reference::tree::walk); Lucchese et al., «QuickScorer», SIGIR 2015.
 pub fn rule_out(
     isa: Isa,
-    rulings: &[Ruling],
-    tested: &[Tested],
+    nodes: &[QsSortedNode],
+    features: &[QsFeature],
     snapshots: &[u32],
     stride: usize,
     row: &[f32],
     ruled_out: &mut [u32],
 ) {
-    isa.run(RuleOut { rulings, tested, snapshots, stride, row, ruled_out })
+    isa.run(RuleOut { nodes, features, snapshots, stride, row, ruled_out })
 }
 
 struct RuleOut<'a> {
-    rulings: &'a [Ruling],
-    tested: &'a [Tested],
+    nodes: &'a [QsSortedNode],
+    features: &'a [QsFeature],
     snapshots: &'a [u32],
     stride: usize,
     row: &'a [f32],
@@ -213,12 +215,12 @@ impl Kernel for RuleOut<'_> {
     fn run<S: Simd>(self, s: S) {
         let (stride, words) = (self.stride, self.ruled_out.len());
         let mut begin = 0;
-        for &Tested { column, side, end, snapshot } in self.tested {
+        for &QsFeature { column, side, end, snapshot } in self.features {
             let key = keys(self.row[column as usize])[side as usize & 1];
-            let rulings = &self.rulings[begin..end as usize];
+            let nodes = &self.nodes[begin..end as usize];
             begin = end as usize;
             let passed: usize =
-                rulings.chunks_exact(stride).map(|tests| usize::from(key > tests[stride - 1].threshold)).sum();
+                nodes.chunks_exact(stride).map(|nodes| usize::from(key > nodes[stride - 1].threshold)).sum();
             if passed > 0 {
                 let from = (snapshot as usize + passed - 1) * words;
                 let (out, rest) = self.ruled_out.as_chunks_mut::<LANES>();
@@ -228,11 +230,11 @@ impl Kernel for RuleOut<'_> {
                     s.store_u(s.or_u(s.load_u(out), s.load_u(snapshot)), out);
                 }
             }
-            for ruling in &rulings[passed * stride..] {
-                if key <= ruling.threshold {
+            for node in &nodes[passed * stride..] {
+                if key <= node.threshold {
                     break;
                 }
-                self.ruled_out[ruling.tree as usize] |= ruling.left_leaves;
+                self.ruled_out[node.tree as usize] |= node.left_leaves;
             }
         }
     }

@@ -76,9 +76,11 @@ fn images_of_the_usual_sizes_agree_with_the_definition() {
         shape([16, 16], 3, [7, 7], 2, 2),
         shape([9, 9], 3, [9, 9], 1, 1),
         shape([5, 9], 1, [3, 3], 1, 3),
+        // as many terms in rows as long as those of one channel and 3×3
+        shape([5, 9], 3, [3, 1], 2, 1),
     ];
     for (k, d) in shapes.iter().enumerate() {
-        check(&legs, d, Epilogue { activation: ACTIVATIONS[k], dropout: false }, Numbers(7));
+        check(&legs, d, Epilogue { activation: ACTIVATIONS[k % ACTIVATIONS.len()], dropout: false }, Numbers(7));
     }
     for activation in ACTIVATIONS {
         check(&legs, &shape([6, 7], 2, [3, 2], 1, 2), Epilogue { activation, dropout: true }, Numbers(8));

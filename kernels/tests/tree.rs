@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use zoometry_kernels::reference::tree as reference;
 use zoometry_kernels::tree::{
-    MAX_LEAVES, Node, Ruling, Test, Tested, WALKS, find_leaf, keys, partition, rule_out, walk,
+    MAX_LEAVES, Node, QsFeature, QsNode, QsSortedNode, WALKS, add_leaf_values, keys, partition, rule_out, walk,
 };
 use zoometry_kernels::{Isa, LANES, Lanes};
 
@@ -23,7 +23,7 @@ fn tree(cuts: &[(usize, u16, f32)]) -> Vec<Node> {
 }
 
 /// The tests of a tree and the nodes of its leaves, from left to right.
-fn tests(nodes: &[Node], at: usize, tests_out: &mut Vec<Test>, leaves: &mut Vec<usize>) -> u32 {
+fn tests(nodes: &[Node], at: usize, tests_out: &mut Vec<QsNode>, leaves: &mut Vec<usize>) -> u32 {
     let node = nodes[at];
     if node.step == 0 {
         leaves.push(at);
@@ -31,7 +31,7 @@ fn tests(nodes: &[Node], at: usize, tests_out: &mut Vec<Test>, leaves: &mut Vec<
     }
     let left = at + usize::from(node.step);
     let left_leaves = tests(nodes, left, tests_out, leaves);
-    tests_out.push(Test { threshold: node.threshold, key: node.key.into(), left_leaves });
+    tests_out.push(QsNode { threshold: node.threshold, key: node.key.into(), left_leaves });
     left_leaves | tests(nodes, left + 1, tests_out, leaves)
 }
 
@@ -72,7 +72,7 @@ proptest! {
         let block: Vec<Lanes> = (0..KEYS).map(|key| Lanes(std::array::from_fn(|lane| rows[lane][key]))).collect();
         for isa in Isa::available() {
             let mut sums = [0.25; LANES];
-            find_leaf(isa, &all_tests, &ends, &block, &values, &mut sums);
+            add_leaf_values(isa, &all_tests, &ends, &block, &values, &mut sums);
             prop_assert_eq!(sums, expected, "{}", isa.leg());
         }
         // one row at a time, through the tests in order of key and threshold
@@ -83,14 +83,14 @@ proptest! {
             a.key.cmp(&b.key).then(a.threshold.total_cmp(&b.threshold))
         });
         let ruling = |&i: &usize| {
-            let Test { threshold, left_leaves, .. } = all_tests[i];
-            Ruling { threshold, tree: tree_of(i), left_leaves }
+            let QsNode { threshold, left_leaves, .. } = all_tests[i];
+            QsSortedNode { threshold, tree: tree_of(i), left_leaves }
         };
-        let rulings: Vec<Ruling> = order.iter().map(ruling).collect();
+        let rulings: Vec<QsSortedNode> = order.iter().map(ruling).collect();
         let end = |key: u32| order.partition_point(|&i| all_tests[i].key <= key) as u32;
         for stride in [1, 3, 1000] {
             let (mut snapshots, mut begin) = (Vec::new(), 0);
-            let tested: Vec<Tested> = (0..KEYS as u32)
+            let tested: Vec<QsFeature> = (0..KEYS as u32)
                 .map(|column| {
                     let (snapshot, end) = ((snapshots.len() / LANES) as u32, end(column));
                     let mut out = [0; LANES];
@@ -99,7 +99,7 @@ proptest! {
                         snapshots.extend(out);
                     }
                     begin = end as usize;
-                    Tested { column, side: 0, end, snapshot }
+                    QsFeature { column, side: 0, end, snapshot }
                 })
                 .collect();
             let finite = rows.iter().zip(expected).filter(|(row, _)| row.iter().all(|x| x.is_finite()));

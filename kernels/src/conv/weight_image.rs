@@ -5,11 +5,13 @@ use crate::{Block, Isa, Kernel, Lanes, TILE, simd::Simd};
 
 /// Adds a tile's gradient of the weights of a convolution of images and of its bias.
 ///
-/// As [`super::backward_weight`], with `x` of H·W·C values for each n and `dw` of O·U·V·C lanes; T and L must be 0 and every
-/// window must lie inside.
+/// `dw[u,v,i,o] += Σ_{p,q,n} x[n, S·p+u, S·q+v, i] · dy[n,p,q,o]`, `db[o] += Σ_{p,q,n} dy[n,p,q,o]`
 ///
-/// Panics.   if a slice length differs from its shape, or a window leaves the image.
-/// Cost.     2·N·P·Q·U·V·C·O·16 flop; reads dy once for each group of at most [`Simd::ROWS`] terms, x as often as it is used.
+/// Shapes.   `x` H·W·C values for each n, `dy` P·Q·O blocks, `dw` O·U·V·C lanes, `db` O lanes.
+/// Panics.   if a slice length differs from its shape, T or L is not 0, or a window leaves the image.
+/// Cost.     2·N·P·Q·U·V·C·O·16 flop; reads dy once for each group of at most [`Simd::ROWS`] of the U·V·C terms.
+/// Numerics. the tile's sum over p, q, n in this order, then one addition to dw.
+/// Source.   [`crate::reference::conv::backward_weight`].
 pub fn backward_weight_image(
     isa: Isa,
     dims: &Dims,
@@ -45,7 +47,7 @@ macro_rules! with_terms {
                     $body
                 }
             })*
-            _ => {}
+            size => unreachable!("a group of {size} terms"),
         }
     };
 }
@@ -54,13 +56,14 @@ impl Kernel for BackwardWeightImage<'_> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(mut self, s: S) {
+        const { assert!(S::ROWS <= MOST, "groups are of at most this many terms") };
         bias(s, self.dims, self.dy, self.db);
         let Dims { width, kernel, inputs, outputs, .. } = *self.dims;
         let (terms, row) = (kernel[0] * kernel[1] * inputs.count(), kernel[1] * inputs.count());
         // groups of almost one size: a small one would leave the multipliers waiting for its few sums
         let groups = terms.div_ceil(S::ROWS);
         for o in 0..outputs {
-            if S::ROWS >= 9 && terms == 9 && row == 3 {
+            if S::ROWS >= 9 && kernel == [3, 3] && inputs.count() == 1 {
                 // the usual first layer: with constants all taps share three addresses
                 self.terms::<S, 9>(s, o, 0, |g| g / 3 * width + g % 3);
                 continue;

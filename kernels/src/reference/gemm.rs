@@ -6,9 +6,9 @@ use crate::gemm::Matrix;
 pub fn multiply(a: Matrix, b: Matrix, c: &mut [f64]) {
     for m in 0..a.rows {
         for k in 0..a.columns {
-            let x = f64::from(a.x[m * a.down + k * a.right]);
+            let x = f64::from(a.x[m * a.row_stride + k * a.col_stride]);
             for n in 0..b.columns {
-                c[m * b.columns + n] += x * f64::from(b.x[k * b.down + n * b.right]);
+                c[m * b.columns + n] += x * f64::from(b.x[k * b.row_stride + n * b.col_stride]);
             }
         }
     }

@@ -1,7 +1,9 @@
 //! Trees in the form in which prediction is fast.
 
 use super::tree::Tree;
-use crate::kernels::tree::{MAX_LEAVES, Node, Ruling, Test, Tested, WALKS, find_leaf, keys, rule_out, walk};
+use crate::kernels::tree::{
+    MAX_LEAVES, Node, QsFeature, QsNode, QsSortedNode, WALKS, add_leaf_values, keys, rule_out, walk,
+};
 use crate::kernels::{Isa, LANES, Lanes};
 use rayon::prelude::*;
 
@@ -21,13 +23,13 @@ pub struct Forest {
     /// What the tree predicts in each node.
     values: Vec<f32>,
     roots: Vec<u32>,
-    tests: Vec<Test>,
+    tests: Vec<QsNode>,
     ends: Vec<u32>,
     /// Values by leaf, from left to right; empty if a tree has too many.
     leaf_values: Vec<[f32; MAX_LEAVES]>,
     /// The tests sorted by key and threshold, for single rows.
-    rulings: Vec<Ruling>,
-    tested: Vec<Tested>,
+    rulings: Vec<QsSortedNode>,
+    tested: Vec<QsFeature>,
     /// What the first tests of a key rule out together, every [`Forest::stride`] tests.
     snapshots: Vec<u32>,
 }
@@ -63,7 +65,8 @@ impl Forest {
         let mut begin = 0;
         let mut sorted = Vec::with_capacity(self.tests.len());
         for (tree, &end) in (0..).zip(&self.ends) {
-            let ruling = |test: &Test| Ruling { threshold: test.threshold, tree, left_leaves: test.left_leaves };
+            let ruling =
+                |test: &QsNode| QsSortedNode { threshold: test.threshold, tree, left_leaves: test.left_leaves };
             sorted.extend(self.tests[begin..end as usize].iter().map(|test| (test.key, ruling(test))));
             begin = end as usize;
         }
@@ -78,7 +81,7 @@ impl Forest {
             }
             self.rulings.extend(tests.iter().map(|(_, ruling)| ruling));
             let (key, width, end) = (tests[0].0, self.width as u32, self.rulings.len() as u32);
-            self.tested.push(Tested { column: key % width, side: key / width, end, snapshot });
+            self.tested.push(QsFeature { column: key % width, side: key / width, end, snapshot });
         }
     }
 
@@ -107,7 +110,7 @@ impl Forest {
         }
         let left_leaves = self.push_tests(tree, node.left as usize, values, leaves);
         let key = self.key(node.feature, node.missing_left);
-        self.tests.push(Test { threshold: node.threshold, key, left_leaves });
+        self.tests.push(QsNode { threshold: node.threshold, key, left_leaves });
         left_leaves | self.push_tests(tree, node.left as usize + 1, values, leaves)
     }
 
@@ -135,7 +138,7 @@ impl Forest {
         }
         let mut all = [0.0; LANES];
         all[..sums.len()].copy_from_slice(sums);
-        find_leaf(isa, &self.tests, &self.ends, block, &self.leaf_values, &mut all);
+        add_leaf_values(isa, &self.tests, &self.ends, block, &self.leaf_values, &mut all);
         sums.copy_from_slice(&all[..sums.len()]);
     }
 

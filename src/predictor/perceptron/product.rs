@@ -28,6 +28,6 @@ pub fn multiply(isa: Isa, a: Matrix, b: Matrix, update: Update, c: &mut [f32]) {
     let rows = a.rows.div_ceil(threads).next_multiple_of(ROWS);
     c.par_chunks_mut(rows * b.columns).enumerate().for_each(|(part, c)| {
         let first = part * rows;
-        one(Matrix { x: &a.x[first * a.down..], rows: c.len() / b.columns, ..a }, c);
+        one(Matrix { x: &a.x[first * a.row_stride..], rows: c.len() / b.columns, ..a }, c);
     });
 }
