@@ -366,7 +366,8 @@ impl Builder {
                 self.push(op, Map::new(1, 1, channels));
                 if understood {
                     // it belongs to the layer of the classes
-                    self.plan.steps[self.at() - 1].layer += 1;
+                    let last = self.plan.steps.len() - 1;
+                    self.plan.steps[last].layer += 1;
                 }
                 Ok(())
             }
