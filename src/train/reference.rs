@@ -135,3 +135,10 @@ fn dropout(arch: &Arch, run: &Run, step: u32, layer: usize, units: usize) -> Vec
     };
     (0..units).map(factor).collect()
 }
+
+/// The smallest |z| of all units before their activation: near 0 a ReLU may fall to either side in single precision.
+pub fn smallest_preactivation(arch: &Arch, run: &Run, split: &Split, step: u32, flat: &[f64]) -> f64 {
+    let factors = |layer: usize, units: usize| dropout(arch, run, step, layer, units);
+    let (layers, _, _) = forward(arch, run.activation.kernel(), split, flat, &factors);
+    layers.iter().flat_map(|layer| &layer.z).fold(f64::INFINITY, |least, z| least.min(z.abs()))
+}

@@ -169,7 +169,7 @@ impl Bench<'_> {
         let copy = gpu.pipeline(&[shader::ROOF], "copy", &[])?;
         let time = |pipeline, groups| {
             let dispatch = Dispatch { pipeline, bindings: &bindings, groups: [groups, 1] };
-            sample(self.seconds, self.stop, &mut |times| gpu.time(&dispatch, times))
+            sample(self.seconds, self.stop, &mut |times| gpu.time(&[dispatch], times))
         };
         let ((compute, peak_spread), (memory, copy_spread)) = (time(&multiply, groups)?, time(&copy, copies)?);
         // 256 invocations, 128 rounds, 128 multiply-adds

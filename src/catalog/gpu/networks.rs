@@ -7,7 +7,8 @@ use crate::cnn::init;
 use crate::dataset::Split;
 use crate::gpu::Gpu;
 use crate::rng::Stream;
-use crate::train::gpu::{Fleet, Part, Plan, Shape, Steps};
+use crate::train::gpu::fast::Kind as Program;
+use crate::train::gpu::{Fleet, Part, Path, Plan, Steps};
 use crate::train::run::{Activation, Choice, Optimizer, Run};
 use std::time::Instant;
 
@@ -40,16 +41,19 @@ impl Bench<'_> {
             return Ok(());
         }
         let split = split(batch * steps);
-        let shape = Shape::new(&arch, &gpu)?;
         let slots = networks[networks.len() - 1];
-        let plan = Plan { arch: &arch, train: &split, test: &split, batch, slots, gelu: false };
-        let fleet = Fleet::new(gpu, shape, &plan)?;
+        let kinds: Vec<Program> =
+            (0..8).flat_map(|slot| KINDS.map(|(_, kind)| Program::of(&run(slot, kind)))).collect();
+        let (train, test, path) = (&split, &split, Path::default());
+        let plan = Plan { arch: &arch, train, test, batch, slots, kinds: &kinds, path };
+        let engine = plan.engine(&gpu)?;
+        let fleet = Fleet::new(gpu, engine, &plan)?;
         let mut flat = vec![0.0; arch.parameters()];
         let order: Vec<u32> = (0..split.len() as u32).collect();
         for slot in 0..slots {
             let run = run(slot, Kind::Relu);
             init::fill(&arch, run.w_init, run.init_std, run.seed, &mut flat);
-            fleet.load(slot, &flat);
+            fleet.load(slot, &[&flat[..]]);
             fleet.set_order(slot, &order);
         }
         for (name, kind) in KINDS {

@@ -23,14 +23,14 @@ impl Bench<'_> {
         let counters: Vec<[u32; 4]> = (0..count as u32).map(|n| [n, 0, 0, 0]).collect();
         let blocks = gpu.uniform("blocks", &[1, 2, count as u32, 0])?;
         let (from, to) = (gpu.upload("counters", &counters)?, gpu.zeros("words", 16 * count as u64)?);
-        let pipeline = gpu.pipeline(&[shader::RANDOM], "philox_blocks", &[])?;
+        let pipeline = gpu.pipeline(&gpu.random(), "philox_blocks", &[])?;
         let bindings = [(0, &blocks), (1, &from), (2, &to)];
         // rows of a dispatch are shorter than the number of its workgroups may be
         let groups = [count.div_ceil(64).min(gpu.limits().groups), 1];
         let cost =
             Cost { flops: 0.0, bytes: 32.0 * (groups[0] * 64).min(count) as f64, items: (groups[0] * 64) as f64 };
         let dispatch = Dispatch { pipeline: &pipeline, bindings: &bindings, groups };
-        self.row("random/philox", &count.to_string(), cost, "blocks", &mut |times| gpu.time(&dispatch, times))
+        self.row("random/philox", &count.to_string(), cost, "blocks", &mut |times| gpu.time(&[dispatch], times))
     }
 
     pub(super) fn convolutions(&mut self, gpu: &Gpu) -> Result<()> {
@@ -73,7 +73,7 @@ impl Bench<'_> {
             for (entry, groups, bindings) in operands {
                 let pipeline = gpu.pipeline(&[shader::CONV], entry, &[])?;
                 let dispatch = Dispatch { pipeline: &pipeline, bindings: &bindings, groups };
-                self.row(&format!("conv/{entry}"), &shape, cost, "images", &mut |times| gpu.time(&dispatch, times))?;
+                self.row(&format!("conv/{entry}"), &shape, cost, "images", &mut |times| gpu.time(&[dispatch], times))?;
             }
         }
         Ok(())
@@ -93,7 +93,7 @@ impl Bench<'_> {
         let bytes = (NETWORKS * (arch.parameters() + 56) * 4) as f64;
         let cost = Cost { flops: 0.0, bytes, items: NETWORKS as f64 };
         let shape = format!("{NETWORKS}x{}", arch.parameters());
-        self.row("statistics", &shape, cost, "networks", &mut |times| gpu.time(&dispatch, times))
+        self.row("statistics", &shape, cost, "networks", &mut |times| gpu.time(&[dispatch], times))
     }
 }
 
