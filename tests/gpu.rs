@@ -176,13 +176,34 @@ fn the_card_is_measured() {
     if !card_is_there() {
         return;
     }
+    let (_folder, out) = scratch("report.json");
     let text = succeed("bench --device gpu statistics --seconds 1");
     for part in ["multiply-adds", "copy", "statistics/64x4970", "roof"] {
         assert!(text.contains(part), "no {part} in\n{text}");
     }
-    let json: serde_json::Value =
-        serde_json::from_str(&succeed("bench --device gpu random --seconds 1 --json")).unwrap();
-    assert!(json["peak_tflops"].as_f64() > Some(0.0) && json["rows"][0]["gbs"].as_f64() > Some(0.0), "{json}");
+    let json = succeed("bench --device gpu random --seconds 1 --json");
+    std::fs::write(&out, &json).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert!(json["machine"]["fma_gflops"]["gpu"].as_f64() > Some(0.0), "{json}");
+    assert!(json["rows"][0]["gbs"].as_f64() > Some(0.0) && json["card"]["driver"].is_string(), "{json}");
+    let text = succeed(&format!("bench --device gpu random --seconds 1 --compare {}", out.display()));
+    assert!(text.contains("against the old report"), "{text}");
+    let picture = out.with_extension("svg");
+    let csv = succeed(&format!("bench --device gpu conv/forward --seconds 1 --csv --svg {}", picture.display()));
+    assert_eq!(csv.lines().filter(|line| line.starts_with("conv/forward,")).count(), 3, "{csv}");
+    assert!(std::fs::read_to_string(&picture).unwrap().contains("<svg"));
     fail("bench --device gpu nothing --seconds 1", 2, &["train_step"]);
-    fail("bench --device gpu --csv", 2, &["--csv"]);
+    fail("bench --device gpu --threads 2", 2, &["--threads"]);
+}
+
+/// Both paths' steps and evaluations are right, and a whole zoo is trained.
+#[test]
+fn networks_of_the_card_are_measured() {
+    if !card_is_there() {
+        return;
+    }
+    let text = succeed("bench --device gpu 28x28_relu_general --seconds 0.1");
+    assert!(text.contains("train_step/28x28_relu_general") && text.contains("evaluate/28x28_relu_general"), "{text}");
+    let text = succeed("bench --device gpu end_to_end --seconds 0.1");
+    assert!(text.contains("end_to_end/28x28"), "{text}");
 }

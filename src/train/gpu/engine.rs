@@ -157,6 +157,11 @@ impl Engine {
         Ok(engine)
     }
 
+    /// Whether these are the fast shaders.
+    pub fn is_fast(&self) -> bool {
+        self.shape.is_none()
+    }
+
     /// Number of the program that trains a network.
     pub(super) fn trains(&self, run: &Run) -> usize {
         let kind = Kind::of(run);

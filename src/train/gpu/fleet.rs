@@ -153,6 +153,16 @@ impl Fleet {
         &self.engine
     }
 
+    /// The card and the shaders, without the networks.
+    pub fn into_parts(self) -> (Gpu, Engine) {
+        (self.gpu, self.engine)
+    }
+
+    /// Images a step.
+    pub fn batch(&self) -> usize {
+        self.batch
+    }
+
     /// Networks side by side.
     pub fn slots(&self) -> usize {
         self.slots

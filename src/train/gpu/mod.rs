@@ -21,6 +21,7 @@ mod trainer;
 pub use engine::{Engine, Path};
 pub use evaluate::{Due, Measured, Part};
 pub use fleet::{Fleet, MOST_STEPS, Plan, Steps};
+pub use pace::Pace;
 pub use shape::Shape;
 
 use super::Job;
@@ -83,6 +84,11 @@ impl Executor {
         let pace = if software { pace::Pace::unknown() } else { pace::Pace::measure(&fleet, &job.run(0))? };
         let slots = pace.slots(plan.slots, job.models);
         Ok(Executor { fleet, pace, slots })
+    }
+
+    /// Gives the card back.
+    pub fn into_gpu(self) -> Gpu {
+        self.fleet.into_parts().0
     }
 
     /// Which card it is, which shaders it runs and how many networks it trains side by side.

@@ -30,40 +30,34 @@ impl Pace {
         Pace { width: 1, steps: 1, images: EVALUATED }
     }
 
-    /// Asks a card: keeps it busy until its clock is up, then times steps of more and more networks.
+    /// Asks a card: keeps it busy until its clock is up, then times steps.
     ///
     /// # Errors
     /// [`Error::Device`](crate::Error::Device): any failure up to here.
     pub fn measure(fleet: &Fleet, run: &Run) -> Result<Pace> {
-        // nothing moves: weights are zero and the rate is too
-        let run = Run { learning_rate: 0.0, ..*run };
-        let seconds = |networks: usize| {
-            let work: Vec<Steps> =
-                (0..networks).map(|slot| Steps { slot, run, first: 0, before: 0, count: 1 }).collect();
-            fleet.time(&work, 1)
-        };
+        let width = Pace::widths(fleet, run)?;
+        let all = step(fleet, run, fleet.slots())?;
+        let steps = ((DISPATCH / all.max(1e-6)) as usize).clamp(1, MOST_STEPS);
+        Ok(Pace { width, steps, images: EVALUATED })
+    }
+
+    /// The networks that a card trains in the time of one, at most as many as there are slots.
+    ///
+    /// # Errors
+    /// [`Error::Device`](crate::Error::Device): any failure up to here.
+    pub fn widths(fleet: &Fleet, run: &Run) -> Result<usize> {
         let mut busy = 0.0;
         while busy < WARM_UP {
-            busy += seconds(fleet.slots())?.max(1e-3);
+            busy += step(fleet, run, fleet.slots())?.max(1e-3);
         }
-        let one = seconds(1)?;
-        // the largest number that takes no longer than one, between `low` and `high`
+        let one = step(fleet, run, 1)?;
         let (mut low, mut high) = (1, fleet.slots() + 1);
         while high - low > 1 {
             // doubled while nothing is known of larger ones
             let middle = if high > fleet.slots() { (2 * low).min(high - 1) } else { low.midpoint(high) };
-            if seconds(middle)? < 1.5 * one {
-                low = middle
-            } else {
-                high = middle
-            }
-            if low == fleet.slots() {
-                break;
-            }
+            if step(fleet, run, middle)? < 1.5 * one { low = middle } else { high = middle }
         }
-        let all = seconds(fleet.slots())?;
-        let steps = ((DISPATCH / all.max(1e-6)) as usize).clamp(1, MOST_STEPS);
-        Ok(Pace { width: low, steps, images: EVALUATED })
+        Ok(low)
     }
 
     /// Networks side by side: whole widths of at most `most`, as few as make no more rounds of `models` networks.
@@ -84,6 +78,13 @@ impl Pace {
         let more = (DISPATCH / seconds.max(1e-6) * images as f64) as usize;
         self.images = more.clamp(self.images / 2, 2 * self.images);
     }
+}
+
+/// Seconds of a step of the first networks, which moves nothing.
+fn step(fleet: &Fleet, run: &Run, networks: usize) -> Result<f64> {
+    let run = Run { learning_rate: 0.0, ..*run };
+    let work: Vec<Steps> = (0..networks).map(|slot| Steps { slot, run, first: 0, before: 0, count: 1 }).collect();
+    fleet.time(&work, 1)
 }
 
 #[cfg(test)]
