@@ -1,5 +1,5 @@
 // A network in one workgroup: tables, a tile of images in workgroup memory, the forward pass. Used by step and evaluate, with
-// activation and random before it; each of them says in `remember` what becomes of z.
+// job, activation and random before it; each of them says in `save_preactivation` what becomes of z.
 //
 // Channels go in fours (quads). Maps lie in `space` as [image of the tile][layer][position][quad]; weights in `state` as
 // bias [quad], then kernel [tap][input][quad], inputs filled up to whole quads (an image has one). Filled-up weights are zero.
@@ -47,29 +47,8 @@ struct Job {
     weights: u32,       // quads of a network's weights
     gradients: u32,     // quads of a network's gradients
     pixels: u32,        // of an image
-    pooled: u32,        // pooled channels among an image's maps
-    segment: u32,       // images that a workgroup evaluates
-    segments: u32,      // workgroups that evaluate a network
+    @size(12) pooled: u32,  // pooled channels among an image's maps
     layers: array<Layer, MOST_LAYERS>,
-}
-
-/// What a workgroup does in a dispatch.
-struct Network {
-    activation: u32,
-    optimizer: u32,
-    threshold: u32,     // dropout: 16 random bits below it drop a unit
-    keep: f32,          // the share that is kept
-    key: vec2u,         // seed
-    state: u32,         // place of its weights in `state`, in quads
-    order: u32,         // place of its next image in `order`
-    images: u32,        // evaluation: number of images; training: where the images of a batch end that are looked at
-    steps: u32,         // training: number of steps
-    step: u32,          // training: steps made before
-    rates: u32,         // training: place of its first rate in `rates`
-    l2: f32,            // 2λ
-    slot: u32,
-    maps: u32,          // training: place of its part of `maps`
-    begin: u32,         // training: the first image of a batch that is looked at
 }
 
 @group(0) @binding(0) var<uniform> job: Job;
@@ -85,29 +64,20 @@ struct Network {
 
 var<workgroup> space: array<vec4f, SPACE>;
 /// Where this workgroup's part of `maps` begins.
-var<private> corner: u32;
-var<workgroup> kept: array<u32, WORDS>;
+var<private> maps_base: u32;
+var<workgroup> dropout_words: array<u32, WORDS>;
 var<workgroup> sources: array<u32, MOST_TILE>;
 var<workgroup> labels: array<u32, MOST_TILE>;
 
-/// Whether loops still go round: a driver that ends them early, as lavapipe does after 65,535 iterations of all loops of an
-/// invocation, ends this one too, after its first round.
-/// `n` is only known when the shader runs.
-fn alive(n: u32) -> bool {
-    var k = 0u;
-    for (; k < n; k++) {}
-    return k == n;
-}
-
 /// Where the one zero lies: taps outside a map read it.
-fn nothing() -> u32 {
+fn zero_quad_index() -> u32 {
     return job.tile * job.units;
 }
 
 /// A quad of the maps.
 fn fetch(at: u32) -> vec4f {
     if (OUTSIDE) {
-        return maps[corner + at];
+        return maps[maps_base + at];
     }
     return space[at];
 }
@@ -115,14 +85,14 @@ fn fetch(at: u32) -> vec4f {
 /// Overwrites a quad of the maps.
 fn store(at: u32, quad: vec4f) {
     if (OUTSIDE) {
-        maps[corner + at] = quad;
+        maps[maps_base + at] = quad;
     } else {
         space[at] = quad;
     }
 }
 
 /// Waits for the workgroup and for what it wrote to the maps.
-fn meet() {
+fn workgroup_sync() {
     if (OUTSIDE) {
         storageBarrier();
     }
@@ -137,24 +107,24 @@ fn gather(me: u32, first: u32, images: u32) {
         labels[me] = entry >> 24u;
     }
     if (me == WIDTH - 1u) {
-        store(nothing(), vec4f(0.0));
+        store(zero_quad_index(), vec4f(0.0));
     }
 }
 
 /// Which units of a quad at position `m` of image `n` are kept.
-fn decisions(layer: Layer, n: u32, m: u32, o: u32) -> vec4<bool> {
-    let word = kept[n * job.words + layer.words + m / 8u * layer.outputs + o];
+fn dropout_mask(layer: Layer, n: u32, m: u32, o: u32) -> vec4<bool> {
+    let word = dropout_words[n * job.words + layer.words + m / 8u * layer.outputs + o];
     let j = m % 8u;
     return ((vec4u(word) >> vec4u(j, 8u + j, 16u + j, 24u + j)) & vec4u(1u)) != vec4u(0u);
 }
 
 /// `y ← dropout(f(z))` for one quad.
-fn finish(network: Network, layer: Layer, n: u32, m: u32, o: u32, z: vec4f) {
+fn epilogue(network: Network, layer: Layer, n: u32, m: u32, o: u32, z: vec4f) {
     let at = n * job.units + layer.map + m * layer.outputs + o;
-    remember(network, at, z);
+    save_preactivation(network, at, z);
     var y = activate(network.activation, z);
     if (network.threshold > 0u) {
-        y = select(vec4f(0.0), y * (1.0 / network.keep), decisions(layer, n, m, o));
+        y = select(vec4f(0.0), y * (1.0 / network.keep), dropout_mask(layer, n, m, o));
     }
     store(at, y);
 }
@@ -188,9 +158,9 @@ fn convolve_image(me: u32, network: Network, layer: Layer, images: u32) {
             }
         }
         let m = p * layer.q + q;
-        finish(network, layer, n, m, o, a);
+        epilogue(network, layer, n, m, o, a);
         if (q + 1u < layer.q) {
-            finish(network, layer, n, m + 1u, o, b);
+            epilogue(network, layer, n, m + 1u, o, b);
         }
     }
 }
@@ -219,8 +189,8 @@ fn convolve(me: u32, network: Network, layer: Layer, below: u32, images: u32) {
                 let w = q * layer.stride + v - layer.left;
                 let in_a = w < layer.width;
                 let in_b = w + layer.stride < layer.width;
-                var at_a = select(nothing(), x + (h * layer.width + w) * layer.inputs, in_a);
-                var at_b = select(nothing(), x + (h * layer.width + w + layer.stride) * layer.inputs, in_b);
+                var at_a = select(zero_quad_index(), x + (h * layer.width + w) * layer.inputs, in_a);
+                var at_b = select(zero_quad_index(), x + (h * layer.width + w + layer.stride) * layer.inputs, in_b);
                 let step_a = select(0u, 1u, in_a);
                 let step_b = select(0u, 1u, in_b);
                 var k = bias + layer.outputs * (1u + (3u * u + v) * 4u * layer.inputs);
@@ -246,9 +216,9 @@ fn convolve(me: u32, network: Network, layer: Layer, below: u32, images: u32) {
             }
         }
         let m = p * layer.q + q;
-        finish(network, layer, n, m, o, a);
+        epilogue(network, layer, n, m, o, a);
         if (q + 1u < layer.q) {
-            finish(network, layer, n, m + 1u, o, b);
+            epilogue(network, layer, n, m + 1u, o, b);
         }
     }
 }
@@ -336,10 +306,10 @@ fn forward(me: u32, network: Network, images: u32) {
         } else {
             convolve(me, network, layer, job.layers[l - 1u].map, images);
         }
-        meet();
+        workgroup_sync();
     }
     pool(me, job.layers[job.convolutions - 1u], images);
-    meet();
+    workgroup_sync();
     dense(me, network, job.layers[job.convolutions], images);
-    meet();
+    workgroup_sync();
 }

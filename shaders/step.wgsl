@@ -2,24 +2,6 @@
 // network. Weights and gradients lie in storage memory and are read through the first-level cache; the maps of a tile of
 // images lie in workgroup memory, where the backward pass overwrites each map by its gradient.
 
-const SGD = 0u;
-const MOMENTUM = 1u;
-const RMSPROP = 2u;
-const ADAM = 3u;
-
-// constants of the optimizers, as f32 so that 1 − β is rounded as the kernels round it
-const MU = 0.9f;
-const RHO = 0.9f;
-const BETA_1 = 0.9f;
-const BETA_2 = 0.999f;
-const EPSILON = vec4f(1e-7);
-
-/// Purpose of dropout's random numbers, `drp` and the layer.
-const DROPOUT = 0x64727000u;
-
-/// A batch's loss from here on counts as not finite.
-const DIVERGED = 1e30;
-
 /// The learning rate of every step, for Adam with its correction.
 @group(0) @binding(5) var<storage, read> rates: array<f32>;
 @group(0) @binding(6) var<storage, read_write> gradients: array<vec4f>;
@@ -30,27 +12,27 @@ var<workgroup> losses: array<f32, MOST_TILE>;
 var<workgroup> stop: u32;
 
 /// Where z of the quad `at` lies in `maps`.
-fn remembered(at: u32) -> u32 {
-    return corner + at + select(0u, nothing() + 1u, OUTSIDE);
+fn saved_preactivation(at: u32) -> u32 {
+    return maps_base + at + select(0u, zero_quad_index() + 1u, OUTSIDE);
 }
 
-fn remember(network: Network, at: u32, z: vec4f) {
+fn save_preactivation(network: Network, at: u32, z: vec4f) {
     if (network.activation == GELU) {
-        maps[remembered(at)] = z;
+        maps[saved_preactivation(at)] = z;
     }
 }
 
 /// `y ← dy·f'(z)` and dropout for one quad; `space` holds y.
-fn unfinish(network: Network, layer: Layer, n: u32, m: u32, o: u32, dy: vec4f) {
+fn epilogue_backward(network: Network, layer: Layer, n: u32, m: u32, o: u32, dy: vec4f) {
     let at = n * job.units + layer.map + m * layer.outputs + o;
     var z = vec4f(0.0);
     if (network.activation == GELU) {
-        z = maps[remembered(at)];
+        z = maps[saved_preactivation(at)];
     }
     let y = fetch(at);
     if (network.threshold > 0u) {
         let dz = dy * (1.0 / network.keep) * slope(network.activation, y * network.keep, z);
-        store(at, select(vec4f(0.0), dz, decisions(layer, n, m, o)));
+        store(at, select(vec4f(0.0), dz, dropout_mask(layer, n, m, o)));
     } else {
         store(at, dy * slope(network.activation, y, z));
     }
@@ -68,10 +50,10 @@ fn draw(me: u32, network: Network, step: u32, first: u32, images: u32) {
             let block = item % words / layer.outputs * channels + 4u * o;
             var word = 0u;
             for (var c = 0u; c < 4u; c++) {
-                let counter = vec4u(block + c, first + n, step, DROPOUT + l);
+                let counter = vec4u(block + c, first + n, step, DROPOUT_PURPOSE + l);
                 word |= kept_positions(counter, network.key, network.threshold) << (8u * c);
             }
-            kept[n * job.words + layer.words + item % words] = word;
+            dropout_words[n * job.words + layer.words + item % words] = word;
         }
     }
 }
@@ -145,7 +127,7 @@ fn unpool(me: u32, network: Network, layer: Layer, images: u32) {
         let o = item % layer.outputs;
         let m = item / layer.outputs % positions;
         let n = item / (layer.outputs * positions);
-        unfinish(network, layer, n, m, o, fetch(n * job.units + job.pooled + o) * share);
+        epilogue_backward(network, layer, n, m, o, fetch(n * job.units + job.pooled + o) * share);
     }
 }
 
@@ -250,9 +232,9 @@ fn convolution_weight(me: u32, gradient: u32, layer: Layer, below: u32, images: 
             for (var q = 0u; q < layer.q; q++) {
                 let w = q * layer.stride - layer.left;
                 let dy = fetch(at + q * layer.outputs);
-                let xa = fetch(select(nothing(), x + w * layer.inputs, w < layer.width));
-                let xb = fetch(select(nothing(), x + (w + 1u) * layer.inputs, w + 1u < layer.width));
-                let xc = fetch(select(nothing(), x + (w + 2u) * layer.inputs, w + 2u < layer.width));
+                let xa = fetch(select(zero_quad_index(), x + w * layer.inputs, w < layer.width));
+                let xb = fetch(select(zero_quad_index(), x + (w + 1u) * layer.inputs, w + 1u < layer.width));
+                let xc = fetch(select(zero_quad_index(), x + (w + 2u) * layer.inputs, w + 2u < layer.width));
                 a0 += xa.x * dy;
                 a1 += xa.y * dy;
                 a2 += xa.z * dy;
@@ -329,8 +311,8 @@ fn convolution_input(me: u32, network: Network, layer: Layer, below: Layer, imag
                 let q = u32(i32(right) >> (stride - 1u));
                 let in_a = q < layer.q;
                 let in_b = q + 1u < layer.q;
-                var at_a = select(nothing(), y + (p * layer.q + q) * layer.outputs, in_a);
-                var at_b = select(nothing(), y + (p * layer.q + q + 1u) * layer.outputs, in_b);
+                var at_a = select(zero_quad_index(), y + (p * layer.q + q) * layer.outputs, in_a);
+                var at_b = select(zero_quad_index(), y + (p * layer.q + q + 1u) * layer.outputs, in_b);
                 let step_a = select(0u, 1u, in_a);
                 let step_b = select(0u, 1u, in_b);
                 var k = network.state + layer.weights + layer.outputs * (1u + ((3u * u + v) * layer.inputs + i) * 4u);
@@ -357,10 +339,10 @@ fn convolution_input(me: u32, network: Network, layer: Layer, below: Layer, imag
         }
         let one = vec4f(1.0);
         let m = h * layer.width + w;
-        unfinish(network, below, n, m, i, vec4f(dot(a0, one), dot(a1, one), dot(a2, one), dot(a3, one)));
+        epilogue_backward(network, below, n, m, i, vec4f(dot(a0, one), dot(a1, one), dot(a2, one), dot(a3, one)));
         if (w + stride < layer.width) {
             let dx = vec4f(dot(b0, one), dot(b1, one), dot(b2, one), dot(b3, one));
-            unfinish(network, below, n, m + stride, i, dx);
+            epilogue_backward(network, below, n, m + stride, i, dx);
         }
     }
 }
@@ -370,22 +352,22 @@ fn backward(me: u32, network: Network, gradient: u32, images: u32, fresh: bool) 
     let last = job.convolutions - 1u;
     let head = job.layers[job.convolutions];
     dense_weight(me, gradient + head.gradient, head, images, fresh);
-    meet();
+    workgroup_sync();
     dense_input(me, network, head, images);
-    meet();
+    workgroup_sync();
     unpool(me, network, job.layers[last], images);
-    meet();
+    workgroup_sync();
     for (var l = last; l > 0u; l--) {
         let layer = job.layers[l];
         let below = job.layers[l - 1u];
         convolution_bias(me, gradient + layer.gradient, layer, images, fresh);
         convolution_weight(me, gradient + layer.gradient, layer, below.map, images, fresh);
-        meet();
+        workgroup_sync();
         convolution_input(me, network, layer, below, images);
-        meet();
+        workgroup_sync();
     }
     image_weight(me, gradient + job.layers[0].gradient, job.layers[0], images, fresh);
-    meet();
+    workgroup_sync();
 }
 
 /// One optimizer step of a quad of weights; see kernels/src/optimizer.rs for the formulas.
@@ -404,14 +386,14 @@ fn update(network: Network, at: u32, rate: f32, g: vec4f) {
         case RMSPROP: {
             let v = RHO * state[second] + (1.0 - RHO) * (g * g);
             state[second] = v;
-            state[at] -= rate * (g / sqrt(v + EPSILON));
+            state[at] -= rate * (g / sqrt(v + vec4f(EPSILON)));
         }
         default: {
             let m = state[first] + (1.0 - BETA_1) * (g - state[first]);
             let v = state[second] + (1.0 - BETA_2) * (g * g - state[second]);
             state[first] = m;
             state[second] = v;
-            state[at] -= rate * (m / (sqrt(v) + EPSILON));
+            state[at] -= rate * (m / (sqrt(v) + vec4f(EPSILON)));
         }
     }
 }
@@ -445,25 +427,25 @@ fn optimize(me: u32, network: Network, gradient: u32, rate: f32) {
 @compute @workgroup_size(WIDTH)
 fn train(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) me: u32) {
     let network = networks[group.x];
-    corner = network.maps;
+    maps_base = network.maps;
     let gradient = network.slot * job.gradients;
     let scale = 1.0 / f32(job.batch);
     var sum = 0.0;
     var seen = 0u;
     for (var s = 0u; s < network.steps; s++) {
         var loss = 0.0;
-        for (var first = network.begin; first < network.images; first += job.tile) {
-            let images = min(job.tile, network.images - first);
+        for (var first = network.begin; first < network.end; first += job.tile) {
+            let images = min(job.tile, network.end - first);
             gather(me, network.order + s * job.batch + first, images);
             if (network.threshold > 0u) {
                 draw(me, network, network.step + s, first, images);
             }
-            meet();
+            workgroup_sync();
             forward(me, network, images);
             if (me < images) {
                 loss += cross_entropy(job.layers[job.convolutions], me, scale).loss * scale;
             }
-            // what `remember` wrote is read by other invocations
+            // what `save_preactivation` wrote is read by other invocations
             storageBarrier();
             workgroupBarrier();
             backward(me, network, gradient, images, first == 0u);
@@ -474,7 +456,7 @@ fn train(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) m
         }
         storageBarrier();
         workgroupBarrier();
-        if (network.images == job.batch) {
+        if (network.end == job.batch) {
             optimize(me, network, gradient, rates[network.rates + s]);
         }
         if (me == 0u) {
@@ -490,6 +472,6 @@ fn train(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) m
         }
     }
     if (me == 0u) {
-        outcomes[network.slot] = vec2u(bitcast<u32>(sum), select(0u, seen, alive(job.classes + 2u)));
+        outcomes[network.slot] = vec2u(bitcast<u32>(sum), select(0u, seen, loops_ran_to_end(job.classes + 2u)));
     }
 }

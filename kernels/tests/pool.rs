@@ -52,8 +52,8 @@ fn check_forward(legs: &[Isa], d: &Dims, epilogue: Epilogue, values: Values, mut
     let x = input(&mut numbers, values, d.x_len());
     let (x_dense, len) = (dense(&x, d.channels), TILE * d.y_len() * LANES);
     let (mut largest, mut argmax_expected, mut average) = (vec![0.0; len], vec![0.0; len], vec![0.0; len]);
-    reference::pool::forward_max(d, &x_dense, &mut argmax_expected, &mut largest);
-    reference::pool::forward_average(d, &x_dense, &mut average);
+    reference::pool::forward_max(&d.into(), &x_dense, &mut argmax_expected, &mut largest);
+    reference::pool::forward_average(&d.into(), &x_dense, &mut average);
     layer.finish(&mut largest);
     layer.finish(&mut average);
     for &isa in legs {
@@ -79,8 +79,8 @@ fn check_backward(legs: &[Isa], d: &Dims, epilogue: Epilogue, residual: bool, mu
     argmax.iter_mut().flatten().flat_map(|lanes| &mut lanes.0).for_each(|x| *x = ((*x + 1.0) / 2.0 * taps).floor());
     let (dy_dense, len) = (dense(&dy, d.channels), TILE * d.x_len() * LANES);
     let (mut of_max, mut of_average) = (vec![0.0; len], vec![0.0; len]);
-    reference::pool::backward_max(d, &dy_dense, &dense(&argmax, d.channels), &mut of_max);
-    reference::pool::backward_average(d, &dy_dense, &mut of_average);
+    reference::pool::backward_max(&d.into(), &dy_dense, &dense(&argmax, d.channels), &mut of_max);
+    reference::pool::backward_average(&d.into(), &dy_dense, &mut of_average);
     layer.backward(&mut of_max);
     layer.backward(&mut of_average);
     for &isa in legs {

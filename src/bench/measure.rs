@@ -27,7 +27,7 @@ pub struct Timing {
 
 impl Timing {
     /// Median and spread of some seconds.
-    fn new(mut seconds: Vec<f64>) -> Timing {
+    pub fn new(mut seconds: Vec<f64>) -> Timing {
         seconds.sort_unstable_by(f64::total_cmp);
         let at = |quarters: usize| seconds[(seconds.len() - 1) * quarters / 4];
         Timing { seconds: at(2), best: at(0), spread: (at(3) - at(1)) / at(2), samples: seconds.len() }

@@ -51,6 +51,9 @@ pub struct Row {
     pub items: String,
     /// Largest difference to the definition, relative to the definition's largest value.
     pub error: f64,
+    /// Share of the counted operations that are really made, where some that nothing depends on are left out.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub executed: Option<f64>,
 }
 
 impl Row {
@@ -81,6 +84,24 @@ pub struct Report {
     pub peak_at_end: f64,
     /// The rows, in the catalog's order.
     pub rows: Vec<Row>,
+    /// What is known of a graphics card.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub card: Option<Card>,
+}
+
+/// A graphics card that was measured; its name is the machine's.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Card {
+    /// `vulkan`, `metal` or `dx12`.
+    pub backend: String,
+    /// Its driver with its version.
+    pub driver: String,
+    /// Whether it is a program on the processor.
+    pub software: bool,
+    /// Its clock before and after the rows, where anybody knows.
+    pub clock_mhz: Option<[u32; 2]>,
+    /// Speed of a whole zoo relative to that of its training steps and evaluations alone.
+    pub end_to_end: Option<f64>,
 }
 
 impl Report {
@@ -229,6 +250,7 @@ fn row(
         items_per_second: (!images && rate > 0.0).then_some(rate),
         items: case.items.into(),
         error,
+        executed: None,
     }
 }
 
@@ -316,6 +338,7 @@ mod tests {
             machine: machine(),
             peak_at_end: 100.0,
             rows: vec![row(&case(1.0), &machine(), isa, 1, timing(seconds), None, None, 0.0)],
+            card: None,
         };
         let verdict = |now, before| report(now).compare(&report(before))[0].verdict;
         assert_eq!((verdict(1.0, 1.02), verdict(1.0, 1.2), verdict(1.2, 1.0)), ("same", "faster", "slower"));

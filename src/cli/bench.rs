@@ -6,10 +6,16 @@ use clap::Args;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
-use zoometry::bench::report::{Change, rows};
+use zoometry::bench::report::{Card, Change, rows};
 use zoometry::bench::{Case, Machine, Report, Row, machine};
 use zoometry::kernels::{Isa, Leg};
 use zoometry::{Error, Result, catalog, par};
+
+/// Columns of a row's name.
+const WIDTH: usize = 46;
+
+/// The leg of a card's rows.
+const GPU: &str = "gpu";
 
 /// Share of the time that goes into measuring the machine itself.
 const MACHINE_SHARE: f64 = 0.1;
@@ -42,13 +48,13 @@ pub struct Bench {
     /// Print one JSON object on stdout
     #[arg(long, conflicts_with = "csv")]
     pub json: bool,
-    /// Print the rows as CSV on stdout (CPU)
+    /// Print the rows as CSV on stdout
     #[arg(long)]
     csv: bool,
-    /// Draw the rows under this machine's roof (CPU)
+    /// Draw the rows under the machine's roof
     #[arg(long, value_name = "FILE.svg")]
     svg: Option<PathBuf>,
-    /// Compare with what `--json` printed before (CPU)
+    /// Compare with what `--json` printed before
     #[arg(long, value_name = "OLD.json")]
     compare: Option<PathBuf>,
 }
@@ -58,16 +64,8 @@ impl Bench {
         if !(self.seconds.is_finite() && self.seconds > 0.0) {
             return Err(Error::invalid("--seconds", "a positive number", self.seconds));
         }
-        if self.device == "gpu" {
-            return self.card();
-        }
-        if let Some(adapter) = &self.adapter {
-            return Err(Error::invalid("--adapter", "--device gpu with it", adapter));
-        }
-        let legs = self.legs()?;
         let old = self.compare.as_deref().map(read).transpose()?;
-        let cases = self.cases()?;
-        let report = self.measure(&legs, &cases)?;
+        let report = if self.device == "gpu" { self.card()? } else { self.processor()? };
         if let Some(path) = &self.svg {
             let picture = zoometry::bench::roofline::svg(&report);
             zoometry::bytes::replace(path, |file| std::io::Write::write_all(file, picture.as_bytes()))?;
@@ -76,16 +74,17 @@ impl Bench {
         self.output(&report, changes.as_deref())
     }
 
-    /// The card's table; it has no legs, threads or pictures.
-    fn card(&self) -> Result<Output> {
-        let others = [
-            ("--csv", self.csv),
-            ("--svg", self.svg.is_some()),
-            ("--compare", self.compare.is_some()),
-            ("--threads", self.threads != 1),
-        ];
-        if let Some((option, _)) = others.iter().find(|(_, given)| *given) {
-            return Err(Error::invalid(*option, "--device cpu with it", "gpu"));
+    fn processor(&self) -> Result<Report> {
+        if let Some(adapter) = &self.adapter {
+            return Err(Error::invalid("--adapter", "--device gpu with it", adapter));
+        }
+        self.measure(&self.legs()?, &self.cases()?)
+    }
+
+    /// A card has no legs and no threads.
+    fn card(&self) -> Result<Report> {
+        if self.threads != 1 {
+            return Err(Error::invalid("--threads", "--device cpu with it", "gpu"));
         }
         #[cfg(feature = "gpu")]
         return super::bench_gpu::run(
@@ -144,7 +143,7 @@ impl Bench {
         progress.finish_and_clear();
         output::tell(format!("{} rows in {:.1} s", all.len(), machine_seconds + start.elapsed().as_secs_f64()));
         let version = env!("CARGO_PKG_VERSION").into();
-        Ok(Report { version, machine, peak_at_end: machine::peak_again(best, 0.2), rows: all })
+        Ok(Report { version, machine, peak_at_end: machine::peak_again(best, 0.2), rows: all, card: None })
     }
 
     fn output(&self, report: &Report, changes: Option<&[Change]>) -> Result<Output> {
@@ -161,7 +160,10 @@ impl Bench {
         if let Some(changes) = changes {
             output.set("changes", changes);
         }
-        describe(&report.machine, &mut output);
+        match &report.card {
+            Some(card) => describe_card(&report.machine, card, &mut output),
+            None => describe(&report.machine, &mut output),
+        }
         table(&report.rows, &mut output);
         for warning in report.warnings() {
             output.line(format!("warning: {warning}"));
@@ -214,13 +216,13 @@ fn csv(rows: &[Row]) -> Result<String> {
             ),
             (&row.bound, row.fraction_of_peak, row.fraction_of_roof),
             (row.speedup_over_portable, row.speedup_over_reference),
-            (row.images_per_second.or(row.items_per_second), &row.items, row.error),
+            (row.images_per_second.or(row.items_per_second), &row.items, row.error, row.executed),
         ))
         .map_err(write)?;
     }
     let body = csv.into_inner().map_err(|error| Error::io("write", "stdout")(error.into_error()))?;
     let head = "name,shape,isa,threads,seconds,seconds_best,spread,samples,gflops,gbs,bound,fraction_of_peak,fraction_of_roof,\
-                speedup_over_portable,speedup_over_reference,items_per_second,items,error\n";
+                speedup_over_portable,speedup_over_reference,items_per_second,items,error,executed\n";
     Ok(head.to_owned() + &String::from_utf8_lossy(&body))
 }
 
@@ -242,6 +244,23 @@ fn describe(machine: &Machine, output: &mut Output) {
     }
 }
 
+fn describe_card(machine: &Machine, card: &Card, output: &mut Output) {
+    let software = if card.software { ", a program on this processor" } else { "" };
+    output.line(format!("{} ({}{software}), {}", machine.processor, card.backend, card.driver));
+    for peak in machine.fma_gflops.values() {
+        output.line(format!("  multiply-adds {:9.3} TFLOP/s", peak / 1e3));
+    }
+    for copy in &machine.bandwidth {
+        output.line(format!("  copy          {:9.1} GB/s", copy.gbs));
+    }
+    if let Some([before, after]) = card.clock_mhz {
+        output.line(format!("  clock         {before} MHz before the rows, {after} MHz after them"));
+    }
+    if let Some(share) = card.end_to_end {
+        output.line(format!("  a whole zoo   {:.0} % of the speed of its steps and evaluations alone", 100.0 * share));
+    }
+}
+
 /// One table for each leg and number of threads.
 fn table(rows: &[Row], output: &mut Output) {
     let mut groups: Vec<(&str, usize)> = Vec::new();
@@ -253,13 +272,14 @@ fn table(rows: &[Row], output: &mut Output) {
     for (isa, threads) in groups {
         let s = if threads == 1 { "" } else { "s" };
         output.line(format!(
-            "\n{:<38}{:>9} {:>4} {:>7} {:>6} {:>5} {:>5} {:>6} {:>6} {:>6}",
-            format!("{isa}, {threads} thread{s}"),
+            "\n{:<WIDTH$}{:>9} {:>4} {:>7} {:>6} {:>5} {:>5} {:>5} {:>6} {:>6} {:>6}",
+            if isa == GPU { isa.to_owned() } else { format!("{isa}, {threads} thread{s}") },
             "time",
             "±",
             "GFLOP/s",
             "GB/s",
             "bound",
+            "peak",
             "roof",
             "×port.",
             "×f64",
@@ -272,6 +292,15 @@ fn table(rows: &[Row], output: &mut Output) {
     output.line("\nroof: speed relative to what the measured multiply-adds or bytes a second allow; ×port.: relative");
     output.line("to the portable leg; ×f64: to the plain definition on one thread; ±: distance of the quartiles of");
     output.line("the time, ! where it is large, ? of few samples; rate: images, networks, rows, numbers … a second");
+    output.line("peak: counted operations relative to the measured multiply-adds");
+    let mut shares: Vec<String> =
+        rows.iter().filter_map(|row| Some(format!("{:.0} %", 100.0 * row.executed?))).collect();
+    shares.sort_unstable();
+    shares.dedup();
+    if !shares.is_empty() {
+        let shares = shares.join(", ");
+        output.line(format!("the fast path makes {shares} of what is counted: it leaves out units that nothing reads"));
+    }
 }
 
 fn line(row: &Row) -> String {
@@ -289,9 +318,10 @@ fn line(row: &Row) -> String {
         '%'
     };
     let gflops = if row.gflops > 0.0 { format!("{:.1}", row.gflops) } else { String::new() };
+    let peak = if row.gflops > 0.0 { format!("{:.3}", row.fraction_of_peak) } else { String::new() };
     let rate = row.images_per_second.or(row.items_per_second).map_or(String::new(), rate);
     format!(
-        "{:<38}{:>9} {:>3.0}{mark} {gflops:>7} {:>6.1} {:>5} {:>5.2} {:>6} {:>6} {rate:>6}",
+        "{:<WIDTH$}{:>9} {:>3.0}{mark} {gflops:>7} {:>6.1} {:>5} {peak:>5} {:>5.2} {:>6} {:>6} {rate:>6}",
         format!("{}/{}", row.name, row.shape),
         time(row.seconds),
         100.0 * row.spread,
@@ -304,7 +334,7 @@ fn line(row: &Row) -> String {
 }
 
 /// Seconds as people read them.
-pub fn time(seconds: f64) -> String {
+fn time(seconds: f64) -> String {
     match seconds {
         s if s < 1e-6 => format!("{:.0} ns", s * 1e9),
         s if s < 1e-3 => format!("{:.2} µs", s * 1e6),
@@ -314,7 +344,7 @@ pub fn time(seconds: f64) -> String {
 }
 
 /// A number a second as people read it.
-pub fn rate(rate: f64) -> String {
+fn rate(rate: f64) -> String {
     match rate {
         r if r < 1e3 => format!("{r:.0}"),
         r if r < 1e6 => format!("{:.1}k", r / 1e3),

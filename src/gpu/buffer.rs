@@ -28,11 +28,11 @@ impl Gpu {
         Ok(buffer)
     }
 
-    /// A copy of words for a `var<uniform>`.
+    /// A copy of `words` for a `var<uniform>`.
     ///
     /// # Errors
     /// As [`Gpu::zeros`].
-    pub fn uniform(&self, what: &str, words: &[u32]) -> Result<Buffer> {
+    pub fn uniform<T: NoUninit>(&self, what: &str, words: &[T]) -> Result<Buffer> {
         let buffer = self.buffer(what, size_of_val(words).next_multiple_of(16) as u64, wgpu::BufferUsages::UNIFORM)?;
         self.write(&buffer, 0, words);
         Ok(buffer)
@@ -72,22 +72,69 @@ impl Gpu {
         if bytes == 0 {
             return Ok(Vec::new());
         }
-        let staging = self.device.create_buffer(&wgpu::BufferDescriptor {
-            label: Some("download"),
-            size: bytes,
+        let mut readback = self.readback(bytes);
+        let mut recorder = self.recorder();
+        recorder.read(buffer, offset, bytes, &mut readback);
+        let pending = recorder.submit(readback);
+        pending.finish(self, |bytes| bytemuck::pod_collect_to_vec(bytes)).map(|(found, _)| found)
+    }
+
+    /// Memory through which results come back, `bytes` at a time; made once and used again and again.
+    pub fn readback(&self, bytes: u64) -> Readback {
+        let size = bytes.next_multiple_of(8).max(8);
+        let buffer = self.device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some("readback"),
+            size,
             usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
             mapped_at_creation: false,
         });
-        let mut encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-        encoder.copy_buffer_to_buffer(&buffer.0, offset, &staging, 0, bytes);
-        self.queue.submit([encoder.finish()]);
-        let (tell, told) = mpsc::channel();
-        staging.map_async(wgpu::MapMode::Read, .., move |outcome| _ = tell.send(outcome.is_ok()));
-        self.wait()?;
-        if told.recv() != Ok(true) {
-            return Err(self.fail("its memory cannot be read"));
+        Readback { buffer, size, used: 0 }
+    }
+}
+
+/// Memory that both the card and the host see.
+#[derive(Debug)]
+pub struct Readback {
+    pub(super) buffer: wgpu::Buffer,
+    pub(super) size: u64,
+    /// Bytes that are to come.
+    pub(super) used: u64,
+}
+
+impl Readback {
+    /// Bytes that it can take.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+}
+
+/// Results that are on their way.
+#[derive(Debug)]
+pub struct Pending {
+    pub(super) readback: Readback,
+    pub(super) submission: wgpu::SubmissionIndex,
+    pub(super) mapped: mpsc::Receiver<bool>,
+}
+
+impl Pending {
+    /// Waits for the results, hands their bytes to `read`, and returns the memory for the next ones.
+    ///
+    /// # Errors
+    /// [`Error::Device`](crate::Error::Device): any failure up to here.
+    pub fn finish<T>(self, gpu: &Gpu, read: impl FnOnce(&[u8]) -> T) -> Result<(T, Readback)> {
+        let Pending { mut readback, submission, mapped } = self;
+        gpu.wait_for(Some(submission))?;
+        // a callback that comes later than what it tells of is waited for
+        if mapped.recv() != Ok(true) {
+            return Err(gpu.fail("its memory cannot be read"));
         }
-        let view = staging.get_mapped_range(..).map_err(|error| self.fail(format!("cannot be read: {error}")))?;
-        Ok(bytemuck::pod_collect_to_vec(&view))
+        let window = 0..readback.used.max(8);
+        let view =
+            readback.buffer.get_mapped_range(window).map_err(|error| gpu.fail(format!("cannot be read: {error}")))?;
+        let found = read(&view[..readback.used as usize]);
+        drop(view);
+        readback.buffer.unmap();
+        readback.used = 0;
+        Ok((found, readback))
     }
 }

@@ -43,7 +43,17 @@ pub struct Adapter {
     pub limits: Limits,
     /// Whether it can tell how long a dispatch took.
     pub timestamps: bool,
+    /// Whether shaders have 64-bit integers.
+    pub wide_integers: bool,
+    /// Invocations of its smallest subgroup, where those of a subgroup can wait for each other.
+    pub subgroup: Option<usize>,
 }
+
+/// Subgroups whose invocations can wait for each other.
+const SUBGROUPS: wgpu::Features = wgpu::Features::SUBGROUP.union(wgpu::Features::SUBGROUP_BARRIER);
+
+/// What is used where it is there.
+const FEATURES: wgpu::Features = SUBGROUPS.union(wgpu::Features::SHADER_INT64).union(wgpu::Features::TIMESTAMP_QUERY);
 
 impl Adapter {
     fn new(index: usize, adapter: &wgpu::Adapter) -> Adapter {
@@ -63,6 +73,8 @@ impl Adapter {
                 iterations: software.then_some(LAVAPIPE_ITERATIONS),
             },
             timestamps: adapter.features().contains(wgpu::Features::TIMESTAMP_QUERY),
+            wide_integers: adapter.features().contains(wgpu::Features::SHADER_INT64),
+            subgroup: adapter.features().contains(SUBGROUPS).then_some(info.subgroup_min_size as usize),
         }
     }
 }
@@ -120,7 +132,7 @@ impl Gpu {
         let (adapter, own) = (adapters[index].clone(), &found[index]);
         let wanted = wgpu::DeviceDescriptor {
             label: None,
-            required_features: own.features() & wgpu::Features::TIMESTAMP_QUERY,
+            required_features: own.features() & FEATURES,
             required_limits: own.limits(),
             experimental_features: wgpu::ExperimentalFeatures::disabled(),
             memory_hints: wgpu::MemoryHints::Performance,
@@ -168,8 +180,14 @@ impl Gpu {
     /// # Errors
     /// [`Error::Device`]: the first failure since the card was opened.
     pub fn wait(&self) -> Result<()> {
+        self.wait_for(None)
+    }
+
+    /// Waits until a submission is done, or all of them.
+    pub(super) fn wait_for(&self, submission_index: Option<wgpu::SubmissionIndex>) -> Result<()> {
         // wgpu panics where the driver loses the device while it is waited for
-        let poll = AssertUnwindSafe(|| self.device.poll(wgpu::PollType::wait_indefinitely()));
+        let wait = wgpu::PollType::Wait { submission_index, timeout: None };
+        let poll = AssertUnwindSafe(|| self.device.poll(wait));
         let polled = catch_unwind(poll);
         self.check()?;
         match polled {
@@ -242,6 +260,8 @@ mod tests {
             software: false,
             limits,
             timestamps: false,
+            wide_integers: false,
+            subgroup: None,
         };
         let adapters = [adapter(0, "NVIDIA H200"), adapter(1, "llvmpipe")];
         for (choice, index) in [(None, 0), (Some("1"), 1), (Some("LLVM"), 1), (Some("h200"), 0)] {

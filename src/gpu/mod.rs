@@ -9,10 +9,10 @@ mod device;
 pub mod shader;
 mod timing;
 
-pub use buffer::Buffer;
+pub use buffer::{Buffer, Pending, Readback};
 pub use device::{Adapter, Gpu, Limits, NEEDED, adapters};
-pub use shader::Pipeline;
-pub use timing::Dispatch;
+pub use shader::{Checks, Pipeline};
+pub use timing::{Dispatch, Recorder};
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -40,7 +40,7 @@ fn philox_has_the_bits_of_the_cpu() {
     let mut stream = Stream::new(3, 0, 0);
     let mut counters: Vec<[u32; 4]> = (0..1000).map(|_| std::array::from_fn(|_| stream.next_u32())).collect();
     counters.extend([[0; 4], [u32::MAX; 4], [0x243f_6a88, 0x85a3_08d3, 0x1319_8a2e, 0x0370_7344]]);
-    let pipeline = gpu.pipeline(&[shader::RANDOM], "philox_blocks", &[]).unwrap();
+    let pipeline = gpu.pipeline(&gpu.random(), "philox_blocks", &[]).unwrap();
     for key in [[0, 0], [u32::MAX, u32::MAX], [0xa409_3822, 0x299f_31d0]] {
         let blocks = gpu.uniform("blocks", &[key[0], key[1], counters.len() as u32, 0]).unwrap();
         let from = gpu.upload("counters", &counters).unwrap();
@@ -191,7 +191,7 @@ fn dispatches_are_timed() {
     let numbers: Vec<f32> = (0..4 * 256 * 64).map(|n| n as f32).collect();
     let (from, to) = (gpu.upload("from", &numbers).unwrap(), gpu.zeros("to", 4 * numbers.len() as u64).unwrap());
     let dispatch = Dispatch { pipeline: &pipeline, bindings: &[(0, &from), (1, &to)], groups: [64, 1] };
-    let seconds = gpu.time(&dispatch, 3).unwrap();
+    let seconds = gpu.time(&[dispatch], 3).unwrap();
     assert!(seconds > 0.0 && seconds < 60.0, "{seconds}");
     assert_eq!(gpu.download::<f32>(&to, 0, numbers.len()).unwrap(), numbers);
 }

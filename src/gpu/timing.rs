@@ -1,7 +1,9 @@
 //! Dispatches, and how long they take.
 
+use super::buffer::{Pending, Readback};
 use super::{Buffer, Gpu, Pipeline};
 use crate::Result;
+use std::sync::mpsc;
 use std::time::Instant;
 
 /// A pipeline with its buffers and the number of its workgroups.
@@ -15,24 +17,64 @@ pub struct Dispatch<'a> {
     pub groups: [usize; 2],
 }
 
+/// Dispatches and copies in the order in which the card is to do them.
+#[derive(Debug)]
+pub struct Recorder<'g> {
+    gpu: &'g Gpu,
+    encoder: wgpu::CommandEncoder,
+}
+
+impl Recorder<'_> {
+    /// Adds a dispatch.
+    pub fn dispatch(&mut self, dispatch: &Dispatch) {
+        self.gpu.encode(&mut self.encoder, &[*dispatch], 1, None);
+    }
+
+    /// Adds a copy of `bytes` bytes from byte `offset` of `buffer` on to what `readback` takes; all are multiples of 4.
+    pub fn read(&mut self, buffer: &Buffer, offset: u64, bytes: u64, readback: &mut Readback) {
+        self.encoder.copy_buffer_to_buffer(&buffer.0, offset, &readback.buffer, readback.used, bytes);
+        readback.used += bytes;
+    }
+
+    /// Submits everything; nobody waits for it alone.
+    pub fn send(self) {
+        self.gpu.queue.submit([self.encoder.finish()]);
+    }
+
+    /// Submits everything and asks for what `readback` has been promised, here or in earlier submissions.
+    pub fn submit(self, readback: Readback) -> Pending {
+        let submission = self.gpu.queue.submit([self.encoder.finish()]);
+        let (tell, mapped) = mpsc::channel();
+        let window = 0..readback.used.max(8);
+        readback.buffer.map_async(wgpu::MapMode::Read, window, move |outcome| _ = tell.send(outcome.is_ok()));
+        Pending { readback, submission, mapped }
+    }
+}
+
 impl Gpu {
+    /// Begins a submission.
+    pub fn recorder(&self) -> Recorder<'_> {
+        let encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        Recorder { gpu: self, encoder }
+    }
+
     /// Submits a dispatch; [`Gpu::wait`] or a download waits for it.
     pub fn submit(&self, dispatch: &Dispatch) {
         let mut encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-        self.encode(&mut encoder, dispatch, 1, None);
+        self.encode(&mut encoder, &[*dispatch], 1, None);
         self.queue.submit([encoder.finish()]);
     }
 
-    /// Seconds of `times` dispatches one after another: by the card's own clock where it has one, else from submission to
-    /// the end.
+    /// Seconds of some dispatches one after another, `times` times: by the card's own clock where it has one, else from
+    /// submission to the end.
     ///
     /// # Errors
     /// [`Error::Device`](crate::Error::Device): any failure up to here.
-    pub fn time(&self, dispatch: &Dispatch, times: usize) -> Result<f64> {
+    pub fn time(&self, dispatches: &[Dispatch], times: usize) -> Result<f64> {
         self.wait()?;
         let mut encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         if !self.adapter().timestamps {
-            self.encode(&mut encoder, dispatch, times, None);
+            self.encode(&mut encoder, dispatches, times, None);
             let start = Instant::now();
             self.queue.submit([encoder.finish()]);
             self.wait()?;
@@ -49,7 +91,7 @@ impl Gpu {
             usage: wgpu::BufferUsages::QUERY_RESOLVE | wgpu::BufferUsages::COPY_SRC,
             mapped_at_creation: false,
         }));
-        self.encode(&mut encoder, dispatch, times, Some(&set));
+        self.encode(&mut encoder, dispatches, times, Some(&set));
         encoder.resolve_query_set(&set, 0..2, &ticks.0, 0);
         self.queue.submit([encoder.finish()]);
         let found: Vec<u64> = self.download(&ticks, 0, 2)?;
@@ -59,21 +101,11 @@ impl Gpu {
     fn encode(
         &self,
         encoder: &mut wgpu::CommandEncoder,
-        dispatch: &Dispatch,
+        dispatches: &[Dispatch],
         times: usize,
         clock: Option<&wgpu::QuerySet>,
     ) {
-        let pipeline = &dispatch.pipeline.0;
-        let entries: Vec<wgpu::BindGroupEntry> = dispatch
-            .bindings
-            .iter()
-            .map(|&(binding, buffer)| wgpu::BindGroupEntry { binding, resource: buffer.0.as_entire_binding() })
-            .collect();
-        let group = self.device.create_bind_group(&wgpu::BindGroupDescriptor {
-            label: None,
-            layout: &pipeline.get_bind_group_layout(0),
-            entries: &entries,
-        });
+        let groups: Vec<wgpu::BindGroup> = dispatches.iter().map(|dispatch| self.bind(dispatch)).collect();
         let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
             label: None,
             timestamp_writes: clock.map(|query_set| wgpu::ComputePassTimestampWrites {
@@ -82,10 +114,25 @@ impl Gpu {
                 end_of_pass_write_index: Some(1),
             }),
         });
-        pass.set_pipeline(pipeline);
-        pass.set_bind_group(0, &group, &[]);
         for _ in 0..times {
-            pass.dispatch_workgroups(dispatch.groups[0] as u32, dispatch.groups[1] as u32, 1);
+            for (dispatch, group) in dispatches.iter().zip(&groups) {
+                pass.set_pipeline(&dispatch.pipeline.0);
+                pass.set_bind_group(0, group, &[]);
+                pass.dispatch_workgroups(dispatch.groups[0] as u32, dispatch.groups[1] as u32, 1);
+            }
         }
+    }
+
+    fn bind(&self, dispatch: &Dispatch) -> wgpu::BindGroup {
+        let entries: Vec<wgpu::BindGroupEntry> = dispatch
+            .bindings
+            .iter()
+            .map(|&(binding, buffer)| wgpu::BindGroupEntry { binding, resource: buffer.0.as_entire_binding() })
+            .collect();
+        self.device.create_bind_group(&wgpu::BindGroupDescriptor {
+            label: None,
+            layout: &dispatch.pipeline.0.get_bind_group_layout(0),
+            entries: &entries,
+        })
     }
 }

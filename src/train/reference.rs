@@ -158,3 +158,11 @@ fn dropout(plan: &Plan, run: &Run, training_step: u32, index: usize, units: usiz
     };
     (0..units).map(factor).collect()
 }
+
+/// The smallest |z| of all units before their activation: near 0 a ReLU may fall to either side in single precision.
+pub fn smallest_preactivation(arch: &Arch, run: &Run, split: &Split, step: u32, flat: &[f64]) -> f64 {
+    let plan = arch.plan();
+    let trace = forward(&plan, run, split, step, flat);
+    let activated = plan.steps.iter().zip(&trace.z).filter(|(step, _)| step.epilogue.function.is_some());
+    activated.flat_map(|(_, z)| z).fold(f64::INFINITY, |least, z| least.min(z.abs()))
+}

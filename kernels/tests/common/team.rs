@@ -97,7 +97,7 @@ pub fn square(d: &conv::Dims) -> reference::conv::Dims {
         width: d.width,
         inputs: d.inputs,
         outputs: d.outputs,
-        kernel: d.kernel[0].max(d.kernel[1]),
+        kernel: [d.kernel[0].max(d.kernel[1]); 2],
         stride: d.stride,
         top: d.top,
         left: d.left,

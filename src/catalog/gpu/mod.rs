@@ -1,114 +1,122 @@
-//! What is measured on a card: its roof, each shader, and the training step over the number of networks in flight.
+//! What is measured on a card: its roof, each shader, training steps and evaluations on every path, and a whole zoo.
 //!
-//! Answers are compared with their definitions by the tests; here only time is looked at.
+//! Answers are compared with their definitions before anything is timed, and the card is kept busy before: one that has been
+//! idle for a second runs at a fraction of its clock.
 
 mod networks;
 mod shaders;
+mod whole;
 
-use crate::bench::Cost;
-use crate::cnn::Arch;
-use crate::gpu::{Adapter, Dispatch, Gpu, shader};
+use crate::bench::measure::Timing;
+use crate::bench::report::Card;
+use crate::bench::{Cost, Machine, Report, Row, machine::Bandwidth};
+use crate::gpu::{Dispatch, Gpu, shader};
 use crate::par::Stop;
 use crate::{Error, Result};
-use serde::Serialize;
+use std::collections::BTreeMap;
 use std::time::Instant;
 
-/// One shader at one shape.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Row {
-    /// Operator and direction.
-    pub name: String,
-    /// The shape.
-    pub shape: String,
-    /// Median time of a dispatch.
-    pub seconds: f64,
-    /// Distance between the quartiles of the time, relative to the median.
-    pub spread: f64,
-    /// TFLOP/s.
-    pub tflops: f64,
-    /// GB/s, each operand counted once.
-    pub gbs: f64,
-    /// What the roof is: `fma` or `bytes`.
-    pub bound: String,
-    /// Speed relative to the roof.
-    pub fraction_of_roof: f64,
-    /// Images, networks … a second.
-    pub items_per_second: f64,
-    /// What the items are.
-    pub items: String,
-}
-
-/// A card's roof and rows.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Report {
-    /// The card.
-    pub adapter: Adapter,
-    /// TFLOP/s of multiply-adds in registers.
-    pub peak_tflops: f64,
-    /// Distance between the quartiles of its time, relative to the median.
-    pub peak_spread: f64,
-    /// GB/s of a copy, reading and writing counted.
-    pub copy_gbs: f64,
-    /// Distance between the quartiles of its time, relative to the median.
-    pub copy_spread: f64,
-    /// The rows.
-    pub rows: Vec<Row>,
-}
-
 /// How much is put into a dispatch: software gets little.
+#[derive(Clone, Copy)]
 struct Size {
     images: usize,
     batch: usize,
     steps: usize,
-    networks: &'static [usize],
+    /// Networks of a dispatch, in widths of the card.
+    widths: usize,
     blocks: usize,
     groups: [usize; 2],
+    /// Networks, training images and epochs of the whole zoo.
+    zoo: [usize; 3],
+    /// Seconds for which a row's work is done before it is timed.
+    warm_up: f64,
 }
 
 const CARD: Size = Size {
     images: 512,
     batch: 512,
     steps: 2,
-    networks: &[1, 16, 64, 128, 256, 512, 1024, 2048],
+    widths: 8,
     blocks: 1 << 22,
     groups: [1 << 13, 1 << 15],
+    zoo: [2000, 60_000, 3],
+    warm_up: 0.3,
 };
 
-const SOFTWARE: Size =
-    Size { images: 8, batch: 16, steps: 1, networks: &[1, 2, 4], blocks: 1 << 12, groups: [8, 1 << 10] };
+const SOFTWARE: Size = Size {
+    images: 8,
+    batch: 16,
+    steps: 1,
+    widths: 2,
+    blocks: 1 << 12,
+    groups: [8, 1 << 10],
+    zoo: [4, 640, 3],
+    warm_up: 0.0,
+};
 
-/// Measures what contains `filter` for about `seconds`; `tell` hears of each row.
+/// The leg of a card's rows.
+pub const LEG: &str = "gpu";
+
+/// Measures what contains `filter` for about `seconds`; `tell` hears of each row, `clock` says the card's clock in MHz if
+/// anybody knows.
 ///
 /// # Errors
-/// [`Error::Device`] where the card fails, [`Error::Cancelled`] where `stop` was requested.
-pub fn measure(gpu: Gpu, filter: &str, seconds: f64, tell: &mut dyn FnMut(&Row), stop: &Stop) -> Result<Report> {
+/// [`Error::Device`] where the card fails, [`Error::Wrong`] where an answer is, [`Error::Unknown`] where nothing contains
+/// `filter`, [`Error::Cancelled`] where `stop` was requested.
+pub fn measure(
+    gpu: Gpu,
+    filter: &str,
+    seconds: f64,
+    tell: &mut dyn FnMut(&Row),
+    clock: &dyn Fn() -> Option<u32>,
+    stop: &Stop,
+) -> Result<Report> {
     let size = if gpu.adapter().software { SOFTWARE } else { CARD };
     let roof = Roof::default();
-    let mut bench = Bench { size, filter, seconds: seconds / 20.0, roof, rows: Vec::new(), tell, stop };
+    let (rows, names) = (Vec::new(), Vec::new());
+    let mut bench = Bench { size, filter, seconds: seconds / 20.0, roof, rows, names, end_to_end: None, tell, stop };
     bench.roof = bench.measure_roof(&gpu)?;
+    let before = clock();
     bench.philox(&gpu)?;
     bench.convolutions(&gpu)?;
     bench.statistics(&gpu)?;
-    let adapter = gpu.adapter().clone();
-    bench.networks(gpu)?;
-    let Bench { roof, rows, .. } = bench;
+    let gpu = bench.networks(gpu)?;
+    let gpu = bench.whole(gpu)?;
+    let again = bench.measure_roof(&gpu)?;
+    let after = clock();
+    let adapter = gpu.adapter();
+    if bench.rows.is_empty() {
+        return Err(Error::unknown("shader", filter, bench.names));
+    }
+    let peak: BTreeMap<String, f64> = BTreeMap::from([(LEG.to_owned(), bench.roof.peak / 1e9)]);
+    let copy = bench.roof.copy / 1e9;
     Ok(Report {
-        adapter,
-        peak_tflops: roof.peak / 1e12,
-        peak_spread: roof.peak_spread,
-        copy_gbs: roof.copy / 1e9,
-        copy_spread: roof.copy_spread,
-        rows,
+        version: env!("CARGO_PKG_VERSION").into(),
+        machine: Machine {
+            processor: adapter.name.clone(),
+            processors: 1,
+            threads: 1,
+            fma_gflops: peak.clone(),
+            fma_gflops_threads: peak,
+            bandwidth: vec![Bandwidth { bytes: 2 * bench.copied(), gbs: copy, gbs_threads: copy }],
+        },
+        peak_at_end: again.peak / 1e9,
+        rows: bench.rows,
+        card: Some(Card {
+            backend: adapter.backend.clone(),
+            driver: adapter.driver.clone(),
+            software: adapter.software,
+            clock_mhz: before.zip(after).map(|(before, after)| [before, after]),
+            end_to_end: bench.end_to_end,
+        }),
     })
 }
 
-/// What the card can do at most: flop and bytes a second, and their spread.
+/// What the card can do at most: flop and bytes a second.
 #[derive(Clone, Copy, Default)]
 struct Roof {
     peak: f64,
-    peak_spread: f64,
     copy: f64,
-    copy_spread: f64,
 }
 
 struct Bench<'a> {
@@ -118,50 +126,96 @@ struct Bench<'a> {
     seconds: f64,
     roof: Roof,
     rows: Vec<Row>,
+    /// Every row there is.
+    names: Vec<String>,
+    /// Speed of the whole zoo relative to that of its training steps and evaluations.
+    end_to_end: Option<f64>,
     tell: &'a mut dyn FnMut(&Row),
     stop: &'a Stop,
 }
 
+/// What is measured.
+struct Work<'a> {
+    name: &'a str,
+    shape: &'a str,
+    cost: Cost,
+    items: &'a str,
+    /// Share of the cost's operations that are really made.
+    executed: f64,
+    /// Largest difference of the answer to its definition that is right, relative to the definition's largest value.
+    tolerance: f64,
+}
+
 impl Bench<'_> {
-    fn wants(&self, name: &str, shape: &str) -> bool {
-        format!("{name}/{shape}").contains(self.filter)
+    fn wants(&mut self, name: &str, shape: &str) -> bool {
+        let path = format!("{name}/{shape}");
+        let wanted = path.contains(self.filter);
+        self.names.push(path);
+        wanted
     }
 
-    /// Times a row; `once` runs a number of dispatches and says how long they took.
+    /// Checks and times a row; `check` says how wrong the answer is, `once` runs a number of dispatches and says how long they
+    /// took.
     fn row(
         &mut self,
-        name: &str,
-        shape: &str,
-        cost: Cost,
-        items: &str,
+        work: &Work,
+        check: &mut dyn FnMut() -> Result<f64>,
         once: &mut dyn FnMut(usize) -> Result<f64>,
     ) -> Result<()> {
-        if !self.wants(name, shape) {
+        if !self.wants(work.name, work.shape) {
             return Ok(());
         }
-        let (seconds, spread) = sample(self.seconds, self.stop, once)?;
+        let error = check()?;
+        if error.is_nan() || error > work.tolerance {
+            let what = format!("{}/{}", work.name, work.shape);
+            let expected = format!("an answer within {:e} of its definition", work.tolerance);
+            return Err(Error::Wrong { what, expected, got: format!("one that is {error:e} off") });
+        }
+        let timing = sample(self.seconds, self.size.warm_up, self.stop, once)?;
+        self.push(work, timing, error);
+        Ok(())
+    }
+
+    fn push(&mut self, work: &Work, timing: Timing, error: f64) {
+        let cost = work.cost;
         let (compute, memory) = (cost.flops / self.roof.peak, cost.bytes / self.roof.copy);
+        let rate = cost.items / timing.seconds;
+        let images = work.items == "images";
         let row = Row {
-            name: name.into(),
-            shape: shape.into(),
-            seconds,
-            spread,
-            tflops: cost.flops / seconds / 1e12,
-            gbs: cost.bytes / seconds / 1e9,
+            name: work.name.into(),
+            shape: work.shape.into(),
+            isa: LEG.into(),
+            threads: 1,
+            seconds: timing.seconds,
+            seconds_best: timing.best,
+            spread: timing.spread,
+            samples: timing.samples,
+            gflops: cost.flops / timing.seconds / 1e9,
+            gbs: cost.bytes / timing.seconds / 1e9,
             bound: if compute >= memory { "fma" } else { "bytes" }.into(),
-            fraction_of_roof: compute.max(memory) / seconds,
-            items_per_second: cost.items / seconds,
-            items: items.into(),
+            fraction_of_peak: cost.flops / timing.seconds / self.roof.peak,
+            fraction_of_roof: compute.max(memory) / timing.seconds,
+            speedup_over_portable: None,
+            speedup_over_reference: None,
+            images_per_second: images.then_some(rate),
+            items_per_second: (!images).then_some(rate),
+            items: work.items.into(),
+            error,
+            executed: (work.executed < 1.0).then_some(work.executed),
         };
         (self.tell)(&row);
         self.rows.push(row);
-        Ok(())
+    }
+
+    /// Bytes of a copy.
+    fn copied(&self) -> usize {
+        4096 * self.size.groups[1]
     }
 
     /// Multiply-adds and bytes a second.
     fn measure_roof(&self, gpu: &Gpu) -> Result<Roof> {
         let [groups, copies] = self.size.groups;
-        let bytes = 4096 * copies;
+        let bytes = self.copied();
         let (from, to) = (gpu.zeros("from", bytes as u64)?, gpu.zeros("to", bytes as u64)?);
         gpu.write(&from, 0, &[0.5f32, 0.25, 0.125, 0.75, 0.5, 0.25, 0.125, 0.75]);
         let bindings = [(0, &from), (1, &to)];
@@ -169,37 +223,41 @@ impl Bench<'_> {
         let copy = gpu.pipeline(&[shader::ROOF], "copy", &[])?;
         let time = |pipeline, groups| {
             let dispatch = Dispatch { pipeline, bindings: &bindings, groups: [groups, 1] };
-            sample(self.seconds, self.stop, &mut |times| gpu.time(&dispatch, times))
+            sample(self.seconds / 4.0, self.size.warm_up, self.stop, &mut |times| gpu.time(&[dispatch], times))
         };
-        let ((compute, peak_spread), (memory, copy_spread)) = (time(&multiply, groups)?, time(&copy, copies)?);
+        let (compute, memory) = (time(&multiply, groups)?, time(&copy, copies)?);
         // 256 invocations, 128 rounds, 128 multiply-adds
-        let peak = (groups * 256 * 128 * 256) as f64 / compute;
-        Ok(Roof { peak, peak_spread, copy: (2 * bytes) as f64 / memory, copy_spread })
+        let peak = (groups * 256 * 128 * 256) as f64 / compute.seconds;
+        Ok(Roof { peak, copy: (2 * bytes) as f64 / memory.seconds })
     }
 }
 
-fn reference() -> Arch {
-    Arch { height: 28, width: 28, channels: 1, layers: crate::cnn::layer::reference(), classes: 10 }
+/// The largest difference relative to the largest expected value.
+fn difference(got: &[f32], expected: &[f64]) -> f64 {
+    let largest = expected.iter().fold(f64::MIN_POSITIVE, |largest, x| largest.max(x.abs()));
+    let differences = got.iter().zip(expected).map(|(&got, expected)| (f64::from(got) - expected).abs());
+    differences.fold(0.0, |worst: f64, d| if d.is_nan() { f64::INFINITY } else { worst.max(d) }) / largest
 }
 
 /// A sample is at least this long, so that the clock's resolution does not matter.
 const SAMPLE: f64 = 2e-3;
 
-/// Median and spread of the time of one call within about `seconds`.
-fn sample(seconds: f64, stop: &Stop, once: &mut dyn FnMut(usize) -> Result<f64>) -> Result<(f64, f64)> {
+/// Times calls for about `seconds` after `warm_up` seconds of them.
+fn sample(seconds: f64, warm_up: f64, stop: &Stop, once: &mut dyn FnMut(usize) -> Result<f64>) -> Result<Timing> {
     let start = Instant::now();
     let mut times = 1;
     while once(times)? < SAMPLE && times < 1 << 12 {
         times *= 2;
     }
-    let mut samples = Vec::new();
+    while start.elapsed().as_secs_f64() < warm_up {
+        once(times)?;
+    }
+    let (start, mut samples) = (Instant::now(), Vec::new());
     while samples.is_empty() || start.elapsed().as_secs_f64() < seconds {
         if stop.requested() {
             return Err(Error::Cancelled);
         }
         samples.push(once(times)? / times as f64);
     }
-    samples.sort_unstable_by(f64::total_cmp);
-    let at = |quarters: usize| samples[(samples.len() - 1) * quarters / 4];
-    Ok((at(2), (at(3) - at(1)) / at(2)))
+    Ok(Timing::new(samples))
 }

@@ -1,15 +1,13 @@
-//! Evaluations of a fleet's networks: a workgroup for each segment of the images and each network.
+//! Evaluations of a fleet's networks: a workgroup for each segment of the images of each network.
 
-use super::fleet::{Fleet, Images, Steps};
+use super::abi::{Binding, Network, Segment};
+use super::engine::Program;
+use super::fleet::{Bindings, Fleet, Images, finite};
 use crate::Result;
-use crate::gpu::Dispatch;
+use crate::gpu::{Dispatch, Pending, Readback};
 use crate::train::rules::Evaluation;
 use crate::train::run::Run;
-
-/// Images that a workgroup evaluates.
-pub(super) const SEGMENT: usize = 512;
-/// Images of a dispatch, about: half a TFLOP of the reference net.
-const EVALUATED: usize = 1 << 21;
+use std::ops::Range;
 
 /// Which images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +18,44 @@ pub enum Part {
     Test,
 }
 
+/// A network to be measured.
+#[derive(Clone, Copy, Debug)]
+pub struct Due {
+    /// Its slot.
+    pub slot: usize,
+    /// Its hyperparameters.
+    pub run: Run,
+    /// Its training images, the first ones.
+    pub images: usize,
+}
+
+/// What a network does, dropout off, losses without L2; and what it is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Measured {
+    /// On its training images.
+    pub train: Evaluation,
+    /// On the test images.
+    pub test: Evaluation,
+    /// The flat vector.
+    pub weights: Vec<f32>,
+}
+
+/// Segments that a dispatch evaluates: which network, which images.
+type Chunk = (Part, Vec<(usize, Range<usize>)>);
+
+/// Measurements that were submitted.
+pub struct PendingMeasures {
+    work: Vec<Due>,
+    chunks: Vec<Chunk>,
+    pending: Pending,
+}
+
+/// Segments of a dispatch at most, rows of equal length filled up included.
+pub(super) fn most_segments(slots: usize, images: usize, segment: usize, groups: usize) -> usize {
+    let most = slots * images.div_ceil(segment);
+    most + most.div_ceil(groups)
+}
+
 impl Fleet {
     /// What some networks do on the first images of a part, dropout off: slot, hyperparameters, number of images. The losses
     /// are without L2.
@@ -27,23 +63,59 @@ impl Fleet {
     /// # Errors
     /// [`Error::Device`](crate::Error::Device): any failure up to here.
     pub fn evaluate(&self, part: Part, work: &[(usize, Run, usize)]) -> Result<Vec<Evaluation>> {
-        let most = work.iter().map(|&(_, _, images)| images).max().unwrap_or(0);
-        let together = (EVALUATED / most.max(1)).clamp(1, self.slots);
-        let mut segments = most.div_ceil(self.segment);
-        if self.shape.outside {
-            // there is no more room for maps than training needs
-            segments = segments.min(self.slots * self.map_quads / self.shape.maps() / together);
-        }
-        let mut found = Vec::with_capacity(work.len());
-        for work in work.chunks(together) {
-            let mut sums = vec![Sum { loss: 0.0, right: vec![0; self.shape.classes] }; work.len()];
-            for first in (0..most).step_by(self.segment * segments.max(1)) {
-                self.evaluate_together(part, work, first, segments, &mut sums)?;
-            }
-            let images = self.images(part);
-            found.extend(work.iter().zip(sums).map(|(work, sum)| sum.evaluation(&images.labels[..work.2])));
-        }
-        Ok(found)
+        let work: Vec<Due> = work.iter().map(|&(slot, run, images)| Due { slot, run, images }).collect();
+        let counts: Vec<usize> = work.iter().map(|due| due.images).collect();
+        let chunks = self.chunks(part, &work, &counts);
+        let mut readback = self.readback(self.bytes(&chunks));
+        self.submit_chunks(&work, &chunks, &mut readback);
+        let pending = self.gpu.recorder().submit(readback);
+        let (words, readback) = pending.finish(&self.gpu, bytemuck::pod_collect_to_vec::<u8, u32>)?;
+        self.give_back(readback);
+        let sums = self.sums(&work, &chunks, &words, part)?;
+        Ok(sums
+            .into_iter()
+            .zip(counts)
+            .map(|(sum, count)| sum.evaluation(&self.images(part).labels[..count]))
+            .collect())
+    }
+
+    /// Submits measurements of networks: what they do on training and test images, and their weights.
+    ///
+    /// # Errors
+    /// [`Error::Device`](crate::Error::Device): any failure up to here.
+    pub fn submit_measures(&self, work: Vec<Due>) -> Result<PendingMeasures> {
+        let train: Vec<usize> = work.iter().map(|due| due.images).collect();
+        let test = vec![self.test.labels.len(); work.len()];
+        let mut chunks = self.chunks(Part::Train, &work, &train);
+        chunks.extend(self.chunks(Part::Test, &work, &test));
+        let weights = (4 * self.engine.weights) as u64;
+        let mut readback = self.readback(self.bytes(&chunks) + weights * work.len() as u64);
+        self.submit_chunks(&work, &chunks, &mut readback);
+        let mut recorder = self.gpu.recorder();
+        work.iter().for_each(|due| recorder.read(&self.state, self.place(due.slot), weights, &mut readback));
+        Ok(PendingMeasures { work, chunks, pending: recorder.submit(readback) })
+    }
+
+    /// Waits for measurements.
+    ///
+    /// # Errors
+    /// [`Error::Device`](crate::Error::Device): any failure up to here, and a driver that did not do all of it.
+    pub fn finish_measures(&self, measures: PendingMeasures) -> Result<Vec<Measured>> {
+        use rayon::prelude::*;
+        let PendingMeasures { work, chunks, pending } = measures;
+        let (words, readback) = pending.finish(&self.gpu, bytemuck::pod_collect_to_vec::<u8, u32>)?;
+        self.give_back(readback);
+        let (results, weights) = words.split_at((self.bytes(&chunks) / 4) as usize);
+        let train = self.sums(&work, &chunks, results, Part::Train)?;
+        let test = self.sums(&work, &chunks, results, Part::Test)?;
+        let networks = work.par_iter().zip(train).zip(test).zip(weights.par_chunks_exact(self.engine.weights));
+        let measured = networks.map(|(((due, train), test), working)| {
+            let mut weights = vec![0.0; self.engine.place.len()];
+            self.engine.pack(bytemuck::cast_slice(working), &mut weights);
+            let train = train.evaluation(&self.train.labels[..due.images]);
+            Measured { train, test: test.evaluation(&self.test.labels), weights }
+        });
+        Ok(measured.collect())
     }
 
     fn images(&self, part: Part) -> &Images {
@@ -53,38 +125,115 @@ impl Fleet {
         }
     }
 
-    /// Adds what some networks do on some segments of the images from `first` on.
-    fn evaluate_together(
-        &self,
-        part: Part,
-        work: &[(usize, Run, usize)],
-        first: usize,
-        segments: usize,
-        sums: &mut [Sum],
-    ) -> Result<()> {
-        let images = self.images(part);
-        let left = |count: usize| count.saturating_sub(first).min(segments * self.segment);
-        let network = |&(slot, run, count): &(usize, Run, usize)| {
-            let none = Steps { slot, run, first: 0, before: 0, count: 0, all: 0 };
-            self.network(&none, first as u32, 0..left(count), 0)
+    /// Words of a segment's results.
+    fn words(&self) -> usize {
+        self.engine.classes + 2
+    }
+
+    /// Bytes of the chunks' results.
+    fn bytes(&self, chunks: &[Chunk]) -> u64 {
+        chunks.iter().map(|(_, segments)| (4 * self.words() * segments.len()) as u64).sum()
+    }
+
+    /// The segments of all networks, those of a program together, as many in a chunk as there is room for.
+    fn chunks(&self, part: Part, work: &[Due], counts: &[usize]) -> Vec<Chunk> {
+        // there is no more room for maps outside workgroup memory than training needs
+        let room = (self.slots * self.engine.maps / super::shape::QUAD).checked_div(self.engine.evaluation_maps);
+        let most = self.slots * self.images(part).labels.len().div_ceil(self.engine.segment);
+        let most = room.map_or(most, |room| room.min(most)).max(1);
+        let of_program = |program| {
+            let networks = work.iter().zip(counts).enumerate();
+            let networks = networks.filter(move |(_, (due, _))| self.engine.evaluates(&due.run) == program);
+            let all: Vec<(usize, Range<usize>)> = networks
+                .flat_map(|(index, (_, &count))| {
+                    let firsts = (0..count).step_by(self.engine.segment);
+                    firsts.map(move |first| (index, first..count.min(first + self.engine.segment)))
+                })
+                .collect();
+            all.chunks(most).map(|some| (part, some.to_vec())).collect::<Vec<_>>()
         };
-        let networks: Vec<[u32; 16]> = work.iter().map(network).collect();
-        self.gpu.write(&self.networks, 0, networks.as_flattened());
-        self.gpu.write(&self.evaluation_job, 0, &self.shape.job(self.batch, self.segment, segments));
-        let buffers = [&self.evaluation_job, &images.pixels, &self.networks, &images.order, &self.state, &self.results];
-        let mut bindings = [(8, &self.maps); 7];
-        for (number, buffer) in buffers.into_iter().enumerate() {
-            bindings[number] = (number as u32, buffer);
+        (0..self.engine.evaluation.len()).flat_map(of_program).collect()
+    }
+
+    /// Submits one chunk after another.
+    fn submit_chunks(&self, work: &[Due], chunks: &[Chunk], readback: &mut Readback) {
+        let networks: Vec<Network> = work.iter().map(|due| self.network(due.slot, &due.run)).collect();
+        self.gpu.write(&self.evaluated, 0, &networks);
+        for (part, segments) in chunks {
+            let groups = self.write_segments(*part, segments);
+            let program = &self.engine.evaluation[self.engine.evaluates(&work[segments[0].0].run)];
+            let bindings = self.evaluation_bindings(*part, program);
+            let mut recorder = self.gpu.recorder();
+            recorder.dispatch(&Dispatch { pipeline: &program.pipeline, bindings: &bindings, groups });
+            let bytes = (4 * self.words() * segments.len()) as u64;
+            recorder.read(&self.images(*part).results, 0, bytes, readback);
+            recorder.send();
         }
-        let groups = [segments, work.len()];
-        self.gpu.submit(&Dispatch { pipeline: &self.evaluation, bindings: &bindings, groups });
-        let width = self.shape.classes + 2;
-        let results: Vec<u32> = self.gpu.download(&self.results, 0, work.len() * segments * width)?;
-        for ((work, sum), results) in work.iter().zip(sums).zip(results.chunks_exact(segments * width)) {
-            let seen = results.chunks_exact(width).map(|segment| sum.add(segment)).sum::<usize>();
-            self.complete(seen, left(work.2)..=left(work.2))?;
+    }
+
+    /// Writes what a dispatch evaluates; returns its workgroups.
+    fn write_segments(&self, part: Part, segments: &[(usize, Range<usize>)]) -> [usize; 2] {
+        let segment = |(number, (network, images)): (usize, &(usize, Range<usize>))| Segment {
+            network: *network as u32,
+            first: images.start as u32,
+            end: images.end as u32,
+            maps: (number * self.engine.evaluation_maps) as u32,
+        };
+        let mut list: Vec<Segment> = segments.iter().enumerate().map(segment).collect();
+        let rows = list.len().div_ceil(self.gpu.limits().groups);
+        let columns = list.len().div_ceil(rows);
+        // rows are equally long: some segments of no images fill them up
+        list.resize(rows * columns, bytemuck::Zeroable::zeroed());
+        self.gpu.write(&self.images(part).segments, 0, &list);
+        [columns, rows]
+    }
+
+    fn evaluation_bindings(&self, part: Part, program: &Program) -> Bindings<'_> {
+        let images = self.images(part);
+        let common = [
+            (Binding::Pixels, &images.pixels),
+            (Binding::Networks, &self.evaluated),
+            (Binding::Order, &images.order),
+            (Binding::State, &self.state),
+            (Binding::RatesOrSegments, &images.segments),
+            (Binding::GradientsOrResults, &images.results),
+        ];
+        self.bound(program, &common)
+    }
+
+    /// An evaluation of training images by a pipeline that has one binding more; returns the number of its dispatches.
+    #[cfg(test)]
+    pub(super) fn evaluate_watched(
+        &self,
+        work: &[(usize, Run, usize)],
+        pipeline: &crate::gpu::Pipeline,
+        more: (u32, &crate::gpu::Buffer),
+    ) -> usize {
+        let work: Vec<Due> = work.iter().map(|&(slot, run, images)| Due { slot, run, images }).collect();
+        let counts: Vec<usize> = work.iter().map(|due| due.images).collect();
+        let chunks = self.chunks(Part::Train, &work, &counts);
+        let networks: Vec<Network> = work.iter().map(|due| self.network(due.slot, &due.run)).collect();
+        self.gpu.write(&self.evaluated, 0, &networks);
+        for (part, segments) in &chunks {
+            let groups = self.write_segments(*part, segments);
+            let mut bindings = self.evaluation_bindings(*part, &self.engine.evaluation[0]);
+            bindings.push(more);
+            self.gpu.submit(&Dispatch { pipeline, bindings: &bindings, groups });
         }
-        Ok(())
+        chunks.len()
+    }
+
+    /// The networks' sums on a part, from the results of all chunks.
+    fn sums(&self, work: &[Due], chunks: &[Chunk], results: &[u32], part: Part) -> Result<Vec<Sum>> {
+        let mut sums = vec![Sum { loss: 0.0, right: vec![0; self.engine.classes] }; work.len()];
+        let segments = chunks.iter().flat_map(|(part, segments)| segments.iter().map(move |segment| (part, segment)));
+        for ((of, (network, images)), results) in segments.zip(results.chunks_exact(self.words())) {
+            if *of == part {
+                let seen = sums[*network].add(results);
+                self.complete(seen, images.len()..=images.len())?;
+            }
+        }
+        Ok(sums)
     }
 }
 
@@ -109,7 +258,6 @@ impl Sum {
         let mut all = vec![0; self.right.len()];
         labels.iter().for_each(|&label| all[usize::from(label)] += 1);
         let loss = (self.loss / labels.len() as f64) as f32;
-        // the shader's sign for a loss that is not finite
-        Evaluation::new(if loss < 1e30 { loss } else { f32::NAN }, &self.right, &all)
+        Evaluation::new(finite(loss), &self.right, &all)
     }
 }

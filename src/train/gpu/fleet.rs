@@ -1,16 +1,20 @@
 //! `Fleet`: many networks on a card, each in a slot, trained and evaluated side by side.
+//!
+//! Work is submitted, and its results are taken later: meanwhile the card goes on with what was submitted next.
 
-use super::evaluate::SEGMENT;
+use super::abi::{Binding, Network};
+use super::engine::{Engine, Path, Program};
+use super::fast::Kind;
 use super::iterations::{self, Piece};
-use super::shape::{QUAD, Shape};
 use crate::Result;
 use crate::cnn::Arch;
 use crate::cnn::choice::Choice;
 use crate::dataset::Split;
-use crate::gpu::{Buffer, Dispatch, Gpu, Pipeline, shader};
+use crate::gpu::{Buffer, Dispatch, Gpu, Pending, Readback};
 use crate::train::rules;
 use crate::train::run::Run;
-use std::ops::{Range, RangeInclusive};
+use std::ops::RangeInclusive;
+use std::sync::{Mutex, PoisonError};
 
 /// Steps of a network in a dispatch at most.
 pub const MOST_STEPS: usize = 64;
@@ -30,15 +34,24 @@ pub struct Plan<'a> {
     pub batch: usize,
     /// Networks side by side.
     pub slots: usize,
-    /// Whether a network may have GELU, whose gradient needs more memory.
-    pub gelu: bool,
+    /// Kinds of networks.
+    pub kinds: &'a [Kind],
+    /// Which shaders.
+    pub path: Path,
 }
 
 impl Plan<'_> {
+    /// The shaders.
+    ///
+    /// # Errors
+    /// As [`Engine::new`].
+    pub fn engine(&self, gpu: &Gpu) -> Result<Engine> {
+        Engine::new(gpu, self.arch, self.batch, self.kinds, self.path)
+    }
+
     /// Bytes of a slot and the longest of its pieces, what limits the number of slots.
-    pub fn bytes(&self, shape: &Shape) -> (usize, usize) {
-        let maps = shape.training_maps(self.gelu) * QUAD;
-        let pieces = [3 * shape.weights * QUAD, shape.gradients * QUAD, 4 * self.train.len(), maps];
+    pub fn bytes(&self, engine: &Engine) -> (usize, usize) {
+        let pieces = [12 * engine.weights, engine.gradients, 4 * self.train.len(), engine.maps];
         (pieces.iter().sum(), pieces.into_iter().max().unwrap_or(0))
     }
 }
@@ -66,74 +79,70 @@ pub(super) struct Images {
     /// In their own order, with their labels.
     pub(super) order: Buffer,
     pub(super) labels: Vec<u8>,
+    /// What is evaluated, and what comes of it.
+    pub(super) segments: Buffer,
+    pub(super) results: Buffer,
 }
 
 /// Networks on a card.
 pub struct Fleet {
     pub(super) gpu: Gpu,
-    pub(super) shape: Shape,
+    pub(super) engine: Engine,
     pub(super) slots: usize,
     pub(super) batch: usize,
-    /// Images that a workgroup evaluates.
-    pub(super) segment: usize,
     /// Iterations that a dispatch may make.
     pub(super) limit: Option<usize>,
     pub(super) train: Images,
     pub(super) test: Images,
-    step: Pipeline,
-    pub(super) evaluation: Pipeline,
-    job: Buffer,
-    pub(super) evaluation_job: Buffer,
-    pub(super) networks: Buffer,
+    /// The networks of a dispatch, for each program.
+    networks: Vec<Buffer>,
+    pub(super) evaluated: Buffer,
     order: Buffer,
     pub(super) state: Buffer,
     rates: Buffer,
     gradients: Buffer,
     outcomes: Buffer,
     pub(super) maps: Buffer,
-    /// Quads of a slot in `maps`.
-    pub(super) map_quads: usize,
-    pub(super) results: Buffer,
+    /// Memory for results that nobody uses now.
+    readbacks: Mutex<Vec<Readback>>,
 }
 
+/// Steps that were submitted.
+pub struct PendingSteps {
+    work: Vec<Steps>,
+    pieces: Vec<Piece>,
+    pending: Pending,
+}
+
+/// Buffers by their binding.
+pub(super) type Bindings<'a> = Vec<(u32, &'a Buffer)>;
+
 impl Fleet {
-    /// Compiles the shaders, reserves all memory and copies the images.
+    /// Reserves all memory and copies the images.
     ///
     /// # Errors
     /// [`Error::Device`](crate::Error::Device) where something does not fit or is refused.
-    pub fn new(gpu: Gpu, shape: Shape, plan: &Plan) -> Result<Fleet> {
+    pub fn new(gpu: Gpu, engine: Engine, plan: &Plan) -> Result<Fleet> {
         let (slots, batch) = (plan.slots, plan.batch);
-        let constants = shape.constants();
-        let base = [shader::RANDOM, shader::ACTIVATION, shader::NETWORK];
-        let step = gpu.pipeline(&[&base[..], &[shader::STEP]].concat(), "train", &constants)?;
-        let evaluation = gpu.pipeline(&[&base[..], &[shader::EVALUATE]].concat(), "evaluate", &constants)?;
-        let quads = |count: usize| (slots * count * QUAD) as u64;
-        let map_quads = shape.training_maps(plan.gelu);
-        let limit = gpu.limits().iterations;
-        let segment = iterations::segment(&shape, limit).min(SEGMENT);
-        let segments = plan.train.len().max(plan.test.len()).div_ceil(segment);
+        let bytes = |of_a_slot: usize| (slots * of_a_slot) as u64;
+        let networks = || gpu.zeros("networks", bytes(size_of::<Network>()));
         Ok(Fleet {
-            train: images(&gpu, plan.train)?,
-            test: images(&gpu, plan.test)?,
-            job: gpu.uniform("job", &shape.job(batch, segment, 0))?,
-            evaluation_job: gpu.uniform("job", &shape.job(batch, segment, 0))?,
-            networks: gpu.zeros("networks", (slots * 64) as u64)?,
-            order: gpu.zeros("orders of the images", (slots * plan.train.len() * 4) as u64)?,
-            state: gpu.zeros("weights", quads(3 * shape.weights))?,
-            rates: gpu.zeros("rates", (slots * MOST_STEPS * 4) as u64)?,
-            gradients: gpu.zeros("gradients", quads(shape.gradients))?,
-            outcomes: gpu.zeros("losses", (slots * 8) as u64)?,
-            maps: gpu.zeros("maps", quads(map_quads))?,
-            map_quads,
-            results: gpu.zeros("results", (slots * segments * (shape.classes + 2) * 4) as u64)?,
+            train: images(&gpu, &engine, plan.train, slots)?,
+            test: images(&gpu, &engine, plan.test, slots)?,
+            networks: engine.training.iter().map(|_| networks()).collect::<Result<_>>()?,
+            evaluated: networks()?,
+            order: gpu.zeros("orders of the images", bytes(4 * plan.train.len()))?,
+            state: gpu.zeros("weights", bytes(12 * engine.weights))?,
+            rates: gpu.zeros("rates", bytes(4 * MOST_STEPS))?,
+            gradients: gpu.zeros("gradients", bytes(engine.gradients))?,
+            outcomes: gpu.zeros("losses", bytes(8))?,
+            maps: gpu.zeros("maps", bytes(engine.maps))?,
+            readbacks: Mutex::default(),
+            limit: gpu.limits().iterations,
             gpu,
-            shape,
+            engine,
             slots,
             batch,
-            segment,
-            limit,
-            step,
-            evaluation,
         })
     }
 
@@ -142,16 +151,34 @@ impl Fleet {
         &self.gpu
     }
 
+    /// The shaders.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// The card and the shaders, without the networks.
+    pub fn into_parts(self) -> (Gpu, Engine) {
+        (self.gpu, self.engine)
+    }
+
+    /// Images a step.
+    pub fn batch(&self) -> usize {
+        self.batch
+    }
+
     /// Networks side by side.
     pub fn slots(&self) -> usize {
         self.slots
     }
 
-    /// Puts a network with these weights into a slot and forgets the optimizer's state.
-    pub fn load(&self, slot: usize, flat: &[f32]) {
-        let mut working = self.shape.unpack(flat);
-        working.resize(12 * self.shape.weights, 0.0);
-        self.gpu.write(&self.state, self.place(slot), &working);
+    /// Puts networks with these weights into neighbouring slots from `first` on and forgets the optimizers' state.
+    pub fn load<W: AsRef<[f32]> + Sync>(&self, first: usize, flat: &[W]) {
+        use rayon::prelude::*;
+        let stride = 3 * self.engine.weights;
+        let mut working = vec![0.0; stride * flat.len()];
+        let places = working.par_chunks_exact_mut(stride).zip(flat);
+        places.for_each(|(working, flat)| self.engine.unpack(flat.as_ref(), working));
+        self.gpu.write(&self.state, self.place(first), &working);
     }
 
     /// The weights of a slot's network.
@@ -159,49 +186,78 @@ impl Fleet {
     /// # Errors
     /// [`Error::Device`](crate::Error::Device): any failure up to here.
     pub fn store(&self, slot: usize, flat: &mut [f32]) -> Result<()> {
-        let working: Vec<f32> = self.gpu.download(&self.state, self.place(slot), 4 * self.shape.weights)?;
-        self.shape.pack(&working, flat);
+        let working: Vec<f32> = self.gpu.download(&self.state, self.place(slot), self.engine.weights)?;
+        self.engine.pack(&working, flat);
         Ok(())
     }
 
     /// Byte of a slot's weights in `state`.
-    fn place(&self, slot: usize) -> u64 {
-        (slot * 3 * self.shape.weights * QUAD) as u64
+    pub(super) fn place(&self, slot: usize) -> u64 {
+        (slot * 12 * self.engine.weights) as u64
     }
 
-    /// Sets the order in which a slot's network sees its training images.
-    pub fn set_order(&self, slot: usize, images: &[u32]) {
-        let label = |&image: &u32| image | u32::from(self.train.labels[image as usize]) << 24;
-        let entries: Vec<u32> = images.iter().map(label).collect();
-        self.gpu.write(&self.order, (slot * self.train.labels.len() * 4) as u64, &entries);
+    /// Adds the labels to an order of training images.
+    pub fn label(&self, images: &mut [u32]) {
+        images.iter_mut().for_each(|image| *image |= u32::from(self.train.labels[*image as usize]) << 24);
+    }
+
+    /// Sets the order in which a slot's network sees its training images, which [`Fleet::label`] has labelled.
+    pub fn set_order(&self, slot: usize, labelled: &[u32]) {
+        self.gpu.write(&self.order, (slot * self.train.labels.len() * 4) as u64, labelled);
     }
 
     /// Makes steps of some networks side by side and returns the mean cross-entropy of each one's last batch, not finite if a
-    /// batch's was not: the network then stopped there. One dispatch, unless its loops may not go round often enough.
+    /// batch's was not: the network then stopped there.
     ///
     /// # Errors
     /// [`Error::Device`](crate::Error::Device): any failure up to here, and a driver that did not do all of it.
     pub fn steps(&self, work: &[Steps]) -> Result<Vec<f32>> {
-        let mut losses = vec![0.0; work.len()];
-        for piece in self.pieces(work) {
-            let running = (0..work.len()).filter(|&index| !f32::is_nan(losses[index]));
-            let (indices, now): (Vec<usize>, Vec<Steps>) =
-                running.filter_map(|index| Some((index, self.part(&work[index], &piece)?))).unzip();
-            if now.is_empty() {
-                break;
+        let pending = self.submit_steps(work.to_vec())?;
+        Ok(self.finish_steps(pending)?.1)
+    }
+
+    /// Submits what [`Fleet::steps`] does: one dispatch for each program, unless loops may not go round often enough.
+    ///
+    /// # Errors
+    /// [`Error::Device`](crate::Error::Device): any failure up to here.
+    pub fn submit_steps(&self, work: Vec<Steps>) -> Result<PendingSteps> {
+        let pieces = self.pieces(&work);
+        let bytes = (self.slots * 8) as u64;
+        let mut readback = self.readback(bytes * pieces.len() as u64);
+        for (number, piece) in pieces.iter().enumerate() {
+            let counts = self.prepare(&work, piece);
+            let bindings = self.bindings();
+            let mut recorder = self.gpu.recorder();
+            self.dispatches(&counts, &bindings).iter().for_each(|dispatch| recorder.dispatch(dispatch));
+            recorder.read(&self.outcomes, 0, bytes, &mut readback);
+            if number + 1 == pieces.len() {
+                return Ok(PendingSteps { pending: recorder.submit(readback), work, pieces });
             }
-            self.prepare(&now, &piece);
-            self.gpu.submit(&self.dispatch(now.len(), &self.bindings()));
-            let outcomes: Vec<[u32; 2]> = self.gpu.download(&self.outcomes, 0, self.slots)?;
-            for (index, steps) in indices.into_iter().zip(now) {
+            recorder.send();
+        }
+        Err(self.gpu.fail("no steps were asked for"))
+    }
+
+    /// Waits for steps and returns them with the losses that [`Fleet::steps`] explains.
+    ///
+    /// # Errors
+    /// As [`Fleet::steps`].
+    pub fn finish_steps(&self, steps: PendingSteps) -> Result<(Vec<Steps>, Vec<f32>)> {
+        let PendingSteps { work, pieces, pending } = steps;
+        let (outcomes, readback) = pending.finish(&self.gpu, bytemuck::pod_collect_to_vec::<u8, [u32; 2]>)?;
+        self.give_back(readback);
+        let mut losses = vec![0.0f32; work.len()];
+        for (piece, outcomes) in pieces.iter().zip(outcomes.chunks_exact(self.slots)) {
+            for (steps, found) in work.iter().zip(&mut losses) {
+                let Some(part) = self.part(steps, piece) else { continue };
                 let [loss, seen] = outcomes[steps.slot];
-                // the shader's sign for a loss that is not finite
-                losses[index] = Some(f32::from_bits(loss)).filter(|&loss| loss < 1e30).unwrap_or(f32::NAN);
-                let all = steps.count * piece.images.len();
-                self.complete(seen as usize, if losses[index].is_nan() { 1..=all } else { all..=all })?;
+                let loss = finite(f32::from_bits(loss));
+                *found = if found.is_nan() { *found } else { loss };
+                let all = part.count * piece.images.len();
+                self.complete(seen as usize, if found.is_nan() { 1..=all } else { all..=all })?;
             }
         }
-        Ok(losses)
+        Ok((work, losses))
     }
 
     /// Refuses a dispatch that looked at fewer images than it was to.
@@ -216,9 +272,12 @@ impl Fleet {
     }
 
     /// The dispatches that make all steps.
-    fn pieces(&self, work: &[Steps]) -> Vec<Piece> {
+    pub(super) fn pieces(&self, work: &[Steps]) -> Vec<Piece> {
         let steps = work.iter().map(|steps| steps.count).max().unwrap_or(0);
-        iterations::pieces(&self.shape, self.limit, self.batch, steps)
+        match &self.engine.shape {
+            Some(shape) => iterations::pieces(shape, self.limit, self.batch, steps),
+            None => iterations::whole_steps(self.engine.step_iterations, self.limit, self.batch, steps),
+        }
     }
 
     /// What a network does in a dispatch, if anything.
@@ -235,77 +294,123 @@ impl Fleet {
     pub fn time(&self, work: &[Steps], times: usize) -> Result<f64> {
         let mut seconds = 0.0;
         for piece in self.pieces(work) {
-            let now: Vec<Steps> = work.iter().filter_map(|steps| self.part(steps, &piece)).collect();
-            self.prepare(&now, &piece);
-            seconds += self.gpu.time(&self.dispatch(now.len(), &self.bindings()), times)?;
+            let counts = self.prepare(work, &piece);
+            seconds += self.gpu.time(&self.dispatches(&counts, &self.bindings()), times)?;
         }
         Ok(seconds)
     }
 
-    fn bindings(&self) -> [(u32, &Buffer); 9] {
-        let (train, order) = (&self.train.pixels, &self.order);
-        let buffers = [&self.job, train, &self.networks, order, &self.state, &self.rates, &self.gradients];
-        let mut bindings = [(0, &self.job); 9];
-        for (number, buffer) in buffers.into_iter().chain([&self.outcomes, &self.maps]).enumerate() {
-            bindings[number] = (number as u32, buffer);
-        }
-        bindings
+    /// What each program is bound to.
+    pub(super) fn bindings(&self) -> Vec<Bindings<'_>> {
+        let bind = |(program, networks): (&Program, _)| {
+            let common = [
+                (Binding::Pixels, &self.train.pixels),
+                (Binding::Networks, networks),
+                (Binding::Order, &self.order),
+                (Binding::State, &self.state),
+                (Binding::RatesOrSegments, &self.rates),
+                (Binding::GradientsOrResults, &self.gradients),
+                (Binding::Outcomes, &self.outcomes),
+            ];
+            self.bound(program, &common)
+        };
+        self.engine.training.iter().zip(&self.networks).map(bind).collect()
     }
 
-    fn dispatch<'a>(&'a self, networks: usize, bindings: &'a [(u32, &'a Buffer)]) -> Dispatch<'a> {
-        Dispatch { pipeline: &self.step, bindings, groups: [networks, 1] }
+    /// Bindings with those that a program has besides.
+    pub(super) fn bound<'a>(&'a self, program: &Program, common: &[(Binding, &'a Buffer)]) -> Bindings<'a> {
+        let job = self.engine.job.iter().filter(|_| program.has_job).map(|job| (Binding::Job, job));
+        let maps = program.has_maps.then_some((Binding::Maps, &self.maps));
+        let all = job.chain(common.iter().copied()).chain(maps);
+        all.map(|(binding, buffer)| (binding as u32, buffer)).collect()
     }
 
-    /// Writes what the networks are to do.
-    fn prepare(&self, work: &[Steps], piece: &Piece) {
-        let mut networks = Vec::with_capacity(16 * work.len());
-        let mut rates = vec![0.0; MOST_STEPS * work.len()];
-        for (index, steps) in work.iter().enumerate() {
-            for (t, rate) in rates[index * MOST_STEPS..][..steps.count].iter_mut().enumerate() {
-                *rate = rules::rate(&steps.run, steps.before + t as u32 + 1, steps.all);
-            }
+    /// The dispatches of the programs that have networks.
+    fn dispatches<'a>(&'a self, counts: &[usize], bindings: &'a [Bindings<'a>]) -> Vec<Dispatch<'a>> {
+        let programs = self.engine.training.iter().zip(counts).zip(bindings);
+        let some = programs.filter(|((_, count), _)| **count > 0);
+        some.map(|((program, &count), bindings)| Dispatch { pipeline: &program.pipeline, bindings, groups: [count, 1] })
+            .collect()
+    }
+
+    /// Writes what the networks are to do; returns how many each program has.
+    pub(super) fn prepare(&self, work: &[Steps], piece: &Piece) -> Vec<usize> {
+        let mut networks = vec![Vec::new(); self.engine.training.len()];
+        let mut rates = Vec::with_capacity(work.len() * piece.count);
+        let mut parts: Vec<Steps> = work.iter().filter_map(|steps| self.part(steps, piece)).collect();
+        // the longest first: what is left at the end of a dispatch is short
+        parts.sort_by_key(|steps| std::cmp::Reverse(steps.count));
+        for steps in parts {
             let first = steps.slot * self.train.labels.len() + steps.first;
-            let rate = (index * MOST_STEPS) as u32;
-            networks.extend(self.network(steps, first as u32, piece.images.clone(), rate));
+            let place = rates.len();
+            rates.extend((1..=steps.count as u32).map(|t| rules::rate(&steps.run, steps.before + t, steps.all)));
+            let network = Network {
+                order: first as u32,
+                end: piece.images.end as u32,
+                begin: piece.images.start as u32,
+                steps: steps.count as u32,
+                step: steps.before,
+                rates: place as u32,
+                maps: (steps.slot * self.engine.maps / super::shape::QUAD) as u32,
+                ..self.network(steps.slot, &steps.run)
+            };
+            networks[self.engine.trains(&steps.run)].push(network);
         }
-        self.gpu.write(&self.networks, 0, &networks);
+        for (buffer, networks) in self.networks.iter().zip(&networks) {
+            self.gpu.write(buffer, 0, networks);
+        }
         self.gpu.write(&self.rates, 0, &rates);
+        networks.iter().map(Vec::len).collect()
     }
 
-    /// `Network` of `shaders/network.wgsl`; `order` and `rates` are the places of its next image and rate.
-    pub(super) fn network(&self, steps: &Steps, order: u32, images: Range<usize>, rates: u32) -> [u32; 16] {
-        let Steps { slot, run, before, count, .. } = steps;
+    /// What is the same in training and evaluation.
+    pub(super) fn network(&self, slot: usize, run: &Run) -> Network {
         let threshold = rules::threshold(run);
-        [
-            u32::from(run.activation.code()),
-            u32::from(run.optimizer.code()),
+        Network {
+            activation: u32::from(run.activation.code()),
+            optimizer: u32::from(run.optimizer.code()),
             threshold,
-            (1.0 - threshold as f32 / 65536.0).to_bits(),
-            run.seed as u32,
-            (run.seed >> 32) as u32,
-            (slot * 3 * self.shape.weights) as u32,
-            order,
-            images.end as u32,
-            *count as u32,
-            *before,
-            rates,
-            (2.0 * run.l2reg).to_bits(),
-            *slot as u32,
-            (slot * self.map_quads) as u32,
-            images.start as u32,
-        ]
+            keep: 1.0 - threshold as f32 / 65536.0,
+            key: [run.seed as u32, (run.seed >> 32) as u32],
+            state: (slot * 3 * self.engine.weights / self.engine.element) as u32,
+            l2: 2.0 * run.l2reg,
+            slot: slot as u32,
+            ..bytemuck::Zeroable::zeroed()
+        }
+    }
+
+    /// Memory for at least `bytes` of results.
+    pub(super) fn readback(&self, bytes: u64) -> Readback {
+        let mut free = self.readbacks.lock().unwrap_or_else(PoisonError::into_inner);
+        match free.iter().position(|readback| readback.size() >= bytes) {
+            Some(index) => free.swap_remove(index),
+            None => self.gpu.readback(bytes.next_power_of_two()),
+        }
+    }
+
+    /// Keeps memory for the next results.
+    pub(super) fn give_back(&self, readback: Readback) {
+        self.readbacks.lock().unwrap_or_else(PoisonError::into_inner).push(readback);
     }
 }
 
+/// A shader's loss: NaN for what is not finite.
+pub(super) fn finite(loss: f32) -> f32 {
+    if loss < super::abi::DIVERGED { loss } else { f32::NAN }
+}
+
 /// Copies images to the card.
-fn images(gpu: &Gpu, split: &Split) -> Result<Images> {
+fn images(gpu: &Gpu, engine: &Engine, split: &Split, slots: usize) -> Result<Images> {
     if split.len() > MOST_IMAGES {
         return Err(gpu.fail(format!("at most {MOST_IMAGES} images are possible")));
     }
     let entries: Vec<u32> = split.labels.iter().zip(0..).map(|(&label, n)| n | u32::from(label) << 24).collect();
+    let segments = super::evaluate::most_segments(slots, split.len(), engine.segment, gpu.limits().groups);
     Ok(Images {
         pixels: gpu.upload("images", &split.images)?,
         order: gpu.upload("labels", &entries)?,
         labels: split.labels.clone(),
+        segments: gpu.zeros("segments", (segments * size_of::<super::abi::Segment>()) as u64)?,
+        results: gpu.zeros("results", (segments * (engine.classes + 2) * 4) as u64)?,
     })
 }

@@ -76,16 +76,21 @@ pub struct Piece {
 pub fn pieces(shape: &Shape, limit: Option<usize>, batch: usize, steps: usize) -> Vec<Piece> {
     let (tile, end) = (shape.training_iterations(), shape.optimizer_iterations());
     let whole = batch.div_ceil(shape.tile) * tile + end;
-    let together = limit.map_or(steps, |limit| limit / whole);
-    if together > 0 || steps == 0 {
-        let firsts = (0..steps).step_by(together.max(1));
-        return firsts.map(|first| Piece { first, count: together.min(steps - first), images: 0..batch }).collect();
+    if steps == 0 || limit.is_none_or(|limit| limit >= whole) {
+        return whole_steps(whole, limit, batch, steps);
     }
     let images = limit.map_or(batch, |limit| limit.saturating_sub(end) / tile * shape.tile).max(shape.tile);
     let of_a_step = |first| {
         (0..batch).step_by(images).map(move |begin| Piece { first, count: 1, images: begin..batch.min(begin + images) })
     };
     (0..steps).flat_map(of_a_step).collect()
+}
+
+/// Dispatches that make `steps` whole steps of `iterations` each within a limit that allows one at least.
+pub fn whole_steps(iterations: usize, limit: Option<usize>, batch: usize, steps: usize) -> Vec<Piece> {
+    let together = limit.map_or(steps, |limit| limit / iterations).max(1);
+    let firsts = (0..steps).step_by(together);
+    firsts.map(|first| Piece { first, count: together.min(steps - first), images: 0..batch }).collect()
 }
 
 /// Images that a workgroup may evaluate in a dispatch within a limit.

@@ -1,9 +1,8 @@
 //! `Layer`: a convolution or the dense layer as the shaders see it.
 
-/// Words of a layer in `Job` of `shaders/network.wgsl`.
-pub const WORDS: usize = 20;
+use super::abi;
 
-/// `Layer` of `shaders/network.wgsl`: channels in quads, places among the network's.
+/// A layer's sizes and places, which [`abi::Layer`] explains: channels in quads, places among the network's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Layer {
     pub height: usize,
@@ -39,13 +38,33 @@ impl Layer {
     }
 
     /// As the uniform buffer has it.
-    pub fn to_words(self) -> [u32; WORDS] {
+    pub fn words(self) -> abi::Layer {
         let Layer { height, width, inputs, outputs, stride, top, left, p, q, real_inputs, channels, .. } = self;
         let Layer { weights, map, words, gradient, parts, taps, .. } = self;
-        let dims = [height, width, inputs, outputs, stride, top, left, p, q, real_inputs, channels];
-        let places = [weights, map, words, gradient, parts, taps, 0, 0, 0];
-        let mut all = [0; WORDS];
-        all.iter_mut().zip(dims.into_iter().chain(places)).for_each(|(word, number)| *word = number as u32);
-        all
+        let [height, width, inputs, outputs] = [height, width, inputs, outputs].map(|number| number as u32);
+        let [stride, top, left, p, q] = [stride, top, left, p, q].map(|number| number as u32);
+        let [real_inputs, channels, weights, map] = [real_inputs, channels, weights, map].map(|number| number as u32);
+        let [words, gradient, parts, taps] = [words, gradient, parts, taps].map(|number| number as u32);
+        let padding = [0; 3];
+        abi::Layer {
+            height,
+            width,
+            inputs,
+            outputs,
+            stride,
+            top,
+            left,
+            p,
+            q,
+            real_inputs,
+            channels,
+            weights,
+            map,
+            words,
+            gradient,
+            parts,
+            taps,
+            padding,
+        }
     }
 }

@@ -3,7 +3,8 @@
 //! Working parameters are the flat vector with channels filled up to quads of four, per layer a bias and then the kernel
 //! `[tap][input][quad]`; `shaders/network.wgsl` says the same.
 
-use super::layer::{Layer, WORDS};
+use super::abi;
+use super::layer::Layer;
 use crate::Result;
 use crate::cnn::{self, Arch};
 use crate::gpu::Gpu;
@@ -47,7 +48,7 @@ pub struct Shape {
     /// The convolutions and the dense layer.
     pub(super) layers: Vec<Layer>,
     /// `place[k]`: number of the flat vector's parameter `k` among the working parameters.
-    place: Vec<usize>,
+    pub(super) place: Vec<usize>,
 }
 
 impl Shape {
@@ -186,42 +187,23 @@ impl Shape {
         self.maps() + if gelu { self.tile * self.units } else { 0 }
     }
 
-    /// `Job` of `shaders/network.wgsl`.
-    pub fn job(&self, batch: usize, segment: usize, segments: usize) -> Vec<u32> {
-        let head = [
-            self.convolutions,
-            self.classes,
-            self.tile,
-            batch,
-            self.units,
-            self.words,
-            self.weights,
-            self.gradients,
-            self.pixels,
-            self.pooled,
-            segment,
-            segments,
-        ];
-        let mut words: Vec<u32> = head.iter().map(|&number| number as u32).collect();
-        words.extend(self.layers.iter().flat_map(|layer| layer.to_words()));
-        // the table has its full length whatever the network's
-        words.resize(head.len() + 65 * WORDS, 0);
-        words
-    }
-
-    /// Working parameters of a flat vector.
-    pub fn unpack(&self, flat: &[f32]) -> Vec<f32> {
-        let mut working = vec![0.0; 4 * self.weights];
-        for (&at, &value) in self.place.iter().zip(flat) {
-            working[at] = value;
-        }
-        working
-    }
-
-    /// The flat vector of working parameters.
-    pub fn pack(&self, working: &[f32], flat: &mut [f32]) {
-        for (&at, value) in self.place.iter().zip(flat) {
-            *value = working[at];
+    /// The table for batches of `batch` images.
+    pub fn job(&self, batch: usize) -> abi::Job {
+        let mut layers = [abi::Layer::default(); abi::MOST_LAYERS];
+        layers.iter_mut().zip(&self.layers).for_each(|(place, layer)| *place = layer.words());
+        abi::Job {
+            convolutions: self.convolutions as u32,
+            classes: self.classes as u32,
+            tile: self.tile as u32,
+            batch: batch as u32,
+            units: self.units as u32,
+            words: self.words as u32,
+            weights: self.weights as u32,
+            gradients: self.gradients as u32,
+            pixels: self.pixels as u32,
+            pooled: self.pooled as u32,
+            padding: [0; 2],
+            layers,
         }
     }
 }
@@ -235,16 +217,13 @@ mod tests {
     }
 
     #[test]
-    fn packing_inverts_unpacking() {
+    fn every_parameter_has_a_place_of_its_own() {
         for (stack, classes) in [("16s2,16s2,16s2", 10), ("8s2same,10s1,5s2same", 26), ("3s1", 3)] {
             let arch = arch(stack, classes);
             let shape = Shape::within(&arch, 1 << 20).unwrap();
-            let flat: Vec<f32> = (1..=arch.parameters()).map(|k| k as f32).collect();
-            let working = shape.unpack(&flat);
-            let mut back = vec![0.0; flat.len()];
-            shape.pack(&working, &mut back);
-            assert_eq!(flat, back);
-            assert_eq!(working.iter().filter(|&&w| w != 0.0).count(), flat.len());
+            let places: std::collections::HashSet<usize> = shape.place.iter().copied().collect();
+            assert_eq!((places.len(), shape.place.len()), (arch.parameters(), arch.parameters()));
+            assert!(places.iter().all(|&place| place < 4 * shape.weights));
         }
     }
 
@@ -254,7 +233,6 @@ mod tests {
         let shape = Shape::within(&reference, 32 << 10).unwrap();
         assert_eq!((shape.tile, shape.units, shape.words), (2, 843, 112));
         assert_eq!(shape.weights * 4, 16 * 10 + 2 * 16 * 145 + 12 * 17);
-        assert_eq!(shape.job(512, 0, 0).len(), 12 + 65 * 20);
         assert_eq!(Shape::within(&reference, 48 << 10).unwrap(), shape);
         assert_eq!(Shape::within(&reference, 16 << 10).unwrap().tile, 1);
     }

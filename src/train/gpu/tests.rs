@@ -7,12 +7,14 @@ use crate::cnn::packing::Packing;
 use crate::dataset::Split;
 use crate::gpu::tests::card;
 use crate::kernels::Isa;
+use crate::kernels::activation::Activation;
 use crate::rng::Stream;
 use crate::train::network::Network;
 use crate::train::reference;
-use crate::train::run::Optimizer;
+use crate::train::rules;
+use crate::train::run::{Optimizer, Run};
 
-fn split(side: usize, images: usize, classes: usize) -> Split {
+pub(super) fn split(side: usize, images: usize, classes: usize) -> Split {
     let mut stream = Stream::new(7, 0, images as u32);
     Split {
         images: (0..images * side * side).map(|_| stream.range(-1.0, 1.0) as f32).collect(),
@@ -23,28 +25,55 @@ fn split(side: usize, images: usize, classes: usize) -> Split {
     }
 }
 
-fn hyperparameters(activation: Activation, optimizer: Optimizer, dropout: f32) -> Run {
+pub(super) fn hyperparameters(activation: Activation, optimizer: Optimizer, dropout: f32) -> Run {
     Run { optimizer, activation, learning_rate: 0.01, dropout, seed: 0x0123_4567_89ab_cdef, ..Run::default() }
 }
 
-fn arch(side: usize, stack: &str, classes: usize) -> Arch {
+pub(super) fn arch(side: usize, stack: &str, classes: usize) -> Arch {
     Arch::grey(side, side, stack, classes).unwrap()
 }
 
-fn fleet(arch: &Arch, train: &Split, batch: usize, slots: usize) -> Option<Fleet> {
-    let gpu = card()?;
-    let shape = Shape::new(arch, &gpu).unwrap();
-    Some(Fleet::new(gpu, shape, &Plan { arch, train, test: train, batch, slots, gelu: true }).unwrap())
+/// Every activation with and without dropout.
+pub(super) fn kinds() -> Vec<Kind> {
+    let of = |&activation| [false, true].map(|dropout| Kind { activation, dropout });
+    Activation::ALL.iter().flat_map(of).collect()
 }
 
-fn initial(arch: &Arch, run: &Run) -> Vec<f32> {
+/// A fleet on the general path.
+fn fleet(arch: &Arch, train: &Split, batch: usize, slots: usize) -> Option<Fleet> {
+    fleet_on(arch, train, batch, slots, &kinds(), Path::General)
+}
+
+/// A fleet of some kinds of networks.
+pub(super) fn fleet_on(
+    arch: &Arch,
+    train: &Split,
+    batch: usize,
+    slots: usize,
+    kinds: &[Kind],
+    path: Path,
+) -> Option<Fleet> {
+    let gpu = card()?;
+    let plan = Plan { arch, train, test: train, batch, slots, kinds, path };
+    let engine = plan.engine(&gpu).unwrap();
+    Some(Fleet::new(gpu, engine, &plan).unwrap())
+}
+
+/// Puts a network into a slot with an order of images.
+pub(super) fn place(fleet: &Fleet, slot: usize, flat: &[f32], mut order: Vec<u32>) {
+    fleet.load(slot, &[flat]);
+    fleet.label(&mut order);
+    fleet.set_order(slot, &order);
+}
+
+pub(super) fn initial(arch: &Arch, run: &Run) -> Vec<f32> {
     let mut flat = vec![0.0; arch.parameters()];
     crate::cnn::init::fill(&arch.plan(), run.start(), &mut flat);
     flat
 }
 
 /// The largest difference, relative to the largest expected value.
-fn distance(got: &[f32], expected: &[f64]) -> f64 {
+pub(super) fn distance(got: &[f32], expected: &[f64]) -> f64 {
     let largest = expected.iter().fold(1e-30, |largest: f64, x| largest.max(x.abs()));
     let distances = got.iter().zip(expected).map(|(&got, expected)| (f64::from(got) - expected).abs());
     distances.fold(0.0, |worst: f64, d| if d.is_nan() { f64::INFINITY } else { worst.max(d) }) / largest
@@ -76,8 +105,7 @@ fn gradients_agree_with_the_definition() {
         let order: Vec<u32> = (0..batch as u32).collect();
         let mut work = Vec::new();
         for (slot, &run) in runs.iter().enumerate() {
-            fleet.load(slot, &initial(&arch, &run));
-            fleet.set_order(slot, &order);
+            place(&fleet, slot, &initial(&arch, &run), order.clone());
             // another step number than 0, so that it is seen to be used
             work.push(Steps { slot, run, first: 0, before: 3, count: 1, all: 1 });
         }
@@ -116,8 +144,7 @@ fn steps_follow_the_cpu() {
     let mut order = Vec::new();
     for (slot, run) in runs.iter().enumerate() {
         rules::shuffle(run, images.len(), 0, &mut order);
-        fleet.load(slot, &initial(&arch, run));
-        fleet.set_order(slot, &order);
+        place(&fleet, slot, &initial(&arch, run), order.clone());
     }
     let half = |first: usize, count: usize| {
         let of = |(slot, &run)| Steps { slot, run, first: first * batch, before: first as u32, count, all: 1 };
@@ -161,8 +188,7 @@ fn large_batches_follow_the_cpu() {
         let Some(fleet) = fleet(&arch, &images, batch, runs.len()) else { return };
         let order: Vec<u32> = (0..evaluated as u32).rev().collect();
         for (slot, run) in runs.iter().enumerate() {
-            fleet.load(slot, &initial(&arch, run));
-            fleet.set_order(slot, &order);
+            place(&fleet, slot, &initial(&arch, run), order.clone());
         }
         let steps = |(slot, &run)| Steps { slot, run, first: 0, before: 0, count: 2, all: 1 };
         let losses = fleet.steps(&runs.iter().enumerate().map(steps).collect::<Vec<_>>()).unwrap();
@@ -194,14 +220,14 @@ fn steps_in_pieces_are_the_same_steps() {
     let runs: Vec<Run> =
         Optimizer::ALL.iter().map(|&optimizer| hyperparameters(Activation::Gelu, optimizer, 0.3)).collect();
     let Some(mut fleet) = fleet(&arch, &images, batch, runs.len()) else { return };
-    let needed = fleet.shape.training_iterations() + fleet.shape.optimizer_iterations();
+    let shape = fleet.engine.shape.as_ref().unwrap();
+    let needed = shape.training_iterations() + shape.optimizer_iterations();
     let mut whole: Option<Vec<Vec<u32>>> = None;
     for limit in [None, Some(2 * needed), Some(needed)] {
         fleet.limit = limit;
         let mut work = Vec::new();
         for (slot, &run) in runs.iter().enumerate() {
-            fleet.load(slot, &initial(&arch, &run));
-            fleet.set_order(slot, &(0..(batch * steps) as u32).collect::<Vec<_>>());
+            place(&fleet, slot, &initial(&arch, &run), (0..(batch * steps) as u32).collect());
             work.push(Steps { slot, run, first: 0, before: 0, count: steps - slot % 2, all: 1 });
         }
         let losses = fleet.steps(&work).unwrap();
@@ -226,11 +252,10 @@ fn what_was_not_done_is_an_error() {
         return;
     };
     let run = hyperparameters(Activation::Relu, Optimizer::Sgd, 0.5);
-    fleet.load(0, &initial(&arch, &run));
-    fleet.set_order(0, &(0..600).collect::<Vec<u32>>());
+    place(&fleet, 0, &initial(&arch, &run), (0..600).collect());
     let text = fleet.steps(&[Steps { slot: 0, run, first: 0, before: 0, count: 1, all: 1 }]).unwrap_err().to_string();
     assert!(text.contains("0 of 600 images"), "{text}");
-    fleet.segment = 600;
+    fleet.engine.segment = 600;
     let text = fleet.evaluate(Part::Train, &[(0, run, 600)]).unwrap_err().to_string();
     assert!(text.contains("0 of 600 images"), "{text}");
 }
@@ -244,7 +269,7 @@ fn evaluations_agree_over_several_segments() {
         let plan = Packing::new(&arch);
         let runs =
             [Activation::Tanh, Activation::Gelu].map(|activation| hyperparameters(activation, Optimizer::Sgd, 0.5));
-        runs.iter().enumerate().for_each(|(slot, run)| fleet.load(slot, &initial(&arch, run)));
+        runs.iter().enumerate().for_each(|(slot, run)| fleet.load(slot, &[initial(&arch, run)]));
         let work = [(1, runs[1], images.len()), (0, runs[0], images.len() * 2 / 3)];
         for (got, (_, run, count)) in fleet.evaluate(Part::Test, &work).unwrap().iter().zip(work) {
             let expected = Network::new(Isa::detect(), &plan, run).evaluate(&images, count);
@@ -262,8 +287,7 @@ fn a_network_that_diverges_stops() {
     let calm = hyperparameters(Activation::Relu, Optimizer::Sgd, 0.0);
     let wild = Run { learning_rate: 1e30, ..calm };
     for slot in 0..2 {
-        fleet.load(slot, &initial(&arch, &calm));
-        fleet.set_order(slot, &(0..40).collect::<Vec<u32>>());
+        place(&fleet, slot, &initial(&arch, &calm), (0..40).collect());
     }
     let steps = |slot, run| Steps { slot, run, first: 0, before: 0, count: 4, all: 1 };
     let losses = fleet.steps(&[steps(0, calm), steps(1, wild)]).unwrap();
