@@ -30,6 +30,15 @@ impl Preparation {
             Preparation::Standard => "standard",
         }
     }
+
+    /// Mean and standard deviation: of a data set's pixels in [0, 1] it makes `(x − mean) / std`; `None` where no figures are
+    /// published for the set.
+    pub fn figures(self, dataset: &str) -> Option<[f64; 2]> {
+        match self {
+            Preparation::Symmetric => Some([0.5; 2]),
+            Preparation::Standard => PUBLISHED.iter().find(|known| known.0 == dataset).map(|known| known.1),
+        }
+    }
 }
 
 impl FromStr for Preparation {
@@ -43,8 +52,8 @@ impl FromStr for Preparation {
 
 /// Data set, mean and standard deviation of its pixels in [0, 1], the same for each channel: those that PyTorch's examples and
 /// the Model Zoos (Schürholt et al. 2022) use.
-const PUBLISHED: [(&str, f32, f32); 4] =
-    [("mnist", 0.1307, 0.3081), ("fashion-mnist", 0.2860, 0.3530), ("cifar10", 0.5, 0.5), ("svhn", 0.5, 0.5)];
+const PUBLISHED: [(&str, [f64; 2]); 4] =
+    [("mnist", [0.1307, 0.3081]), ("fashion-mnist", [0.2860, 0.3530]), ("cifar10", [0.5, 0.5]), ("svhn", [0.5, 0.5])];
 
 /// A pixel as the networks see it: x/255·2 − 1 in `f32`, each operation rounded, so that NumPy's
 /// `x.astype(numpy.float32) / 255 * 2 - 1` has the same bits.
@@ -61,13 +70,13 @@ impl Images {
         let convert: &dyn Fn(u8) -> f32 = match self.preparation {
             Preparation::Symmetric => &scale,
             Preparation::Standard => {
-                let known = PUBLISHED.iter().find(|known| known.0 == dataset);
-                let &(_, mean, std) = known.ok_or_else(|| {
+                let [mean, std] = Preparation::Standard.figures(dataset).ok_or_else(|| {
                     let names: Vec<&str> = PUBLISHED.iter().map(|known| known.0).collect();
                     let expected =
                         format!("symmetric, or one of {} whose mean and deviation are known", names.join(", "));
                     Error::invalid("preparation", expected, format!("standard for {dataset}"))
                 })?;
+                let [mean, std] = [mean, std].map(|figure| figure as f32);
                 &move |pixel| (f32::from(pixel) / 255.0 - mean) / std
             }
         };
@@ -93,6 +102,8 @@ mod tests {
     fn standard_images_have_mean_0_and_deviation_1_by_the_published_figures() {
         let standard = Images { preparation: Preparation::Standard, ..Images::default() };
         let table = standard.table("mnist").unwrap();
+        assert_eq!(Preparation::Standard.figures("fashion-mnist"), Some([0.286, 0.353]));
+        assert_eq!(Preparation::Standard.figures("glyphs"), None);
         assert!((table[0] + 0.424_213).abs() < 1e-5 && (table[255] - 2.821_487).abs() < 1e-5);
         assert!(standard.table("glyphs").unwrap_err().to_string().contains("fashion-mnist"));
     }

@@ -7,6 +7,7 @@ use super::whole::absent;
 use crate::bytes::replace;
 use crate::cnn::Arch;
 use crate::cnn::plan::{Op, Plan, Role, Tensor};
+use crate::dataset::Preparation;
 use crate::{Error, Result};
 use safetensors::tensor::{Dtype, Metadata, TensorInfo, TensorView};
 use std::collections::HashMap;
@@ -67,7 +68,8 @@ fn ending(role: Role) -> &'static str {
     if role == Role::Bias { "bias" } else { "weight" }
 }
 
-/// Writes the network in `row` of a zoo; the metadata `network` says in JSON what the tensors do not.
+/// Writes the network in `row` of a zoo; the metadata `network` says in JSON what the tensors do not: shape, activation and
+/// that the images' pixels x, 0 to 255, are `(x/255 − mean) / std`.
 ///
 /// # Errors
 /// [`Error::Io`]: also where a file of that name is there.
@@ -86,10 +88,17 @@ pub fn write(zoo: &Zoo, row: usize, path: &Path) -> Result<()> {
             (name, twin.shape, twin.from.iter().map(|&index| weights[index]).collect())
         })
         .collect();
+    // a zoo that does not say how its images were prepared has the default
+    let preparation = schema.recipe.get("preparation").and_then(|name| name.as_str()?.parse().ok());
+    let preparation: Preparation = preparation.unwrap_or_default();
+    let figures = preparation.figures(&schema.dataset);
     let network = serde_json::json!({
         "architecture": arch,
         "activation": schema.name("activation", &zoo.config(run)),
-        "preparation": schema.recipe.get("preparation").and_then(|name| name.as_str()).unwrap_or("symmetric"),
+        "dataset": schema.dataset,
+        "preparation": preparation.name(),
+        "mean": figures.map(|[mean, _]| mean),
+        "std": figures.map(|[_, std]| std),
         "run": run,
         "epoch": zoo.epoch()[row],
         "test_accuracy": zoo.test_accuracy()[row],
