@@ -34,56 +34,59 @@ impl Walk {
         }
         walk
     }
-
-    /// Asserts that the walk stays inside of both arrays from all of its starts; `last` is the greatest in `w`.
-    #[inline(always)]
-    fn check<const R: usize>(&self, a: &[Lanes], at: &[usize; R], w: &[Lanes], last: usize) {
-        let (mut low, mut high) = (usize::MAX, 0);
-        for r in 0..R {
-            (low, high) = (low.min(at[r]), high.max(at[r]));
-        }
-        let inside = low >= self.back && high < a.len() && self.ahead < a.len() - high;
-        assert!(inside && last < w.len() && self.far < w.len() - last, "a walk that leaves its arrays");
-    }
 }
 
-/// `acc[c][r] += Σ a[at[r] + …] · w[c·step + …]` over a walk, loop by loop in order, of one part of the lanes.
-///
-/// Panics if the walk leaves an array.
-#[inline(always)]
-pub fn accumulate<S: Simd, const R: usize, const C: usize>(
-    s: S,
-    part: usize,
-    walk: &Walk,
-    a: &[Lanes],
-    at: &[usize; R],
-    w: &[Lanes],
+/// Sums of products of two arrays over a walk, `R` items × `C` channels: proof that no walk leaves an array.
+pub struct Products<'a, const R: usize, const C: usize> {
+    walk: &'a Walk,
+    a: &'a [Lanes],
+    at: [usize; R],
+    w: &'a [Lanes],
     step: usize,
-    acc: &mut [[S::R; R]; C],
-) {
-    if walk.counts.contains(&0) {
-        return;
+}
+
+impl<'a, const R: usize, const C: usize> Products<'a, R, C> {
+    /// Items that start at `at` in `a`, channels that start `step` after one another in `w`.
+    ///
+    /// Panics if a walk leaves an array.
+    #[inline(always)]
+    pub fn new(walk: &'a Walk, a: &'a [Lanes], at: [usize; R], w: &'a [Lanes], step: usize) -> Products<'a, R, C> {
+        if !walk.counts.contains(&0) {
+            let (mut low, mut high) = (usize::MAX, 0);
+            for r in 0..R {
+                (low, high) = (low.min(at[r]), high.max(at[r]));
+            }
+            let inside = low >= walk.back && high < a.len() && walk.ahead < a.len() - high;
+            let last = (C - 1).checked_mul(step).expect("an offset that fits");
+            assert!(inside && last < w.len() && walk.far < w.len() - last, "a walk that leaves its arrays");
+        }
+        Products { walk, a, at, w, step }
     }
-    walk.check(a, at, w, (C - 1).checked_mul(step).expect("an offset that fits"));
-    for u in 0..walk.counts[0] {
-        for v in 0..walk.counts[1] {
-            let mut from = (u as isize * walk.a[0] + v as isize * walk.a[1]) as usize;
-            let mut row = u * walk.w[0] + v * walk.w[1];
-            for _ in 0..walk.counts[2] {
-                let mut x = [s.splat_r(0.0); R];
-                for r in 0..R {
-                    // SAFETY: `check` found that from `at[r]` the walk stays inside of `a`.
-                    x[r] = s.load_r(unsafe { a.get_unchecked(at[r].wrapping_add(from)) }, part);
-                }
-                for c in 0..C {
-                    // SAFETY: `check` found that from the last channel the walk stays inside of `w`.
-                    let w = s.load_r(unsafe { w.get_unchecked(row + c * step) }, part);
+
+    /// `acc[c][r] += Σ a[at[r] + …] · w[c·step + …]`, loop by loop in order, of one part of the lanes.
+    #[inline(always)]
+    pub fn accumulate<S: Simd>(&self, s: S, part: usize, acc: &mut [[S::R; R]; C]) {
+        let Products { walk, a, at, w, step } = *self;
+        for u in 0..walk.counts[0] {
+            for v in 0..walk.counts[1] {
+                let mut from = (u as isize * walk.a[0] + v as isize * walk.a[1]) as usize;
+                let mut row = u * walk.w[0] + v * walk.w[1];
+                for _ in 0..walk.counts[2] {
+                    let mut x = [s.splat_r(0.0); R];
                     for r in 0..R {
-                        acc[c][r] = s.fma_r(x[r], w, acc[c][r]);
+                        // SAFETY: `new` found that from each of `at` the walk stays inside of `a`.
+                        x[r] = s.load_r(unsafe { a.get_unchecked(at[r].wrapping_add(from)) }, part);
                     }
+                    for c in 0..C {
+                        // SAFETY: `new` found that from each channel the walk stays inside of `w`.
+                        let w = s.load_r(unsafe { w.get_unchecked(row + c * step) }, part);
+                        for r in 0..R {
+                            acc[c][r] = s.fma_r(x[r], w, acc[c][r]);
+                        }
+                    }
+                    from = from.wrapping_add(walk.a[2] as usize);
+                    row += walk.w[2];
                 }
-                from = from.wrapping_add(walk.a[2] as usize);
-                row += walk.w[2];
             }
         }
     }

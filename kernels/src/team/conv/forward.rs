@@ -84,13 +84,24 @@ fn rectangle<S: Simd, A: Function>(
 ) {
     let (row, across) = (d.kernel[1] * d.inputs * d.outputs, (d.width * d.inputs) as isize);
     // the taps of a row lie one after another, in the map and in the weights
-    let counts = [rows.taps, columns.taps.min(1), columns.taps * d.inputs];
-    let walk = Walk::new(counts, [across, 0, 1], [row, 0, d.outputs]);
+    let counts = [1, rows.taps, columns.taps * d.inputs];
+    let walk = Walk::new(counts, [0, across, 1], [0, row, d.outputs]);
     let w = &w[rows.tap * row + columns.tap * d.inputs * d.outputs..];
     let (source, target) = ([d.height, d.width, d.inputs], [d.p, d.q, d.outputs]);
     for group in groups(d.images, [rows, columns], source, target) {
         let (at, to) = (group.source(), group.target());
-        let sums = Sums { walk: &walk, a: x, at, w, step: 1, channels: d.outputs, start: Some(b), to, out: end.sums() };
+        let sums = Sums {
+            walk: &walk,
+            a: x,
+            at,
+            w,
+            step: 1,
+            channels: d.outputs,
+            start: Some(b),
+            to,
+            shift: 0,
+            out: end.sums(),
+        };
         s.run(sums);
         if !plain {
             for &place in to {

@@ -49,9 +49,10 @@ impl<A: Function> Kernel for BackwardInput<'_, A> {
         let [vertical, _] = Axis::of(d);
         for rows in vertical.backward() {
             for (column, columns) in parts(d.width, ITEMS) {
-                for (line, lines) in parts(d.images * rows.count, ITEMS / columns) {
-                    let strips = Strips { rows, line, lines, column, columns };
-                    for (i, channels) in parts(d.inputs, BLOCK) {
+                let most = ITEMS * BLOCK / columns;
+                for (line, lines) in parts(d.images * rows.count, (ITEMS / columns).min(most / most.min(d.inputs))) {
+                    let strips = Strips::new(d, rows, [line, lines], [column, columns]);
+                    for (i, channels) in parts(d.inputs, most) {
                         strips.sums(s, d, i, channels, self.dy, self.w, &mut out);
                         strips.finish(s, d, i, channels, &out, &mut end);
                     }
@@ -61,21 +62,41 @@ impl<A: Function> Kernel for BackwardInput<'_, A> {
     }
 }
 
-/// Columns `column..column + columns` of a few lines that the same rows of the kernel reach; lines are counted over the images.
+/// Columns `column..column + columns` of a few lines that the same rows of the kernel reach.
 struct Strips {
     rows: Span,
-    line: usize,
-    lines: usize,
     column: usize,
     columns: usize,
+    lines: usize,
+    /// Each line's first place in `dy` and `x`.
+    source: [usize; ITEMS],
+    target: [usize; ITEMS],
+}
+
+/// Output positions that one column of the kernel carries to a strip.
+struct Items {
+    at: [usize; ITEMS],
+    /// Places in the strip of the kernel's column 0, modulo 2⁶⁴.
+    to: [usize; ITEMS],
+    len: usize,
+    range: [usize; 2],
 }
 
 impl Strips {
-    /// Image and row of each line, the row counted in the span.
+    /// Lines are counted over the span's rows of all images.
     #[inline(always)]
-    fn lines(&self) -> impl Iterator<Item = (usize, usize)> {
-        let count = self.rows.count;
-        (self.line..self.line + self.lines).map(move |line| (line / count, line % count))
+    fn new(d: &Dims, rows: Span, [line, lines]: [usize; 2], [column, columns]: [usize; 2]) -> Strips {
+        let mut strips = Strips { rows, column, columns, lines, source: [0; ITEMS], target: [0; ITEMS] };
+        let (mut n, mut row) = (line / rows.count, line % rows.count);
+        for k in 0..lines {
+            strips.source[k] = (n * d.p + rows.source + row) * d.q * d.outputs;
+            strips.target[k] = ((n * d.height + rows.first + row * rows.step) * d.width + column) * d.inputs;
+            row += 1;
+            if row == rows.count {
+                (row, n) = (0, n + 1);
+            }
+        }
+        strips
     }
 
     /// `out[line][column][i] = Σ_{v,u,o} dy · w` of input channels `i..i + channels`.
@@ -96,23 +117,34 @@ impl Strips {
         let Strips { rows, column, columns, .. } = *self;
         let (tap, across) = (d.inputs * d.outputs, d.q * d.outputs);
         // S taps further is one output position back
-        let weights = [d.stride * d.kernel[1] * tap, 0, 1];
-        let walk = Walk::new([rows.taps, 1, d.outputs], [-(across as isize), 0, 1], weights);
+        let weights = [0, d.stride * d.kernel[1] * tap, 1];
+        let walk = Walk::new([1, rows.taps, d.outputs], [0, -(across as isize), 1], weights);
         out[..self.lines * columns * channels].fill(Lanes::ZERO);
+        let mut items = Items { at: [0; ITEMS], to: [0; ITEMS], len: 0, range: [0; 2] };
         for v in 0..d.kernel[1] {
             let from = |column: usize| (column + d.left).saturating_sub(v).div_ceil(d.stride);
-            let (first, last) = (from(column), from(column + columns).min(d.q));
-            let (mut at, mut to, mut len) = ([0; ITEMS], [0; ITEMS], 0);
-            for (k, (n, row)) in self.lines().enumerate() {
-                let source = (n * d.p + rows.source + row) * across;
-                for q in first..last {
-                    at[len] = source + q * d.outputs;
-                    to[len] = (k * columns + q * d.stride + v - d.left - column) * channels;
-                    len += 1;
-                }
+            self.items(d, channels, [from(column), from(column + columns).min(d.q)], &mut items);
+            let (at, to, shift) = (&items.at[..items.len], &items.to[..items.len], v * channels);
+            let w = &w[(rows.tap * d.kernel[1] + v) * tap + i * d.outputs..];
+            s.run(Sums { walk: &walk, a: dy, at, w, step: d.outputs, channels, start: None, to, shift, out });
+        }
+    }
+
+    /// The items of output columns `range` of each line, unless they are there already.
+    #[inline(always)]
+    fn items(&self, d: &Dims, channels: usize, range: [usize; 2], items: &mut Items) {
+        if items.range == range {
+            return;
+        }
+        items.range = range;
+        items.len = 0;
+        for (k, source) in self.source[..self.lines].iter().enumerate() {
+            for q in range[0]..range[1] {
+                items.at[items.len] = source + q * d.outputs;
+                let column = (k * self.columns + q * d.stride).wrapping_sub(d.left + self.column);
+                items.to[items.len] = column.wrapping_mul(channels);
+                items.len += 1;
             }
-            let (at, to, w) = (&at[..len], &to[..len], &w[(rows.tap * d.kernel[1] + v) * tap + i * d.outputs..]);
-            s.run(Sums { walk: &walk, a: dy, at, w, step: d.outputs, channels, start: None, to, out });
         }
     }
 
@@ -127,8 +159,7 @@ impl Strips {
         out: &[Lanes; ITEMS * BLOCK],
         end: &mut Unfinish<S, A>,
     ) {
-        for ((n, row), out) in self.lines().zip(out.chunks_exact(self.columns * channels)) {
-            let place = ((n * d.height + self.rows.first + row * self.rows.step) * d.width + self.column) * d.inputs;
+        for (&place, out) in self.target[..self.lines].iter().zip(out.chunks_exact(self.columns * channels)) {
             if channels == d.inputs {
                 end.many(s, place, out);
                 continue;

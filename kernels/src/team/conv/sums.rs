@@ -1,7 +1,7 @@
 //! The register tile of the forward pass and of the gradient of the input, over the items of a group.
 
 use crate::simd::Simd;
-use crate::simd::tile::{Walk, accumulate};
+use crate::simd::tile::{Products, Walk};
 use crate::team::parts;
 use crate::{Kernel, Lanes};
 
@@ -27,6 +27,8 @@ pub(super) struct Sums<'a> {
     pub channels: usize,
     pub start: Option<&'a [Lanes]>,
     pub to: &'a [usize],
+    /// Added to all of `to`, modulo 2⁶⁴.
+    pub shift: usize,
     pub out: &'a mut [Lanes],
 }
 
@@ -78,7 +80,8 @@ impl Sums<'_> {
     fn tile<S: Simd, const R: usize, const C: usize>(&mut self, s: S, first: usize, channel: usize) {
         let Some(at) = self.at[first..].first_chunk::<R>() else { return };
         let Some(to) = self.to[first..].first_chunk::<R>() else { return };
-        let w = &self.w[channel * self.step..];
+        let to = to.map(|to| to.wrapping_add(self.shift + channel));
+        let products = Products::<R, C>::new(self.walk, self.a, *at, &self.w[channel * self.step..], self.step);
         for part in 0..S::PARTS {
             let mut acc = [[s.splat_r(0.0); R]; C];
             match self.start {
@@ -90,16 +93,16 @@ impl Sums<'_> {
                 }
                 None => {
                     for r in 0..R {
-                        let out = &self.out[to[r] + channel..][..C];
+                        let out = &self.out[to[r]..][..C];
                         for c in 0..C {
                             acc[c][r] = s.load_r(&out[c], part);
                         }
                     }
                 }
             }
-            accumulate(s, part, self.walk, self.a, at, w, self.step, &mut acc);
+            products.accumulate(s, part, &mut acc);
             for r in 0..R {
-                let out = &mut self.out[to[r] + channel..][..C];
+                let out = &mut self.out[to[r]..][..C];
                 for c in 0..C {
                     s.store_r(acc[c][r], &mut out[c], part);
                 }

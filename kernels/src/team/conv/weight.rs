@@ -4,7 +4,7 @@ use super::Dims;
 use super::span::Axis;
 use super::sums::CHANNELS;
 use crate::simd::Simd;
-use crate::simd::tile::{Walk, accumulate};
+use crate::simd::tile::{Products, Walk};
 use crate::team::parts;
 use crate::{Isa, Kernel, Lanes};
 
@@ -15,7 +15,8 @@ use crate::{Isa, Kernel, Lanes};
 /// Shapes.   `x` N·H·W·I, `dy` N·P·Q·O, `dw` U·V·I·O, `db` O lanes.
 /// Panics.   if a slice length differs from its shape, or P, Q or S is 0.
 /// Cost.     2·N·P·Q·U·V·I·O·16 flop (fewer at a border); reads x and dy many times from cache, reads and writes dw once.
-/// Numerics. the images' sum over n, p, q in this order, then one addition to dw: a batch is summed in two levels.
+/// Numerics. as many images as stay in a close cache (a number that follows from the shape) are summed over n, p, q in this
+///           order, then one addition to dw: a batch is summed in two levels.
 /// Source.   [`crate::reference::conv::backward_weight`], lane by lane.
 pub fn backward_weight(isa: Isa, dims: &Dims, x: &[Lanes], dy: &[Lanes], dw: &mut [Lanes], db: &mut [Lanes]) {
     assert!(x.len() == dims.x_len() && dy.len() == dims.y_len(), "shape of x or dy");
@@ -23,6 +24,9 @@ pub fn backward_weight(isa: Isa, dims: &Dims, x: &[Lanes], dy: &[Lanes], dw: &mu
     assert!(dims.p > 0 && dims.q > 0 && dims.stride > 0, "no positions");
     isa.run(BackwardWeight { dims: dims.flattened(), x, dy, dw, db });
 }
+
+/// Lanes of the maps of images that are summed together: what stays close while tile after tile runs over it.
+const CACHED: usize = 1024;
 
 struct BackwardWeight<'a> {
     dims: Dims,
@@ -54,6 +58,18 @@ impl Kernel for BackwardWeight<'_> {
                 _ => self.bias::<S, 1>(s, o),
             }
         }
+        let group = CACHED / (d.height * d.width * d.inputs + d.p * d.q * d.outputs).max(1);
+        for image in (0..d.images).step_by(group.max(1)) {
+            self.images(s, image, group.max(1).min(d.images - image));
+        }
+    }
+}
+
+impl BackwardWeight<'_> {
+    /// The gradient of `images` images from `image`: sums over all of them, one addition to dw.
+    #[inline(always)]
+    fn images<S: Simd>(&mut self, s: S, image: usize, images: usize) {
+        let d = self.dims;
         let [vertical, horizontal] = Axis::of(&d);
         for (u0, taps, p, rows) in vertical.taps() {
             for u in u0..u0 + taps {
@@ -64,12 +80,13 @@ impl Kernel for BackwardWeight<'_> {
                     let (down, right) = (d.width * d.inputs, d.stride * d.inputs);
                     let x = [d.height * down, d.stride * down, right].map(|step| step as isize);
                     let dy = [d.p * d.q * d.outputs, d.q * d.outputs, d.outputs];
-                    let walk = Walk::new([d.images, rows, columns], x, dy);
-                    let x = ((p * d.stride + u - d.top) * d.width + q * d.stride + v - d.left) * d.inputs;
+                    let walk = Walk::new([images, rows, columns], x, dy);
+                    let x = image * d.height + p * d.stride + u - d.top;
+                    let x = (x * d.width + q * d.stride + v - d.left) * d.inputs;
                     for (j, items) in parts(taps * d.inputs, S::ITEMS) {
                         let dw = ((u * d.kernel[1] + v) * d.inputs + j) * d.outputs;
                         for (o, channels) in parts(d.outputs, CHANNELS) {
-                            let dy = (p * d.q + q) * d.outputs + o;
+                            let dy = ((image * d.p + p) * d.q + q) * d.outputs + o;
                             self.items(s, Place { walk: &walk, x: x + j, dy, dw: dw + o }, items, channels);
                         }
                     }
@@ -77,9 +94,7 @@ impl Kernel for BackwardWeight<'_> {
             }
         }
     }
-}
 
-impl BackwardWeight<'_> {
     #[inline(always)]
     fn items<S: Simd>(&mut self, s: S, place: Place, items: usize, channels: usize) {
         match items {
@@ -106,9 +121,10 @@ impl BackwardWeight<'_> {
     #[inline(always)]
     fn tile<S: Simd, const R: usize, const C: usize>(&mut self, s: S, place: Place) {
         let at: [usize; R] = core::array::from_fn(|r| place.x + r);
+        let products = Products::<R, C>::new(place.walk, self.x, at, &self.dy[place.dy..], 1);
         for part in 0..S::PARTS {
             let mut acc = [[s.splat_r(0.0); R]; C];
-            accumulate(s, part, place.walk, self.x, &at, &self.dy[place.dy..], 1, &mut acc);
+            products.accumulate(s, part, &mut acc);
             for r in 0..R {
                 let dw = &mut self.dw[place.dw + r * self.dims.outputs..][..C];
                 for c in 0..C {
