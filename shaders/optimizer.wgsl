@@ -16,4 +16,4 @@ const EPSILON = 1e-7f;
 const DROPOUT_PURPOSE = 0x64727000u;
 
 /// A batch's loss from here on counts as not finite.
-const DIVERGED = 1e30;
+const DIVERGED = 1e30f;

@@ -17,6 +17,10 @@ use zoometry::{Error, Result};
 /// Networks of the compared zoos.
 const MODELS: usize = 64;
 
+/// Learning rates from here on are left out where losses are compared: steps of Adam and RMSprop have the size of the rate
+/// whatever the gradient's, and roundings grow with it in a few steps.
+const CALM: f32 = 0.01;
+
 /// Whether there is a card.
 fn card_is_there() -> bool {
     common::there("gpu", !adapters().is_empty())
@@ -56,7 +60,7 @@ fn a_zoo_of_a_card_is_that_of_the_cpu() {
     let (_other, gpu) = scratch("gpu");
     let cpu = train(&Cpu, &job, &cpu).unwrap();
     let gpu = train(&card(&job), &job, &gpu).unwrap();
-    let (mut accuracy, mut loss, mut finished) = (0.0, 0.0, 0usize);
+    let (mut accuracy, mut losses) = (0.0, Vec::new());
     for row in 0..cpu.rows() {
         assert_eq!((cpu.run()[row], cpu.epoch()[row]), (gpu.run()[row], gpu.epoch()[row]));
         if cpu.epoch()[row] == 0 {
@@ -65,18 +69,17 @@ fn a_zoo_of_a_card_is_that_of_the_cpu() {
         }
         if cpu.epoch()[row] == 2 {
             accuracy += f64::from((cpu.test_accuracy()[row] - gpu.test_accuracy()[row]).abs());
-            if cpu.status()[row] == Status::Done && gpu.status()[row] == Status::Done {
+            let rate = recipe.draw(job.seed, cpu.run()[row]).learning_rate;
+            if rate < CALM && cpu.status()[row] == Status::Done && gpu.status()[row] == Status::Done {
                 let [cpu, gpu] = [&cpu, &gpu].map(|zoo| zoo.metrics(row).test_loss);
-                loss += f64::from((cpu - gpu).abs() / cpu);
-                finished += 1;
+                losses.push(f64::from((cpu - gpu).abs() / cpu));
             }
         }
     }
-    let (accuracy, loss) = (accuracy / MODELS as f64, loss / finished as f64);
-    eprintln!(
-        "mean |difference| after 2 epochs: accuracy {accuracy:.2e}, relative loss {loss:.2e} ({finished} finished)"
-    );
-    assert!(finished > MODELS / 2, "{finished}");
+    let (accuracy, calm) = (accuracy / MODELS as f64, losses.len());
+    let loss = losses.iter().sum::<f64>() / calm as f64;
+    eprintln!("mean |difference| after 2 epochs: accuracy {accuracy:.2e}, relative loss of {calm} networks {loss:.2e}");
+    assert!(calm > MODELS / 2, "{calm}");
     assert!(accuracy <= 0.01 && loss <= 1e-4, "{accuracy} {loss:e}");
 }
 

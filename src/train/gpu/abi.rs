@@ -152,3 +152,133 @@ pub enum Binding {
 
 /// A loss from here on counts as not finite, `DIVERGED` in the shaders.
 pub const DIVERGED: f32 = 1e30;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gpu::shader;
+    use crate::kernels::optimizer as rule;
+    use crate::train::cpu;
+    use crate::train::gpu::fast::{self, Kind, Options};
+    use crate::train::gpu::shape;
+    use crate::train::run::{Activation, Choice, Optimizer};
+    use naga::{Literal, TypeInner};
+    use std::mem::offset_of;
+
+    /// The modules of both paths by name.
+    fn modules() -> Vec<(&'static str, naga::Module)> {
+        let base = [shader::JOB, shader::WIDE, shader::RANDOM, shader::ACTIVATION, shader::OPTIMIZER, shader::NETWORK]
+            .concat();
+        let layout = fast::Layout { tile: 8, placement: fast::Placement { second: true, third: true } };
+        let shape = fast::Shape { height: 28, width: 28, channels: vec![16; 3], classes: 10 };
+        let kind = Kind { activation: Activation::Gelu, dropout: true };
+        let [train, evaluate] = fast::texts(&shape, layout, kind, Options::default());
+        let texts = [
+            ("step", base.clone() + shader::STEP),
+            ("evaluate", base + shader::EVALUATE),
+            ("fast_train", [shader::WIDE, shader::RANDOM, &train].concat()),
+            ("fast_evaluate", evaluate),
+        ];
+        texts.map(|(name, text)| (name, naga::front::wgsl::parse_str(&text).unwrap())).into()
+    }
+
+    /// Names and offsets of a shader's struct, and its size.
+    fn members(module: &naga::Module, name: &str) -> Option<(Vec<(String, usize)>, usize)> {
+        let (_, found) = module.types.iter().find(|(_, found)| found.name.as_deref() == Some(name))?;
+        let TypeInner::Struct { members, span } = &found.inner else { return None };
+        let member = |member: &naga::StructMember| (member.name.clone().unwrap_or_default(), member.offset as usize);
+        Some((members.iter().map(member).collect(), *span as usize))
+    }
+
+    macro_rules! fields {
+        ($type:ident: $($field:ident)*) => {
+            (stringify!($type), vec![$((stringify!($field).to_owned(), offset_of!($type, $field))),*], size_of::<$type>())
+        };
+    }
+
+    #[test]
+    fn structs_have_the_same_members_at_the_same_places() {
+        let structs = [
+            fields!(Network: activation optimizer threshold keep key state order end steps step rates l2 slot maps begin),
+            fields!(Segment: network first end maps),
+            fields!(Layer: height width inputs outputs stride top left p q real_inputs channels weights map words gradient parts taps),
+            fields!(Job: convolutions classes tile batch units words weights gradients pixels pooled layers),
+        ];
+        let mut seen = std::collections::BTreeSet::new();
+        for (path, module) in modules() {
+            for (name, fields, size) in &structs {
+                if let Some((members, span)) = members(&module, name) {
+                    assert_eq!((&members, span), (fields, *size), "struct {name} of {path}");
+                    seen.insert(*name);
+                }
+            }
+        }
+        assert_eq!(seen.len(), structs.len(), "{seen:?}");
+    }
+
+    #[test]
+    fn bindings_have_the_same_numbers() {
+        let number = |name: &str| match name {
+            "job" => Some(Binding::Job),
+            "pixels" => Some(Binding::Pixels),
+            "networks" => Some(Binding::Networks),
+            "order" => Some(Binding::Order),
+            "state" => Some(Binding::State),
+            "rates" | "segments" => Some(Binding::RatesOrSegments),
+            "gradients" | "results" => Some(Binding::GradientsOrResults),
+            "outcomes" => Some(Binding::Outcomes),
+            "maps" | "saved" => Some(Binding::Maps),
+            _ => None,
+        };
+        for (path, module) in modules() {
+            let mut compared = 0;
+            for (_, variable) in module.global_variables.iter() {
+                let name = variable.name.as_deref().unwrap_or_default();
+                if let (Some(binding), Some(expected)) = (&variable.binding, number(name)) {
+                    assert_eq!((binding.group, binding.binding), (0, expected as u32), "{name} of {path}");
+                    compared += 1;
+                }
+            }
+            assert!(compared >= 6, "{path}: {compared} bindings");
+        }
+    }
+
+    #[test]
+    fn constants_have_the_same_values() {
+        let code = |code: u8| f64::from(code);
+        let expected = [
+            ("WIDTH", shape::WIDTH as f64, "step"),
+            ("MOST_TILE", shape::MOST_TILE as f64, "step"),
+            ("MOST_LAYERS", MOST_LAYERS as f64, "step"),
+            ("MOST_CLASSES", 256.0, "step"),
+            ("RELU", code(Activation::Relu.code()), "step"),
+            ("TANH", code(Activation::Tanh.code()), "step"),
+            ("SIGMOID", code(Activation::Sigmoid.code()), "step"),
+            ("GELU", code(Activation::Gelu.code()), "step"),
+            ("SGD", code(Optimizer::Sgd.code()), "fast_train"),
+            ("MOMENTUM", code(Optimizer::Momentum.code()), "fast_train"),
+            ("RMSPROP", code(Optimizer::RmsProp.code()), "fast_train"),
+            ("ADAM", code(Optimizer::Adam.code()), "fast_train"),
+            ("MU", f64::from(rule::MOMENTUM), "step"),
+            ("RHO", f64::from(rule::RHO), "step"),
+            ("BETA_1", f64::from(rule::BETA_1), "step"),
+            ("BETA_2", f64::from(rule::BETA_2), "step"),
+            ("EPSILON", f64::from(rule::EPSILON), "step"),
+            ("DROPOUT_PURPOSE", f64::from(cpu::DROPOUT), "step"),
+            ("DIVERGED", f64::from(DIVERGED), "fast_train"),
+            ("CLASSES", 10.0, "fast_evaluate"),
+        ];
+        let modules = modules();
+        for (name, value, path) in expected {
+            let (_, module) = modules.iter().find(|(other, _)| *other == path).unwrap();
+            let constant = module.constants.iter().find(|(_, constant)| constant.name.as_deref() == Some(name));
+            let (_, constant) = constant.unwrap_or_else(|| panic!("{path} has no constant {name}"));
+            let found = match module.global_expressions[constant.init] {
+                naga::Expression::Literal(Literal::U32(number)) => f64::from(number),
+                naga::Expression::Literal(Literal::F32(number)) => f64::from(number),
+                ref other => panic!("{name} of {path} is {other:?}"),
+            };
+            assert_eq!(found, value, "{name} of {path}");
+        }
+    }
+}

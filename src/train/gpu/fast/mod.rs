@@ -14,6 +14,12 @@ mod layout;
 mod tests;
 mod text;
 
+/// The texts of a training and an evaluation pipeline, the former without Philox.
+#[cfg(test)]
+pub(super) fn texts(shape: &Shape, layout: Layout, kind: Kind, options: Options) -> [String; 2] {
+    [text::training(shape, layout, kind, options), text::evaluation(shape, layout, kind.activation, options)]
+}
+
 pub use design::Design;
 pub use layout::{Layout, Placement};
 pub use text::{Kind, Options, Sync};
