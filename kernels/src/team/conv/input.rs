@@ -24,6 +24,9 @@ pub fn backward_input(isa: Isa, dims: &Dims, below: Below, dy: &[Lanes], w: &[La
     assert!(dy.len() == dims.y_len() && w.len() == dims.w_len() && x.len() == dims.x_len(), "shape of dy, w or x");
     assert!(dims.p > 0 && dims.q > 0 && dims.stride > 0, "no positions");
     below.check(x.len());
+    if x.is_empty() {
+        return;
+    }
     let dims = dims.flattened();
     with_activation!(below.activation, A => {
         isa.run(BackwardInput::<A> { dims, below, dy, w, x, activation: PhantomData })
