@@ -17,7 +17,7 @@ mod avx512;
 mod double;
 mod portable;
 #[allow(unsafe_code)]
-pub(crate) mod tile;
+pub mod tile;
 
 #[cfg(target_arch = "x86_64")]
 pub use avx2::Avx2;

@@ -2,16 +2,37 @@
 #![allow(dead_code)]
 
 pub mod layer;
+pub mod simd;
 pub mod team;
 
 use zoometry_kernels::{Block, Isa, Lanes, Leg};
 
 /// Every leg of this machine; prints which ran and which could not.
+///
+/// `ZOOMETRY_NEED` names, separated by commas, what must not be skipped.
+///
+/// # Panics
+/// If a leg that is needed is missing.
 pub fn legs() -> Vec<Isa> {
+    let need = std::env::var("ZOOMETRY_NEED").unwrap_or_default();
     for leg in Leg::ALL {
-        eprintln!("leg {leg}: {}", if Isa::new(leg).is_some() { "tested" } else { "SKIPPED, this machine lacks it" });
+        let missing = Isa::new(leg).is_none();
+        assert!(
+            !(missing && need.split(',').any(|name| name == leg.name())),
+            "ZOOMETRY_NEED: this machine lacks {leg}"
+        );
+        eprintln!("leg {leg}: {}", if missing { "SKIPPED, this machine lacks it" } else { "tested" });
     }
     Isa::available().collect()
+}
+
+/// Those of [`legs`] that fuse multiply and add and therefore give the same bits.
+pub fn fused() -> Vec<Isa> {
+    let fused: Vec<Isa> = legs().into_iter().filter(|isa| isa.leg() != Leg::Portable).collect();
+    if fused.len() < 2 {
+        eprintln!("SKIPPED: this machine has fewer than two fused legs to compare");
+    }
+    fused
 }
 
 /// Numbers in [−1, 1) from a seed.

@@ -4,7 +4,7 @@ use super::Numbers;
 use zoometry_kernels::activation::{Activation, needs_input};
 use zoometry_kernels::reference::{self, activation};
 use zoometry_kernels::team::{Below, Dropout, conv};
-use zoometry_kernels::{LANES, Lanes};
+use zoometry_kernels::{Isa, LANES, Lanes};
 
 pub const ACTIVATIONS: [Activation; 5] =
     [Activation::Identity, Activation::Relu, Activation::Tanh, Activation::Sigmoid, Activation::Gelu];
@@ -124,4 +124,40 @@ pub fn widened(d: &conv::Dims, w: &[f64]) -> Vec<f64> {
 /// Undoes [`widened`].
 pub fn narrowed(d: &conv::Dims, wide: &[f64]) -> Vec<f64> {
     places(d).into_iter().map(|place| wide[place]).collect()
+}
+
+/// What a kernel that takes `inputs` makes of them.
+pub type Outputs = Vec<Vec<Lanes>>;
+
+/// Asserts that a network's bits do not depend on its neighbours: neither on their numbers, NaN and ∞ among them, nor on the
+/// lane that it has.
+#[track_caller]
+pub fn assert_alone(inputs: &[Vec<Lanes>], kernel: impl Fn(&[Vec<Lanes>]) -> Outputs) {
+    let bits =
+        |outputs: &Outputs, l: usize| -> Vec<u32> { outputs.iter().flatten().map(|x| x.0[l].to_bits()).collect() };
+    let expected = kernel(inputs);
+    let mut numbers = Numbers(77);
+    for l in [0, 7, 15] {
+        let mut others = inputs.to_vec();
+        for (k, x) in others.iter_mut().flatten().enumerate() {
+            for (other, x) in x.0.iter_mut().enumerate().filter(|(other, _)| *other != l) {
+                *x = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 3.0 * numbers.next()][(k + other) % 4];
+            }
+        }
+        assert_eq!(bits(&kernel(&others), l), bits(&expected, l), "lane {l} beside other networks");
+    }
+    let mut turned = inputs.to_vec();
+    turned.iter_mut().flatten().for_each(|x| x.0.rotate_right(5));
+    let got = kernel(&turned);
+    for l in 0..LANES {
+        assert_eq!(bits(&got, (l + 5) % LANES), bits(&expected, l), "network {l} in another lane");
+    }
+}
+
+/// Asserts that all fused ISAs give the same bits.
+#[track_caller]
+pub fn assert_same_bits(kernel: impl Fn(Isa) -> Outputs) {
+    let fused = super::fused();
+    let bits = |isa| -> Vec<u32> { Lanes::flat(&kernel(isa).concat()).iter().map(|x| x.to_bits()).collect() };
+    assert!(fused.iter().all(|&isa| bits(isa) == bits(fused[0])));
 }

@@ -48,7 +48,8 @@ impl Kernel for Sums<'_> {
                     4 => self.items::<S, 4>(s, r, items, c),
                     3 => self.items::<S, 3>(s, r, items, c),
                     2 => self.items::<S, 2>(s, r, items, c),
-                    _ => self.items::<S, 1>(s, r, items, c),
+                    1 => self.items::<S, 1>(s, r, items, c),
+                    _ => unreachable!("a tile of {channels} channels"),
                 }
             }
         }
@@ -71,7 +72,8 @@ impl Sums<'_> {
         match items {
             3 => self.tile::<S, 3, C>(s, r, c),
             2 => self.tile::<S, 2, C>(s, r, c),
-            _ => self.tile::<S, 1, C>(s, r, c),
+            1 => self.tile::<S, 1, C>(s, r, c),
+            _ => unreachable!("a tile of {items} items"),
         }
     }
 

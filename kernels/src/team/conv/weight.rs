@@ -55,7 +55,8 @@ impl Kernel for BackwardWeight<'_> {
                 4 => self.bias::<S, 4>(s, o),
                 3 => self.bias::<S, 3>(s, o),
                 2 => self.bias::<S, 2>(s, o),
-                _ => self.bias::<S, 1>(s, o),
+                1 => self.bias::<S, 1>(s, o),
+                _ => unreachable!("a tile of {channels} channels"),
             }
         }
         let group = CACHED / (d.height * d.width * d.inputs + d.p * d.q * d.outputs).max(1);
@@ -103,7 +104,8 @@ impl BackwardWeight<'_> {
             4 => self.channels::<S, 4>(s, place, channels),
             3 => self.channels::<S, 3>(s, place, channels),
             2 => self.channels::<S, 2>(s, place, channels),
-            _ => self.channels::<S, 1>(s, place, channels),
+            1 => self.channels::<S, 1>(s, place, channels),
+            _ => unreachable!("a tile of {items} items"),
         }
     }
 
@@ -113,7 +115,8 @@ impl BackwardWeight<'_> {
             4 => self.tile::<S, R, 4>(s, place),
             3 => self.tile::<S, R, 3>(s, place),
             2 => self.tile::<S, R, 2>(s, place),
-            _ => self.tile::<S, R, 1>(s, place),
+            1 => self.tile::<S, R, 1>(s, place),
+            _ => unreachable!("a tile of {channels} channels"),
         }
     }
 
