@@ -69,7 +69,7 @@ fn a_zoo_of_a_card_is_that_of_the_cpu() {
         }
         if cpu.epoch()[row] == 2 {
             accuracy += f64::from((cpu.test_accuracy()[row] - gpu.test_accuracy()[row]).abs());
-            let rate = recipe.draw(job.seed, cpu.run()[row]).learning_rate;
+            let rate = cpu.config(cpu.run()[row] as usize).number("learning_rate");
             if rate < CALM && cpu.status()[row] == Status::Done && gpu.status()[row] == Status::Done {
                 let [cpu, gpu] = [&cpu, &gpu].map(|zoo| zoo.metrics(row).test_loss);
                 losses.push(f64::from((cpu - gpu).abs() / cpu));

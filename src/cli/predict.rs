@@ -32,7 +32,8 @@ pub struct Predict {
     /// The checkpoint's epoch [default: the last]
     #[arg(long, value_name = "E")]
     epoch: Option<u32>,
-    /// The networks' activation where the file does not tell it and the predictor's input is probes: relu, tanh, sigmoid or gelu
+    /// The networks' activation where the file does not tell it and the predictor's input is probes: relu, tanh, sigmoid, gelu,
+    /// leaky_relu or silu
     #[arg(long, value_name = "NAME")]
     activation: Option<String>,
     /// Add intervals that hold the accuracy with this probability, 0.9 for instance (split-conformal prediction, from the

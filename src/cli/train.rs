@@ -39,10 +39,11 @@ pub struct Train {
     /// Seed of the zoo
     #[arg(long, value_name = "S", default_value_t = 1, allow_negative_numbers = true)]
     seed: u64,
-    /// small-cnn-zoo, or a JSON file with laws
+    /// small-cnn-zoo, model-zoos-small, model-zoos-large, mlp, or a JSON file with laws
     #[arg(long, value_name = "RECIPE", default_value = "small-cnn-zoo")]
     recipe: String,
-    /// Fix a hyperparameter: learning_rate=0.01, optimizer=adam, layers=32s2,32s2same …
+    /// Fix a hyperparameter: learning_rate=0.01, optimizer=adam, layers=8k5,max2,act,flatten,20,act; images=colour,
+    /// preparation=standard, batch=10 …
     #[arg(long, value_name = "NAME=VALUE")]
     set: Vec<String>,
     /// Give all networks one seed, as the released zoo did

@@ -115,9 +115,9 @@ pub fn reference() -> Vec<Layer> {
 /// The layers of a text.
 ///
 /// # Errors
-/// [`Error::Invalid`] naming the word that is none, or the bracket without a partner.
+/// [`Error::Invalid`] naming the word that is none and its number, or the bracket without a partner.
 pub fn parse(text: &str) -> Result<Vec<Layer>> {
-    let mut parser = Parser { text, words: words(text), next: 0, flat: false, depth: 0 };
+    let mut parser = Parser { text, words: words(text), next: 0, number: 0, flat: false, depth: 0 };
     let layers = parser.layers()?;
     Ok(complete(layers))
 }
@@ -150,10 +150,14 @@ pub fn text(layers: &[Layer]) -> String {
 /// What a list leaves to be understood.
 fn complete(layers: Vec<Layer>) -> Vec<Layer> {
     let mut all = if has_activation(&layers) { layers } else { activated(layers) };
-    if !all.iter().any(|layer| matches!(layer, Layer::GlobalAverage | Layer::Flatten)) {
+    if !is_flattened(&all) {
         all.push(Layer::GlobalAverage);
     }
     all
+}
+
+fn is_flattened(layers: &[Layer]) -> bool {
+    layers.iter().any(|layer| matches!(layer, Layer::GlobalAverage | Layer::Flatten))
 }
 
 /// Whether any word for an activation is in a list.
@@ -193,7 +197,9 @@ fn bare(layers: &[Layer]) -> Vec<Layer> {
             layer => all.push(layer.clone()),
         }
     }
-    if all.last() == Some(&Layer::GlobalAverage) {
+    if let Some((Layer::GlobalAverage, rest)) = all.split_last()
+        && !is_flattened(rest)
+    {
         all.pop();
     }
     all
@@ -219,6 +225,8 @@ struct Parser<'t> {
     text: &'t str,
     words: Vec<&'t str>,
     next: usize,
+    /// The layer's in hand, from 1; a block counts, and what is in it.
+    number: usize,
     /// Whether a number is a dense layer.
     flat: bool,
     depth: usize,
@@ -230,6 +238,7 @@ impl Parser<'_> {
         let mut layers = Vec::new();
         while let Some(&word) = self.words.get(self.next) {
             self.next += 1;
+            self.number += usize::from(word != "]");
             match word {
                 "[" => {
                     self.depth += 1;
@@ -258,18 +267,18 @@ impl Parser<'_> {
             "flatten" => Layer::Flatten,
             word => match Activation::ALL.iter().find(|activation| activation.name() == word) {
                 Some(&activation) => Layer::Activation(Some(activation)),
-                None => sized(word, self.flat).ok_or_else(|| wrong(word))?,
+                None => sized(word, self.flat).ok_or_else(|| self.wrong(word))?,
             },
         };
         self.flat |= matches!(layer, Layer::GlobalAverage | Layer::Flatten);
         Ok(layer)
     }
-}
 
-fn wrong(word: &str) -> Error {
-    let expected = "CHANNELS[kKERNEL][sSTRIDE][same], maxSIZE, avgSIZE, gap, flatten, a number of units, act, relu, drop … \
-                    or [LAYERS], such as 16s2, 8k5 or max2";
-    Error::invalid("layer", expected, word)
+    fn wrong(&self, word: &str) -> Error {
+        let expected = "CHANNELS[kKERNEL][sSTRIDE][same], maxSIZE, avgSIZE, gap, flatten, a number of units, act, relu, drop … \
+                        or [LAYERS], such as 16s2, 8k5 or max2";
+        Error::invalid(format!("layer {}", self.number), expected, word)
+    }
 }
 
 /// A layer whose word has numbers in it.
@@ -410,6 +419,7 @@ mod tests {
             "[16s1,[8k1same]]",
             "flatten,10,10",
             "8s2,flatten",
+            "8s2,flatten,10,gap",
             "4k1,silu,max3s2,leaky_relu,gap",
         ] {
             let layers = parse(text_of).unwrap();
@@ -457,5 +467,6 @@ mod tests {
         for wrong in ["x", "", "16s", "8k", "max", "16s2,", "[16s2", "16s2]", "-1s2", "16 s2", "+3", "maxx2", "k5"] {
             assert!(parse(wrong).is_err(), "{wrong:?}");
         }
+        assert!(parse("8k5,[act,8k5same],x").unwrap_err().to_string().contains("layer 5: "));
     }
 }

@@ -330,12 +330,20 @@ impl Builder {
         self.plan.maps[self.at()]
     }
 
-    /// `layer 3 (8k5)`: what is refused, and why.
+    /// `layer 3 (8k5)`: what is refused because of what it meets.
     fn refuse(&self, layer: &dyn std::fmt::Display, expected: &str) -> Error {
         let Map { height, width, channels, .. } = self.map();
-        let got = format!("{height}×{width}×{channels}");
-        let input = if self.at() == 0 { format!("the image, {got}") } else { got };
-        Error::invalid(format!("layer {} ({layer})", self.layer), expected, input)
+        let met = match (self.flat, self.at()) {
+            (true, _) => format!("a vector of {}", height * width * channels),
+            (false, 0) => format!("the image, {height}×{width}×{channels}"),
+            (false, _) => format!("{height}×{width}×{channels}"),
+        };
+        self.wrong(layer, expected, met)
+    }
+
+    /// A layer that is refused with what it has instead.
+    fn wrong(&self, layer: &dyn std::fmt::Display, expected: &str, got: impl std::fmt::Display) -> Error {
+        Error::invalid(format!("layer {} ({layer})", self.layer), expected, got)
     }
 
     fn list(&mut self, layers: &[Layer]) -> Result<()> {
@@ -378,7 +386,7 @@ impl Builder {
             }
             Layer::Dense(units) => {
                 if !(1..=MAX_CHANNELS).contains(units) {
-                    return Err(self.refuse(layer, &format!("1 to {MAX_CHANNELS} units")));
+                    return Err(self.wrong(layer, &format!("1 to {MAX_CHANNELS} units"), units));
                 }
                 self.dense(*units)
             }
@@ -410,11 +418,11 @@ impl Builder {
             return Err(self.refuse(layer, "a map, not a vector: convolutions come before gap and flatten"));
         }
         if !(1..=MAX_CHANNELS).contains(&conv.channels) {
-            return Err(self.refuse(layer, &format!("1 to {MAX_CHANNELS} channels")));
+            return Err(self.wrong(layer, &format!("1 to {MAX_CHANNELS} channels"), conv.channels));
         }
         if !(1..=MAX_KERNEL).contains(&conv.kernel) || !(1..=MAX_STRIDE).contains(&conv.stride) {
             let expected = format!("a kernel of 1 to {MAX_KERNEL} and a stride of 1 to {MAX_STRIDE}");
-            return Err(self.refuse(layer, &expected));
+            return Err(self.wrong(layer, &expected, format!("{} and {}", conv.kernel, conv.stride)));
         }
         let (p, q) = (conv.output(height), conv.output(width));
         if p == 0 || q == 0 {
@@ -457,7 +465,8 @@ impl Builder {
             return Err(self.refuse(layer, "a map that a convolution has made"));
         }
         if !(1..=MAX_KERNEL).contains(&pool.size) || !(1..=MAX_KERNEL).contains(&pool.stride) {
-            return Err(self.refuse(layer, &format!("windows and strides of 1 to {MAX_KERNEL}")));
+            let expected = format!("windows and a stride of 1 to {MAX_KERNEL}");
+            return Err(self.wrong(layer, &expected, format!("{} and {}", pool.size, pool.stride)));
         }
         if pool.size > height || pool.size > width {
             return Err(self.refuse(layer, &format!("an input of at least {0}×{0}", pool.size)));
@@ -484,7 +493,7 @@ impl Builder {
     }
 
     fn residual(&mut self, inner: &[Layer], layer: &Layer) -> Result<()> {
-        let (begin, before) = (self.at(), self.map());
+        let (begin, before, flat) = (self.at(), self.map(), self.flat);
         if begin == 0 || self.kept == Some(begin) {
             return Err(self.refuse(layer, "a layer before a residual block"));
         }
@@ -492,7 +501,7 @@ impl Builder {
         self.list(inner)?;
         self.kept = outer;
         let after = self.map();
-        if self.at() == begin || after != before {
+        if self.at() == begin || after != before || self.flat != flat {
             self.layer = number;
             let Map { height, width, channels, .. } = before;
             return Err(self.refuse(layer, &format!("a block that makes {height}×{width}×{channels} of its input")));
@@ -569,8 +578,13 @@ mod tests {
             ("flatten,act,20", "layer 2 (act)"),
             ("[16s1same]", "layer 1 ([16s1same,act,drop])"),
             ("8k9", "layer 1 (8k9)"),
-            ("8k5s5", "kernel of 1 to 7 and a stride of 1 to 4"),
-            ("0s1", "1 to 1024 channels"),
+            ("8k5s5", "kernel of 1 to 7 and a stride of 1 to 4, got 5 and 5"),
+            ("0s1", "1 to 1024 channels, got 0"),
+            ("8k3,max2s9", "layer 2 (max2s9): expected windows and a stride of 1 to 7, got 2 and 9"),
+            ("flatten,8k5", "got a vector of 784"),
+            ("8k3,[flatten]", "26×26×8 of its input, got a vector of 5408"),
+            ("8s4,8s4,8k2,[gap,8]", "1×1×8 of its input, got a vector of 8"),
+            ("8k5,gap,gap", "layer 3 (gap)"),
             ("16s1same,[[16s1same]]", "layer 3 ("),
         ] {
             let error = plan(28, 1, layers, 10).unwrap_err().to_string();

@@ -1,4 +1,4 @@
-//! In what a zoo's recipe differs from the released zoo's.
+//! In what a zoo's recipe differs from the one that it is named after.
 
 use super::recipe::Recipe;
 use serde_json::Value;
@@ -6,14 +6,20 @@ use serde_json::Value;
 /// Settings that a zoo shows elsewhere.
 const SHOWN: [&str; 2] = ["name", "layers"];
 
-/// The settings of a recipe, as a zoo keeps it, that are not those of `small-cnn-zoo`, written as on the command line:
-/// `batch=36`, `dropout=0`; name and layers apart. None of an imported zoo, whose distributions are not known.
+/// The settings of a recipe, as a zoo keeps it, in which it differs from the built-in one of its name, or from `small-cnn-zoo`
+/// if there is none; written as on the command line, `batch=36`, `dropout=0`; name and layers apart. None of an imported zoo,
+/// whose distributions are not known.
 pub fn overrides(recipe: &Value) -> Vec<String> {
-    let usual = Recipe::default().to_json();
     // an imported zoo's recipe has none of these
-    let Some(recipe) = recipe.as_object().filter(|recipe| recipe.contains_key("batch")) else { return Vec::new() };
-    let differs = |(name, value): &(&String, &Value)| !SHOWN.contains(&name.as_str()) && usual.get(name) != Some(value);
-    recipe.iter().filter(differs).map(|(name, value)| format!("{name}={}", distribution(value))).collect()
+    let fields = recipe.as_object().filter(|fields| fields.contains_key("batch"));
+    let Some(recipe) = fields.and_then(|_| Recipe::from_json(recipe).ok()) else { return Vec::new() };
+    let usual = Recipe::built_in(&recipe.name).and_then(Result::ok).unwrap_or_default();
+    let pairs = recipe.entries().into_iter().zip(usual.entries());
+    let set = pairs.filter(|(entry, usual)| !SHOWN.contains(&entry.name) && entry.value != usual.value);
+    let mut texts: Vec<String> =
+        set.map(|(entry, _)| format!("{}={}", entry.name, distribution(&entry.value))).collect();
+    texts.sort_unstable();
+    texts
 }
 
 /// `0.1,0.5` of a choice, `uniform 0…0.5` of another distribution, what else it is as it stands.
@@ -47,6 +53,12 @@ mod tests {
         }
         recipe.distributions[1] = Distribution::LogUniform(0.001, 0.5);
         assert_eq!(told(&recipe), ["batch=36", "dropout=0.5,0.0", "l2reg=log-uniform 0.001…0.5", "optimizer=adam"]);
+        let mut recipe = Recipe::load("model-zoos-small").unwrap();
+        assert!(told(&recipe).is_empty());
+        for assignment in ["preparation=symmetric", "weight_decay=0", "activation=relu"] {
+            recipe.set(assignment).unwrap();
+        }
+        assert_eq!(told(&recipe), ["activation=relu", "preparation=symmetric", "weight_decay=0.0"]);
         assert!(overrides(&serde_json::json!({ "name": "imported", "source": {} })).is_empty());
     }
 }

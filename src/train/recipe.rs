@@ -8,7 +8,7 @@ use crate::rng::Stream;
 use crate::zoo::hyper::{self, COUNT, HYPERPARAMETERS, Kind};
 use crate::zoo::{Config, Value};
 use crate::{Error, Result};
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Map, Value as Json};
 use std::path::Path;
 
 /// Purposes of the random numbers used here.
@@ -36,6 +36,14 @@ pub struct Recipe {
     pub grid: bool,
     /// In the order of [`HYPERPARAMETERS`].
     pub distributions: [Distribution; COUNT],
+}
+
+/// A field of a recipe.
+pub(super) struct Entry {
+    pub name: &'static str,
+    pub value: Json,
+    /// Whether a zoo keeps it.
+    pub kept: bool,
 }
 
 /// The recipe of the released Small CNN Zoo.
@@ -125,8 +133,8 @@ impl Recipe {
     /// # Errors
     /// [`Error::Unknown`] for a name that is neither known nor a file, [`Error::Malformed`] for a file that is no recipe.
     pub fn load(name_or_file: &str) -> Result<Recipe> {
-        if let Some(built_in) = BUILT_IN.iter().find(|recipe| recipe.name == name_or_file) {
-            return Recipe::built_in(built_in);
+        if let Some(recipe) = Recipe::built_in(name_or_file) {
+            return recipe;
         }
         let path = Path::new(name_or_file);
         if !path.exists() && !name_or_file.ends_with(".json") {
@@ -138,13 +146,13 @@ impl Recipe {
         Recipe::from_json(&value).map_err(|error| malformed(&error))
     }
 
-    fn built_in(built_in: &BuiltIn) -> Result<Recipe> {
-        let mut recipe = Recipe { name: built_in.name.into(), grid: built_in.grid, ..Recipe::default() };
+    /// The recipe of that name, if there is one.
+    pub(super) fn built_in(name: &str) -> Option<Result<Recipe>> {
+        let built_in = BUILT_IN.iter().find(|recipe| recipe.name == name)?;
+        let mut recipe = Recipe { name: name.into(), grid: built_in.grid, ..Recipe::default() };
         let common = if built_in.grid { &MODEL_ZOOS[..] } else { &[] };
-        for (name, value) in common.iter().chain(built_in.settings) {
-            recipe.set(&format!("{name}={value}"))?;
-        }
-        Ok(recipe)
+        let mut settings = common.iter().chain(built_in.settings);
+        Some(settings.try_for_each(|(name, value)| recipe.set(&format!("{name}={value}"))).map(|()| recipe))
     }
 
     /// The recipe in a JSON object.
@@ -183,26 +191,28 @@ impl Recipe {
 
     /// The recipe as a zoo keeps it: what was not known to format 1 only where it is not the default.
     pub fn to_json(&self) -> Json {
-        let mut object = Map::new();
-        object.insert("name".into(), self.name.as_str().into());
-        object.insert("layers".into(), layer::text(&self.layers).into());
-        object.insert("batch".into(), self.batch.into());
-        object.insert("shared_seed".into(), self.shared_seed.into());
-        if self.images.colour {
-            object.insert("images".into(), "colour".into());
-        }
-        if self.images.preparation != Preparation::default() {
-            object.insert("preparation".into(), self.images.preparation.name().into());
-        }
-        if self.grid {
-            object.insert("grid".into(), true.into());
-        }
+        let kept = self.entries().into_iter().filter(|entry| entry.kept);
+        kept.map(|entry| (entry.name.to_owned(), entry.value)).collect::<Map<_, _>>().into()
+    }
+
+    /// Everything that a recipe says, by the names in [`Recipe::to_json`].
+    pub(super) fn entries(&self) -> Vec<Entry> {
+        let entry = |name, value: Json, kept| Entry { name, value, kept };
+        let Images { colour, preparation } = self.images;
+        let mut entries = vec![
+            entry("name", self.name.as_str().into(), true),
+            entry("layers", layer::text(&self.layers).into(), true),
+            entry("batch", self.batch.into(), true),
+            entry("shared_seed", self.shared_seed.into(), true),
+            entry("images", if colour { "colour" } else { "grey" }.into(), colour),
+            entry("preparation", preparation.name().into(), preparation != Preparation::default()),
+            entry("grid", self.grid.into(), self.grid),
+        ];
         for (hyper, distribution) in HYPERPARAMETERS.iter().zip(&self.distributions) {
-            if Distribution::default_of(hyper).as_ref() != Some(distribution) {
-                object.insert(hyper.name.into(), distribution.to_json());
-            }
+            let kept = Distribution::default_of(hyper).as_ref() != Some(distribution);
+            entries.push(entry(hyper.name, distribution.to_json(), kept));
         }
-        json!(object)
+        entries
     }
 
     /// Fixes a hyperparameter: `learning_rate=0.01`, `optimizer=adam`, `layers=32s2,32s2same`; several values, separated by
@@ -320,6 +330,7 @@ mod tests {
     use crate::cnn::init::Init;
     use crate::kernels::activation::Activation;
     use crate::train::run::Optimizer;
+    use serde_json::json;
     use std::collections::HashMap;
 
     #[test]

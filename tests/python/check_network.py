@@ -187,7 +187,7 @@ def compare(network, accuracy, loss, pixels, labels):
     doubtful, right = first - second < 1e-5 * (1 + abs(first)), logits.argmax(1) == labels
     entropy = (np.log(np.exp(logits - first[:, None]).sum(1)) + first - logits[np.arange(len(labels)), labels]).mean()
     sure, stored = (right & ~doubtful).sum(), accuracy * len(labels)
-    differs = not sure - 0.01 < stored < sure + doubtful.sum() + 0.01 or doubtful.sum() > 3 or not abs(loss - entropy) < 1e-4
+    differs = not sure - 0.01 < stored < sure + doubtful.sum() + 0.01 or doubtful.sum() > 3 or not abs(loss - entropy) < 2e-5
     return f"accuracy {right.mean():.4f}, loss {entropy:.6f}", differs or np.float32(network.accuracy) != accuracy
 
 
