@@ -147,13 +147,14 @@ fn rates(largest: f32) -> Lanes {
 #[test]
 fn ten_steps_follow_the_definitions_and_leave_other_networks_alone() {
     use reference::optimizer::step as definition;
-    use zoometry_kernels::optimizer::{MOMENTUM, Rule as One};
+    use zoometry_kernels::optimizer::Rule as One;
+    const MOMENTUM: f32 = 0.9;
     let (rate, momentum, lanes) = (rates(0.01), Lanes([MOMENTUM; LANES]), 0b1011_0111_1100_1110_u16);
     let decay = Lanes(std::array::from_fn(|l| 1e-3 * l as f32));
     type Single = fn(f32) -> One;
     let rules: [(Rule, Single); 4] = [
         (Rule::Sgd { rate: &rate }, |rate| One::Sgd { rate }),
-        (Rule::Momentum { rate: &rate, momentum: &momentum }, |rate| One::Momentum { rate }),
+        (Rule::Momentum { rate: &rate, momentum: &momentum }, |rate| One::Momentum { rate, momentum: MOMENTUM }),
         (Rule::RmsProp { rate: &rate }, |rate| One::RmsProp { rate }),
         (Rule::Adam { corrected: &rate }, |corrected| One::Adam { corrected }),
     ];
@@ -169,7 +170,7 @@ fn ten_steps_follow_the_definitions_and_leave_other_networks_alone() {
             optimizer::step(isa, rule, lanes, &decay, &dw, &mut w, &mut m, &mut v);
             for (k, ([w, m, v], &dw)) in expected.iter_mut().zip(Lanes::flat(&dw)).enumerate() {
                 let l = k % LANES;
-                definition(single(rate.0[l]), f64::from(decay.0[l]) / 2.0, f64::from(dw), w, m, v);
+                definition(single(rate.0[l]), f64::from(decay.0[l]), f64::from(dw), w, m, v);
             }
         }
         for (k, (&got, [want, ..])) in Lanes::flat(&w).iter().zip(&expected).enumerate() {

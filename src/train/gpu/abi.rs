@@ -153,15 +153,22 @@ pub enum Binding {
 /// A loss from here on counts as not finite, `DIVERGED` in the shaders.
 pub const DIVERGED: f32 = 1e30;
 
+/// A shader's loss: NaN for what is not finite.
+pub fn finite(loss: f32) -> f32 {
+    if loss < DIVERGED { loss } else { f32::NAN }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cnn::choice::Choice;
     use crate::gpu::shader;
+    use crate::kernels::activation::Activation;
     use crate::kernels::optimizer as rule;
-    use crate::train::cpu;
     use crate::train::gpu::fast::{self, Kind, Options};
     use crate::train::gpu::shape;
-    use crate::train::run::{Activation, Choice, Optimizer};
+    use crate::train::rules;
+    use crate::train::run::Optimizer;
     use naga::{Literal, TypeInner};
     use std::mem::offset_of;
 
@@ -259,12 +266,12 @@ mod tests {
             ("MOMENTUM", code(Optimizer::Momentum.code()), "fast_train"),
             ("RMSPROP", code(Optimizer::RmsProp.code()), "fast_train"),
             ("ADAM", code(Optimizer::Adam.code()), "fast_train"),
-            ("MU", f64::from(rule::MOMENTUM), "step"),
+            ("MU", f64::from(crate::train::gpu::MOMENTUM), "step"),
             ("RHO", f64::from(rule::RHO), "step"),
             ("BETA_1", f64::from(rule::BETA_1), "step"),
             ("BETA_2", f64::from(rule::BETA_2), "step"),
             ("EPSILON", f64::from(rule::EPSILON), "step"),
-            ("DROPOUT_PURPOSE", f64::from(cpu::DROPOUT), "step"),
+            ("DROPOUT_PURPOSE", f64::from(rules::DROPOUT), "step"),
             ("DIVERGED", f64::from(DIVERGED), "fast_train"),
             ("CLASSES", 10.0, "fast_evaluate"),
         ];

@@ -72,6 +72,12 @@ pub struct Engine {
 /// Images that a workgroup evaluates where nothing limits it.
 pub(super) const SEGMENT: usize = 512;
 
+/// Segments of a dispatch at most, rows of equal length filled up included.
+pub(super) fn most_segments(slots: usize, images: usize, segment: usize, groups: usize) -> usize {
+    let most = slots * images.div_ceil(segment);
+    most + most.div_ceil(groups)
+}
+
 impl Engine {
     /// The engine for networks of `arch` with batches of `batch` images and hyperparameters of these kinds.
     ///

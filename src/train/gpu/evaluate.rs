@@ -1,8 +1,8 @@
 //! Evaluations of a fleet's networks: a workgroup for each segment of the images of each network.
 
-use super::abi::{Binding, Network, Segment};
+use super::abi::{self, Binding, Network, Segment};
 use super::engine::Program;
-use super::fleet::{Bindings, Fleet, Images, finite};
+use super::fleet::{Bindings, Fleet, Images};
 use crate::Result;
 use crate::gpu::{Dispatch, Pending, Readback};
 use crate::train::rules::Evaluation;
@@ -48,12 +48,6 @@ pub struct PendingMeasures {
     work: Vec<Due>,
     chunks: Vec<Chunk>,
     pending: Pending,
-}
-
-/// Segments of a dispatch at most, rows of equal length filled up included.
-pub(super) fn most_segments(slots: usize, images: usize, segment: usize, groups: usize) -> usize {
-    let most = slots * images.div_ceil(segment);
-    most + most.div_ceil(groups)
 }
 
 impl Fleet {
@@ -258,6 +252,6 @@ impl Sum {
         let mut all = vec![0; self.right.len()];
         labels.iter().for_each(|&label| all[usize::from(label)] += 1);
         let loss = (self.loss / labels.len() as f64) as f32;
-        Evaluation::new(finite(loss), &self.right, &all)
+        Evaluation::new(abi::finite(loss), &self.right, &all)
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Work is submitted, and its results are taken later: meanwhile the card goes on with what was submitted next.
 
-use super::abi::{Binding, Network};
+use super::abi::{self, Binding, Network};
 use super::engine::{Engine, Path, Program};
 use super::fast::Kind;
 use super::iterations::{self, Piece};
@@ -251,7 +251,7 @@ impl Fleet {
             for (steps, found) in work.iter().zip(&mut losses) {
                 let Some(part) = self.part(steps, piece) else { continue };
                 let [loss, seen] = outcomes[steps.slot];
-                let loss = finite(f32::from_bits(loss));
+                let loss = abi::finite(f32::from_bits(loss));
                 *found = if found.is_nan() { *found } else { loss };
                 let all = part.count * piece.images.len();
                 self.complete(seen as usize, if found.is_nan() { 1..=all } else { all..=all })?;
@@ -394,18 +394,13 @@ impl Fleet {
     }
 }
 
-/// A shader's loss: NaN for what is not finite.
-pub(super) fn finite(loss: f32) -> f32 {
-    if loss < super::abi::DIVERGED { loss } else { f32::NAN }
-}
-
 /// Copies images to the card.
 fn images(gpu: &Gpu, engine: &Engine, split: &Split, slots: usize) -> Result<Images> {
     if split.len() > MOST_IMAGES {
         return Err(gpu.fail(format!("at most {MOST_IMAGES} images are possible")));
     }
     let entries: Vec<u32> = split.labels.iter().zip(0..).map(|(&label, n)| n | u32::from(label) << 24).collect();
-    let segments = super::evaluate::most_segments(slots, split.len(), engine.segment, gpu.limits().groups);
+    let segments = super::engine::most_segments(slots, split.len(), engine.segment, gpu.limits().groups);
     Ok(Images {
         pixels: gpu.upload("images", &split.images)?,
         order: gpu.upload("labels", &entries)?,

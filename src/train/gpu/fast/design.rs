@@ -1,6 +1,7 @@
 //! `Design`: the fast path for one shape on one card: layouts, memory, loops.
 
 use super::layout::{Layout, PAIR, Places, Sums};
+use super::source;
 use super::text::{self, Kind, Options};
 use super::{Numbers, Shape};
 use crate::cnn::Arch;
@@ -59,12 +60,12 @@ impl Design {
 
     /// Source of a training pipeline; its entry point is `train`.
     pub fn training_text(&self, gpu: &Gpu, kind: Kind, options: Options) -> String {
-        gpu.random().concat() + &text::training(&self.shape, self.training, kind, options)
+        gpu.random().concat() + &source::training(&self.shape, self.training, kind, options)
     }
 
     /// Source of an evaluation pipeline; its entry point is `evaluate`.
     pub fn evaluation_text(&self, activation: Activation, options: Options) -> String {
-        text::evaluation(&self.shape, self.evaluation, activation, options)
+        source::evaluation(&self.shape, self.evaluation, activation, options)
     }
 
     /// Iterations of an invocation's loops in a step, at most.

@@ -10,6 +10,7 @@ mod backward;
 mod design;
 mod forward;
 mod layout;
+mod source;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -17,7 +18,7 @@ mod text;
 /// The texts of a training and an evaluation pipeline, the former without Philox.
 #[cfg(test)]
 pub(super) fn texts(shape: &Shape, layout: Layout, kind: Kind, options: Options) -> [String; 2] {
-    [text::training(shape, layout, kind, options), text::evaluation(shape, layout, kind.activation, options)]
+    [source::training(shape, layout, kind, options), source::evaluation(shape, layout, kind.activation, options)]
 }
 
 pub use design::Design;

@@ -1,7 +1,7 @@
 //! The fast path against the definition, the general path and the bounds of its arrays.
 
 use super::layout::Places;
-use super::text::{evaluation, training};
+use super::source::{evaluation, training};
 use super::*;
 use crate::cnn::Arch;
 use crate::cnn::choice::Choice;
