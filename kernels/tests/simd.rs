@@ -315,13 +315,13 @@ fn four_vectors_are_stored_transposed() {
             let columns = on!(isa, rows: [Floats; 4] = rows, first: usize = first => [[f32; 6]; LANES], |s| {
                 let mut x = [[7.0; 6]; LANES];
                 let rows = [s.load_array(&rows[0]), s.load_array(&rows[1]), s.load_array(&rows[2]), s.load_array(&rows[3])];
-                s.store_turned(rows, &mut x, first);
+                s.store_transposed(rows, &mut x, first);
                 x
             });
             for (k, column) in columns.iter().enumerate() {
                 let mut expected = [7.0; 6];
                 (0..4).for_each(|n| expected[first + n] = rows[n][k]);
-                assert_bits(column, &expected, "store_turned");
+                assert_bits(column, &expected, "store_transposed");
             }
         }
     }

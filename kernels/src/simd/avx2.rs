@@ -208,7 +208,7 @@ impl Simd for Avx2 {
         unsafe { [_mm256_srli_epi32::<N>(a[0]), _mm256_srli_epi32::<N>(a[1])] }
     }
     #[inline(always)]
-    fn store_turned<const W: usize>(self, v: [F; 4], x: &mut [[f32; W]; LANES], first: usize) {
+    fn store_transposed<const W: usize>(self, v: [F; 4], x: &mut [[f32; W]; LANES], first: usize) {
         assert!(first + 4 <= W, "four places");
         // SAFETY: the token proves the features; the assertion keeps the stores inside of their rows.
         unsafe {

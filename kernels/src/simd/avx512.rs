@@ -136,7 +136,7 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
-    fn store_turned<const W: usize>(self, v: [__m512; 4], x: &mut [[f32; W]; LANES], first: usize) {
+    fn store_transposed<const W: usize>(self, v: [__m512; 4], x: &mut [[f32; W]; LANES], first: usize) {
         assert!(first + 4 <= W, "four places");
         let [a, b, c, d] = v;
         // SAFETY: the token proves the features; the assertion keeps the stores inside of their rows.

@@ -130,7 +130,7 @@ pub trait Simd: Double + Copy + Send + Sync + 'static {
 
     /// `x[k][first + n]` is lane `k` of `v[n]`.
     #[inline(always)]
-    fn store_turned<const W: usize>(self, v: [Self::F; 4], x: &mut [[f32; W]; LANES], first: usize) {
+    fn store_transposed<const W: usize>(self, v: [Self::F; 4], x: &mut [[f32; W]; LANES], first: usize) {
         for n in 0..4 {
             let mut lanes = [0.0; LANES];
             self.store_array(v[n], &mut lanes);
