@@ -135,7 +135,7 @@ impl Kernel for FindLeaf<'_> {
             let mut ruled_out = s.splat_u(0);
             for test in &self.tests[begin..end as usize] {
                 let right = s.gt(s.load(&self.keys[test.key as usize]), s.splat(test.threshold));
-                let out = s.keep(right, s.from_bits(s.splat_u(test.left_leaves)));
+                let out = s.and_mask(right, s.from_bits(s.splat_u(test.left_leaves)));
                 ruled_out = s.or_u(ruled_out, s.to_bits(out));
             }
             begin = end as usize;

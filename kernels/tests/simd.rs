@@ -175,9 +175,8 @@ fn masks_select_lanes() {
                 out(s, s.select(s.mask(bits), s.load_array(&a), s.load_array(&b)))
             });
             assert_bits(&selected, &each(|k| if set(k) { a[k] } else { b[k] }), "select");
-            let kept =
-                on!(isa, bits: u16 = bits, a: Floats = a => Floats, |s| out(s, s.keep(s.mask(bits), s.load_array(&a))));
-            assert_bits(&kept, &each(|k| if set(k) { a[k] } else { 0.0 }), "keep");
+            let kept = on!(isa, bits: u16 = bits, a: Floats = a => Floats, |s| out(s, s.and_mask(s.mask(bits), s.load_array(&a))));
+            assert_bits(&kept, &each(|k| if set(k) { a[k] } else { 0.0 }), "and_mask");
             let (count, front) = on!(isa, bits: u16 = bits, a: Floats = a => (usize, Floats), |s| {
                 let mut x = [0.0; LANES];
                 let count = s.compress(s.mask(bits), s.load_array(&a), &mut x);

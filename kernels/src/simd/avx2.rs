@@ -159,7 +159,7 @@ impl Simd for Avx2 {
         fn max(a, b): F => F = _mm256_max_ps;
         fn sqrt(a): F => F = _mm256_sqrt_ps;
         fn gt(a, b): F => F = _mm256_cmp_ps::<_CMP_GT_OQ>;
-        fn keep(m, a): F => F = _mm256_and_ps;
+        fn and_mask(m, a): F => F = _mm256_and_ps;
         fn add_u(a, b): U => U = _mm256_add_epi32;
         fn and_u(a, b): U => U = _mm256_and_si256;
         fn or_u(a, b): U => U = _mm256_or_si256;

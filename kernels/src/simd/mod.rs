@@ -119,7 +119,7 @@ pub trait Simd: Double + Copy + Send + Sync + 'static {
     /// `a` where the mask holds, else `b`.
     fn select(self, m: Self::M, a: Self::F, b: Self::F) -> Self::F;
     /// `a` where the mask holds, else +0.
-    fn keep(self, m: Self::M, a: Self::F) -> Self::F;
+    fn and_mask(self, m: Self::M, a: Self::F) -> Self::F;
     /// Lane `k` holds if bit `k` is set.
     fn mask(self, bits: u16) -> Self::M;
     /// Bit `k` is set if lane `k` holds.
