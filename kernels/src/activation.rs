@@ -81,7 +81,7 @@ impl Function for Relu {
     }
     #[inline(always)]
     fn slope<S: Simd>(s: S, y: S::F, _: S::F) -> S::F {
-        s.keep(s.gt(y, s.splat(0.0)), s.splat(1.0))
+        s.and_mask(s.gt(y, s.splat(0.0)), s.splat(1.0))
     }
 }
 
@@ -220,7 +220,7 @@ pub(crate) fn epilogue<S: Simd, A: Function, const P: usize>(
             let kept = &dropout.kept[index];
             for n in 0..P {
                 let f = s.mul(A::apply(s, acc[n]), scale);
-                s.store(s.keep(s.mask(kept[first + n]), f), &mut y[n]);
+                s.store(s.and_mask(s.mask(kept[first + n]), f), &mut y[n]);
             }
         }
     }
@@ -259,7 +259,7 @@ pub(crate) fn epilogue_backward<S: Simd, A: Function, const P: usize>(
                 let z = if A::NEEDS_INPUT { s.load(&below.z[index][first + n]) } else { zero };
                 let slope = A::slope(s, s.mul(s.load(&y[n]), keep), z);
                 let dz = s.mul(s.mul(dy[n], scale), slope);
-                let dz = if A::ZERO_IS_FLAT { dz } else { s.keep(s.mask(kept[first + n]), dz) };
+                let dz = if A::ZERO_IS_FLAT { dz } else { s.and_mask(s.mask(kept[first + n]), dz) };
                 s.store(dz, &mut y[n]);
             }
         }

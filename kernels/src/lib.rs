@@ -5,7 +5,8 @@
 //! [`mod@reference`] holds the same kernels as plain `f64` loops: the definition of what each one computes.
 //!
 //! Layouts. Activations of a *tile* of [`TILE`] images lie as `[position][channel block][image][16 channels]`, so that one
-//! position of the tile is a small matrix: `TILE` images × 16 channels. See [`conv`].
+//! position of the tile is a small matrix: `TILE` images × 16 channels. See [`conv`]. In [`team`] the lanes are sixteen networks
+//! instead: for networks whose channels do not fill a vector.
 #![no_std]
 #[cfg(feature = "std")]
 extern crate std;

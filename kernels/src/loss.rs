@@ -90,7 +90,7 @@ impl Softmax<'_> {
         for (k, z) in self.z.iter_mut().enumerate() {
             let classes = (self.classes - k * LANES).min(LANES);
             let valid = s.mask((u32::MAX >> (32 - classes)) as u16);
-            let e = s.keep(valid, math::exp(s, s.sub(s.load(&z[n]), s.splat(largest))));
+            let e = s.and_mask(valid, math::exp(s, s.sub(s.load(&z[n]), s.splat(largest))));
             s.store(e, &mut z[n]);
             sum += s.sum(e);
         }

@@ -38,7 +38,7 @@ impl Kernel for Interleave<'_> {
                 for n in 0..GROUP {
                     x[n] = s.load_array(&images[n][k]);
                 }
-                s.store_turned(x, y, first);
+                s.store_transposed(x, y, first);
             }
         }
         for (n, image) in self.x.iter().enumerate() {

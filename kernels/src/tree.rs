@@ -136,7 +136,7 @@ impl Kernel for AddLeafValues<'_> {
             let mut ruled_out = s.splat_u(0);
             for node in &self.nodes[begin..end as usize] {
                 let right = s.gt(s.load(&self.keys[node.key as usize]), s.splat(node.threshold));
-                let out = s.keep(right, s.from_bits(s.splat_u(node.left_leaves)));
+                let out = s.and_mask(right, s.from_bits(s.splat_u(node.left_leaves)));
                 ruled_out = s.or_u(ruled_out, s.to_bits(out));
             }
             begin = end as usize;

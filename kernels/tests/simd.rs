@@ -175,9 +175,8 @@ fn masks_select_lanes() {
                 out(s, s.select(s.mask(bits), s.load_array(&a), s.load_array(&b)))
             });
             assert_bits(&selected, &each(|k| if set(k) { a[k] } else { b[k] }), "select");
-            let kept =
-                on!(isa, bits: u16 = bits, a: Floats = a => Floats, |s| out(s, s.keep(s.mask(bits), s.load_array(&a))));
-            assert_bits(&kept, &each(|k| if set(k) { a[k] } else { 0.0 }), "keep");
+            let kept = on!(isa, bits: u16 = bits, a: Floats = a => Floats, |s| out(s, s.and_mask(s.mask(bits), s.load_array(&a))));
+            assert_bits(&kept, &each(|k| if set(k) { a[k] } else { 0.0 }), "and_mask");
             let (count, front) = on!(isa, bits: u16 = bits, a: Floats = a => (usize, Floats), |s| {
                 let mut x = [0.0; LANES];
                 let count = s.compress(s.mask(bits), s.load_array(&a), &mut x);
@@ -315,13 +314,13 @@ fn four_vectors_are_stored_transposed() {
             let columns = on!(isa, rows: [Floats; 4] = rows, first: usize = first => [[f32; 6]; LANES], |s| {
                 let mut x = [[7.0; 6]; LANES];
                 let rows = [s.load_array(&rows[0]), s.load_array(&rows[1]), s.load_array(&rows[2]), s.load_array(&rows[3])];
-                s.store_turned(rows, &mut x, first);
+                s.store_transposed(rows, &mut x, first);
                 x
             });
             for (k, column) in columns.iter().enumerate() {
                 let mut expected = [7.0; 6];
                 (0..4).for_each(|n| expected[first + n] = rows[n][k]);
-                assert_bits(column, &expected, "store_turned");
+                assert_bits(column, &expected, "store_transposed");
             }
         }
     }

@@ -7,8 +7,9 @@ use common::{Numbers, legs};
 use proptest::prelude::*;
 use zoometry_kernels::activation::Activation;
 use zoometry_kernels::random::DropoutKey;
+use zoometry_kernels::random::Grid;
 use zoometry_kernels::team::optimizer::{self, Rule};
-use zoometry_kernels::team::random::{self, Grid};
+use zoometry_kernels::team::random;
 use zoometry_kernels::team::{Below, gather, loss, residual, scatter};
 use zoometry_kernels::{Isa, LANES, Lanes, reference};
 

@@ -11,9 +11,6 @@ use zoometry::bench::{Case, Machine, Report, Row, machine};
 use zoometry::kernels::{Isa, Leg};
 use zoometry::{Error, Result, catalog, par};
 
-/// Columns of a row's name.
-const WIDTH: usize = 46;
-
 /// The leg of a card's rows.
 const GPU: &str = "gpu";
 
@@ -261,6 +258,9 @@ fn describe_card(machine: &Machine, card: &Card, output: &mut Output) {
     }
 }
 
+/// Columns of a row's name at least.
+const MIN_WIDTH: usize = 28;
+
 /// One table for each leg and number of threads.
 fn table(rows: &[Row], output: &mut Output) {
     let mut groups: Vec<(&str, usize)> = Vec::new();
@@ -271,8 +271,10 @@ fn table(rows: &[Row], output: &mut Output) {
     }
     for (isa, threads) in groups {
         let s = if threads == 1 { "" } else { "s" };
+        let group = || rows.iter().filter(|row| row.isa == isa && row.threads == threads);
+        let width = group().map(|row| row.name.len() + row.shape.len() + 2).max().unwrap_or(0).max(MIN_WIDTH);
         output.line(format!(
-            "\n{:<WIDTH$}{:>9} {:>4} {:>7} {:>6} {:>5} {:>5} {:>5} {:>6} {:>6} {:>6}",
+            "\n{:<width$}{:>9} {:>4} {:>7} {:>6} {:>5} {:>5} {:>5} {:>6} {:>6} {:>6}",
             if isa == GPU { isa.to_owned() } else { format!("{isa}, {threads} thread{s}") },
             "time",
             "±",
@@ -285,9 +287,7 @@ fn table(rows: &[Row], output: &mut Output) {
             "×f64",
             "rate"
         ));
-        for row in rows.iter().filter(|row| row.isa == isa && row.threads == threads) {
-            output.line(line(row));
-        }
+        group().for_each(|row| output.line(line(row, width)));
     }
     output.line("\nroof: speed relative to what the measured multiply-adds or bytes a second allow; ×port.: relative");
     output.line("to the portable leg; ×f64: to the plain definition on one thread; ±: distance of the quartiles of");
@@ -303,7 +303,7 @@ fn table(rows: &[Row], output: &mut Output) {
     }
 }
 
-fn line(row: &Row) -> String {
+fn line(row: &Row, width: usize) -> String {
     let times = |speedup: Option<f64>| {
         speedup.map_or("".into(), |speedup| match speedup {
             s if s < 9.95 => format!("{s:.1}"),
@@ -321,7 +321,7 @@ fn line(row: &Row) -> String {
     let peak = if row.gflops > 0.0 { format!("{:.3}", row.fraction_of_peak) } else { String::new() };
     let rate = row.images_per_second.or(row.items_per_second).map_or(String::new(), rate);
     format!(
-        "{:<WIDTH$}{:>9} {:>3.0}{mark} {gflops:>7} {:>6.1} {:>5} {peak:>5} {:>5.2} {:>6} {:>6} {rate:>6}",
+        "{:<width$}{:>9} {:>3.0}{mark} {gflops:>7} {:>6.1} {:>5} {peak:>5} {:>5.2} {:>6} {:>6} {rate:>6}",
         format!("{}/{}", row.name, row.shape),
         time(row.seconds),
         100.0 * row.spread,

@@ -186,7 +186,7 @@ impl<A: Function> Backward<'_, A> {
                     let (argmax, dy) = (&self.argmax[unit], &self.dy[unit]);
                     for n in 0..ROWS {
                         let here = s.within(s.load(&argmax[first + n]), tap, tap);
-                        acc[n] = s.add(acc[n], s.keep(here, s.load(&dy[first + n])));
+                        acc[n] = s.add(acc[n], s.and_mask(here, s.load(&dy[first + n])));
                     }
                 }
             }

@@ -159,7 +159,7 @@ impl Simd for Avx2 {
         fn max(a, b): F => F = _mm256_max_ps;
         fn sqrt(a): F => F = _mm256_sqrt_ps;
         fn gt(a, b): F => F = _mm256_cmp_ps::<_CMP_GT_OQ>;
-        fn keep(m, a): F => F = _mm256_and_ps;
+        fn and_mask(m, a): F => F = _mm256_and_ps;
         fn add_u(a, b): U => U = _mm256_add_epi32;
         fn and_u(a, b): U => U = _mm256_and_si256;
         fn or_u(a, b): U => U = _mm256_or_si256;
@@ -208,7 +208,7 @@ impl Simd for Avx2 {
         unsafe { [_mm256_srli_epi32::<N>(a[0]), _mm256_srli_epi32::<N>(a[1])] }
     }
     #[inline(always)]
-    fn store_turned<const W: usize>(self, v: [F; 4], x: &mut [[f32; W]; LANES], first: usize) {
+    fn store_transposed<const W: usize>(self, v: [F; 4], x: &mut [[f32; W]; LANES], first: usize) {
         assert!(first + 4 <= W, "four places");
         // SAFETY: the token proves the features; the assertion keeps the stores inside of their rows.
         unsafe {

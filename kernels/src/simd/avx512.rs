@@ -116,7 +116,7 @@ impl Simd for Avx512 {
             [_mm512_mul_pd(a[0], b[0]), _mm512_mul_pd(a[1], b[1])]
         };
         fn select(m: __mmask16, a: __m512, b: __m512) -> __m512 = _mm512_mask_blend_ps(m, b, a);
-        fn keep(m: __mmask16, a: __m512) -> __m512 = _mm512_maskz_mov_ps(m, a);
+        fn and_mask(m: __mmask16, a: __m512) -> __m512 = _mm512_maskz_mov_ps(m, a);
         fn splat_u(x: u32) -> __m512i = _mm512_set1_epi32(x as i32);
         fn load_u(x: &[u32; LANES]) -> __m512i = _mm512_loadu_si512(x.as_ptr().cast());
         fn store_u(v: __m512i, x: &mut [u32; LANES]) -> () = _mm512_storeu_si512(x.as_mut_ptr().cast(), v);
@@ -136,7 +136,7 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
-    fn store_turned<const W: usize>(self, v: [__m512; 4], x: &mut [[f32; W]; LANES], first: usize) {
+    fn store_transposed<const W: usize>(self, v: [__m512; 4], x: &mut [[f32; W]; LANES], first: usize) {
         assert!(first + 4 <= W, "four places");
         let [a, b, c, d] = v;
         // SAFETY: the token proves the features; the assertion keeps the stores inside of their rows.

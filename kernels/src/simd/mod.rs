@@ -119,7 +119,7 @@ pub trait Simd: Double + Copy + Send + Sync + 'static {
     /// `a` where the mask holds, else `b`.
     fn select(self, m: Self::M, a: Self::F, b: Self::F) -> Self::F;
     /// `a` where the mask holds, else +0.
-    fn keep(self, m: Self::M, a: Self::F) -> Self::F;
+    fn and_mask(self, m: Self::M, a: Self::F) -> Self::F;
     /// Lane `k` holds if bit `k` is set.
     fn mask(self, bits: u16) -> Self::M;
     /// Bit `k` is set if lane `k` holds.
@@ -130,7 +130,7 @@ pub trait Simd: Double + Copy + Send + Sync + 'static {
 
     /// `x[k][first + n]` is lane `k` of `v[n]`.
     #[inline(always)]
-    fn store_turned<const W: usize>(self, v: [Self::F; 4], x: &mut [[f32; W]; LANES], first: usize) {
+    fn store_transposed<const W: usize>(self, v: [Self::F; 4], x: &mut [[f32; W]; LANES], first: usize) {
         for n in 0..4 {
             let mut lanes = [0.0; LANES];
             self.store_array(v[n], &mut lanes);

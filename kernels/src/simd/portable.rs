@@ -107,7 +107,7 @@ impl Simd for Portable {
         fn max(a, b): F = a.simd_gt(b).select(a, b);
         fn gt(a, b): F = a.simd_gt(b);
         fn select(m, a, b): F = m.select(a, b);
-        fn keep(m, a): F = m & a;
+        fn and_mask(m, a): F = m & a;
         fn within(x, low, high): F = low.simd_le(x) & x.simd_le(high);
         fn add_u(a, b): U = a + b;
         fn and_u(a, b): U = a & b;

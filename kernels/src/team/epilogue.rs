@@ -85,7 +85,7 @@ impl<'a, S: Simd, A: Function> Finish<'a, S, A> {
                 let kept = &kept[first..][..C];
                 for k in 0..C {
                     let f = s.mul(A::apply(s, z[k]), self.dropout.scale);
-                    s.store(s.keep(s.mask(kept[k]), f), &mut y[k]);
+                    s.store(s.and_mask(s.mask(kept[k]), f), &mut y[k]);
                 }
             }
             None => {
@@ -111,7 +111,7 @@ impl<'a, S: Simd, A: Function> Finish<'a, S, A> {
         for k in 0..count {
             let f = A::apply(s, s.load(z.map_or(&y[k], |z| &z[k])));
             let f = match kept {
-                Some(kept) => s.keep(s.mask(kept[k]), s.mul(f, self.dropout.scale)),
+                Some(kept) => s.and_mask(s.mask(kept[k]), s.mul(f, self.dropout.scale)),
                 None => f,
             };
             s.store(f, &mut y[k]);
@@ -156,7 +156,7 @@ impl<'a, S: Simd, A: Function> Unfinish<'a, S, A> {
                 for k in 0..C {
                     let slope = A::slope(s, s.mul(s.load(&x[k]), self.dropout.keep), z[k]);
                     let dz = s.mul(s.mul(dy[k], self.dropout.scale), slope);
-                    s.store(if A::ZERO_IS_FLAT { dz } else { s.keep(s.mask(kept[k]), dz) }, &mut x[k]);
+                    s.store(if A::ZERO_IS_FLAT { dz } else { s.and_mask(s.mask(kept[k]), dz) }, &mut x[k]);
                 }
             }
             None => {

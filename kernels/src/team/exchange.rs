@@ -40,7 +40,7 @@ impl Kernel for Gather<'_> {
                 for l in 0..GROUP {
                     rows[l] = s.load_array(&x[first + l][k]);
                 }
-                s.store_turned(rows, y, first);
+                s.store_transposed(rows, y, first);
             }
         }
         for (l, x) in self.x.iter().enumerate() {
@@ -83,7 +83,7 @@ impl Kernel for Scatter<'_> {
                 for k in 0..GROUP {
                     rows[k] = s.load(&x[first + k]);
                 }
-                s.store_turned(rows, &mut turned, first);
+                s.store_transposed(rows, &mut turned, first);
             }
             for (y, row) in self.y.iter_mut().zip(&turned) {
                 y[block * LANES..][..LANES].copy_from_slice(row);

@@ -58,7 +58,7 @@ impl Kernel for Softmax<'_> {
         let share = s.div(scale, sum);
         for (k, z) in self.z.iter_mut().enumerate() {
             let class = s.splat(k as f32);
-            let hit = s.keep(s.within(label, class, class), scale);
+            let hit = s.and_mask(s.within(label, class, class), scale);
             s.store(s.sub(s.mul(s.load(z), share), hit), z);
         }
         let log = s.select(s.within(sum, one, s.splat(f32::MAX)), math::ln(s, sum), s.splat(f32::NAN));

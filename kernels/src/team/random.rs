@@ -1,5 +1,6 @@
 //! Dropout decisions of sixteen networks: one counter, sixteen keys; the numbers are those of [`crate::random`].
 
+use crate::random::Grid;
 use crate::simd::{LANES, Simd};
 use crate::{Isa, Kernel};
 
@@ -39,18 +40,6 @@ fn philox<S: Simd>(s: S, counter: [u32; 4], rounds: &Schedule<S>) -> [S::U; 4] {
 
 /// Positions that share a block of random numbers: 4 words, 2 decisions a word.
 const SHARED: usize = 8;
-
-/// Which positions of a map have units, and how they are numbered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Grid {
-    /// Rows of the map.
-    pub rows: usize,
-    /// Columns of the map.
-    pub columns: usize,
-    /// Positions that a row is counted as, at least `columns`: those beyond are read by nothing and left out, but keep their
-    /// numbers.
-    pub across: usize,
-}
 
 /// Decides for each unit of one image which networks keep it.
 ///

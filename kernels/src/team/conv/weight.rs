@@ -14,9 +14,10 @@ use crate::{Isa, Kernel, Lanes};
 ///
 /// Shapes.   `x` N·H·W·I, `dy` N·P·Q·O, `dw` U·V·I·O, `db` O lanes.
 /// Panics.   if a slice length differs from its shape, or P, Q or S is 0.
-/// Cost.     2·N·P·Q·U·V·I·O·16 flop (fewer at a border); reads x and dy many times from cache, reads and writes dw once.
-/// Numerics. as many images as stay in a close cache (a number that follows from the shape) are summed over n, p, q in this
-///           order, then one addition to dw: a batch is summed in two levels.
+/// Cost.     2·N·P·Q·U·V·I·O·16 flop (fewer at a border); reads x and dy many times from cache, reads and writes dw
+///           once a group of images.
+/// Numerics. as many images as stay in a close cache (a group; how many follows from the shape) are summed over n, p, q in this
+///           order, then one addition to dw: a batch is summed in two levels. db is one sum over all images, then one addition.
 /// Source.   [`crate::reference::conv::backward_weight`], lane by lane.
 pub fn backward_weight(isa: Isa, dims: &Dims, x: &[Lanes], dy: &[Lanes], dw: &mut [Lanes], db: &mut [Lanes]) {
     assert!(x.len() == dims.x_len() && dy.len() == dims.y_len(), "shape of x or dy");

@@ -137,7 +137,7 @@ fn apart<S: Simd, A: Function>(s: S, d: &Dims, dy: &[Lanes], argmax: &[Lanes], e
                             let place = s.splat((u * d.size[1] + v) as f32);
                             let mut given = [place; C];
                             for k in 0..C {
-                                given[k] = s.keep(s.within(s.load(&argmax[k]), place, place), s.load(&dy[k]));
+                                given[k] = s.and_mask(s.within(s.load(&argmax[k]), place, place), s.load(&dy[k]));
                             }
                             end.few(s, x + (u * d.width + v) * d.channels + c, given);
                         }
@@ -192,7 +192,7 @@ fn overlapping<S: Simd, A: Function>(s: S, d: &Dims, dy: &[Lanes], argmax: &[Lan
                             let (argmax, dy) = (&argmax[y..][..C], &dy[y..][..C]);
                             for k in 0..C {
                                 let hit = s.within(s.load(&argmax[k]), place, place);
-                                sum[k] = s.add(sum[k], s.keep(hit, s.load(&dy[k])));
+                                sum[k] = s.add(sum[k], s.and_mask(hit, s.load(&dy[k])));
                             }
                         }
                     }
