@@ -333,7 +333,7 @@ fn the_benchmark_reports_what_it_measured() {
     assert!(table.lines().all(|line| line.chars().count() <= 100), "{table}");
     let csv = succeed("bench pool --seconds 0.3 --csv");
     let columns: Vec<usize> = csv.lines().map(|line| line.split(',').count()).collect();
-    assert_eq!(columns, [18, 18], "{csv}");
+    assert_eq!(columns, [19, 19], "{csv}");
 
     fail("bench conv/fourward", 2, &["unknown kernel", "conv/forward"]);
     fail("bench pool --seconds 0", 2, &["--seconds"]);
