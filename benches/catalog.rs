@@ -1,4 +1,4 @@
-//! Every kernel of the catalog on every leg of this machine, by criterion: `cargo bench -- conv/forward` measures some.
+//! Every kernel of the catalog on every ISA of this machine, by criterion: `cargo bench -- conv/forward` measures some.
 //!
 //! `zoometry bench` measures the same list beside the machine's roof.
 
@@ -17,7 +17,7 @@ fn main() {
         }
         for isa in Isa::available() {
             let mut work = None;
-            group.bench_function(isa.leg().name(), |bencher| {
+            group.bench_function(isa.kind().name(), |bencher| {
                 // operands are made only for what the filter lets through
                 let work = work.get_or_insert_with(|| (case.make)(isa));
                 bencher.iter(|| work.run());

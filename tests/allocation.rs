@@ -49,7 +49,7 @@ fn a_training_step_allocates_nothing() {
             let arch = Arch::new(28, 28, channels, layer::parse(layers).unwrap(), 10).unwrap();
             let packing = Packing::new(&arch);
             for isa in Isa::available() {
-                eprintln!("leg {} tested", isa.leg());
+                eprintln!("ISA {} tested", isa.kind());
                 for &optimizer in Optimizer::ALL {
                     for &activation in Activation::ALL {
                         let run = Run {
@@ -64,7 +64,7 @@ fn a_training_step_allocates_nothing() {
                         let before = COUNT.get();
                         network.step(&split, &batch);
                         network.step(&split, &batch);
-                        assert_eq!(COUNT.get() - before, 0, "{arch} {optimizer:?} {activation:?} on {}", isa.leg());
+                        assert_eq!(COUNT.get() - before, 0, "{arch} {optimizer:?} {activation:?} on {}", isa.kind());
                     }
                 }
             }

@@ -185,9 +185,10 @@ fn wrong_command_lines_end_with_2() {
         2,
         &["3×3"],
     );
-    for leg in zoometry::kernels::Leg::ALL.into_iter().filter(|&leg| zoometry::kernels::Isa::new(leg).is_none()) {
+    for kind in zoometry::kernels::IsaKind::ALL.into_iter().filter(|&kind| zoometry::kernels::Isa::new(kind).is_none())
+    {
         fail(
-            &format!("train --dataset glyphs --models 1 --epochs 1 --out {out} --isa {leg}"),
+            &format!("train --dataset glyphs --models 1 --epochs 1 --out {out} --isa {kind}"),
             2,
             &["this machine has"],
         );

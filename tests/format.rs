@@ -5,7 +5,7 @@ use common::{fail, scratch, succeed};
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 use zoometry::cnn::Arch;
-use zoometry::kernels::{Isa, Leg};
+use zoometry::kernels::{Isa, IsaKind};
 use zoometry::zoo::{Status, Zoo};
 
 /// Three networks by the first program that wrote zoos: `train --dataset glyphs --models 3 --epochs 1 --checkpoints 0 --seed 3 --set
@@ -70,7 +70,7 @@ fn digest(arguments: &str) -> String {
 
 #[test]
 fn zoos_are_those_of_the_first_program() {
-    if !common::there("avx2", Isa::new(Leg::Avx2).is_some()) {
+    if !common::there("avx2", Isa::new(IsaKind::Avx2).is_some()) {
         return;
     }
     // recorded with that program on AVX2; AVX-512 gives the same bits

@@ -1,5 +1,5 @@
 //! The gradient of the whole network against finite differences of a plain `f64` network, for every activation, stride and
-//! padding, with and without dropout, on every leg.
+//! padding, with and without dropout, on every ISA.
 
 use zoometry::cnn::choice::Choice;
 use zoometry::cnn::packing::Packing;
@@ -45,7 +45,7 @@ fn check(isa: Isa, arch: &Arch, run: &Run) {
         assert!(
             error < 2e-5 * f64::from(scale),
             "{} {arch} {run:?}: dw[{k}] {got}, by definition {expected}",
-            isa.leg()
+            isa.kind()
         );
     }
     let mut tried: Vec<usize> = arch.plan().tensors.iter().flat_map(|t| [t.range.start, t.range.end - 1]).collect();
@@ -73,7 +73,7 @@ fn run(activation: Activation, dropout: f32) -> Run {
 #[test]
 fn every_activation_stride_and_padding() {
     for isa in Isa::available() {
-        eprintln!("leg {} tested", isa.leg());
+        eprintln!("ISA {} tested", isa.kind());
         for &activation in Activation::ALL {
             for conv in ["16s1", "16s2", "16s1same", "16s2same"] {
                 for dropout in [0.0, 0.4] {
@@ -138,7 +138,7 @@ fn check_team(isa: Isa, arch: &Arch, activation: Activation) {
             assert!(
                 error < 2e-5 * scale,
                 "{} {arch} {activation:?}: dw[{k}] {got}, by definition {expected}",
-                isa.leg()
+                isa.kind()
             );
         }
     }

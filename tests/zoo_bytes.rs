@@ -5,7 +5,7 @@ use common::{run, scratch, small_zoo, succeed, there, zoometry};
 use std::path::Path;
 use std::process::{Child, ExitStatus, Stdio};
 use std::time::Duration;
-use zoometry::kernels::{Isa, Leg};
+use zoometry::kernels::{Isa, IsaKind};
 use zoometry::rng::Stream;
 use zoometry::zoo::{Status, Zoo};
 
@@ -71,7 +71,7 @@ fn a_killed_run_continues_to_the_same_bytes() {
 }
 
 #[test]
-fn threads_and_fused_legs_give_the_same_bytes() {
+fn threads_and_fused_isas_give_the_same_bytes() {
     let (_folder, one) = scratch("one.safetensors");
     succeed(&format!("{} --threads 1", small_zoo(&one, 4, 1)));
     let expected = std::fs::read(&one).unwrap();
@@ -82,15 +82,15 @@ fn threads_and_fused_legs_give_the_same_bytes() {
     };
     same("two.safetensors", "--threads 2");
     same("five.safetensors", "--threads 5");
-    for leg in [Leg::Avx2, Leg::Avx512] {
-        if there(leg.name(), Isa::new(leg).is_some()) {
-            same(&format!("{leg}.safetensors"), &format!("--isa {leg}"));
+    for kind in [IsaKind::Avx2, IsaKind::Avx512] {
+        if there(kind.name(), Isa::new(kind).is_some()) {
+            same(&format!("{kind}.safetensors"), &format!("--isa {kind}"));
         }
     }
 }
 
 #[test]
-fn the_portable_leg_learns_the_same() {
+fn the_portable_isa_learns_the_same() {
     let (_folder, fused) = scratch("fused.safetensors");
     let portable = fused.with_file_name("portable.safetensors");
     succeed(&format!("{} --set train_fraction=0.2 --set optimizer=adam", small_zoo(&fused, 3, 2)));

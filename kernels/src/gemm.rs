@@ -10,7 +10,7 @@
 use crate::rows::with_rows;
 use crate::{Isa, Kernel, LANES, Lanes, simd::Simd};
 
-/// Rows of a packed block of `a`; a multiple of every leg's [`Simd::ROWS`].
+/// Rows of a packed block of `a`; a multiple of every ISA's [`Simd::ROWS`].
 const M_BLOCK: usize = 192;
 /// Terms of a sum that are added before they go to `c`.
 const K_BLOCK: usize = 256;
@@ -79,7 +79,7 @@ pub enum Update {
 /// Shapes.   `a` M×K, `b` K×N, `c` M·N, row by row; `space` [`SPACE`] lanes.
 /// Panics.   if the shapes do not fit together.
 /// Cost.     2·M·N·K flop; packs a ⌈N/512⌉ times and b once, reads and writes c ⌈K/256⌉ times.
-/// Numerics. each sum runs over k in order within blocks of 256, then over the blocks: the same bits on every leg that fuses.
+/// Numerics. each sum runs over k in order within blocks of 256, then over the blocks: the same bits on every ISA that fuses.
 /// Source.   [`crate::reference::gemm::multiply`]; see the module's head.
 pub fn multiply(isa: Isa, a: Matrix, b: Matrix, update: Update, c: &mut [f32], space: &mut [Lanes]) {
     assert!(a.fits() && b.fits() && a.columns == b.rows && c.len() == a.rows * b.columns, "shape of a, b or c");

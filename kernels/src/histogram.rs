@@ -274,7 +274,7 @@ pub struct Cut {
 /// Shapes.   `bins` B, `start` what goes left before the first bin (the bin of missing values, or 0).
 /// Panics.   never.
 /// Cost.     about 18 operations a bin and feature, one of them a division, with α > 0 two.
-/// Numerics. f64 without fusion: the same bits on every leg; relative error below 1e-12 of the gain plus 1e-15 of `G²/n`.
+/// Numerics. f64 without fusion: the same bits on every ISA; relative error below 1e-12 of the gain plus 1e-15 of `G²/n`.
 /// Source.   the reference twin; Chen, Guestrin, «XGBoost», KDD 2016, eq. 7.
 pub fn scan(isa: Isa, packing: Packing, bins: &[Bin], start: &[u64; GROUP], leaf: Leaf, rule: Rule) -> [Cut; GROUP] {
     isa.run(Scan { packing, bins, start, leaf, rule })

@@ -5,9 +5,9 @@ use crate::simd::{Avx2, Avx512};
 use crate::simd::{Portable, Simd};
 use core::{error::Error, fmt, str::FromStr};
 
-/// The name of a leg: one instruction set that every kernel is compiled for.
+/// The name of an ISA: one instruction set that every kernel is compiled for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Leg {
+pub enum IsaKind {
     /// The crate `wide` on whatever the build target guarantees: SSE2, NEON, wasm simd128 or scalar code.
     Portable,
     /// AVX2 with FMA, 2 × 8 lanes.
@@ -16,21 +16,21 @@ pub enum Leg {
     Avx512,
 }
 
-impl Leg {
-    /// All legs, slowest first.
-    pub const ALL: [Leg; 3] = [Leg::Portable, Leg::Avx2, Leg::Avx512];
+impl IsaKind {
+    /// All ISAs, slowest first.
+    pub const ALL: [IsaKind; 3] = [IsaKind::Portable, IsaKind::Avx2, IsaKind::Avx512];
 
     /// The name that the command line and `ZOOMETRY_ISA` take.
     pub fn name(self) -> &'static str {
         match self {
-            Leg::Portable => "portable",
-            Leg::Avx2 => "avx2",
-            Leg::Avx512 => "avx512",
+            IsaKind::Portable => "portable",
+            IsaKind::Avx2 => "avx2",
+            IsaKind::Avx512 => "avx512",
         }
     }
 }
 
-impl fmt::Display for Leg {
+impl fmt::Display for IsaKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
@@ -38,24 +38,24 @@ impl fmt::Display for Leg {
 
 /// The name given is none of `portable`, `avx2`, `avx512`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct UnknownLeg;
+pub struct UnknownIsa;
 
-impl fmt::Display for UnknownLeg {
+impl fmt::Display for UnknownIsa {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("none of portable, avx2, avx512")
     }
 }
 
-impl Error for UnknownLeg {}
+impl Error for UnknownIsa {}
 
-impl FromStr for Leg {
-    type Err = UnknownLeg;
-    fn from_str(name: &str) -> Result<Leg, UnknownLeg> {
-        Leg::ALL.into_iter().find(|leg| leg.name() == name).ok_or(UnknownLeg)
+impl FromStr for IsaKind {
+    type Err = UnknownIsa;
+    fn from_str(name: &str) -> Result<IsaKind, UnknownIsa> {
+        IsaKind::ALL.into_iter().find(|kind| kind.name() == name).ok_or(UnknownIsa)
     }
 }
 
-/// Proof that this machine can run a [`Leg`]; a kernel takes it as its first argument.
+/// Proof that this machine can run a [`IsaKind`]; a kernel takes it as its first argument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Isa(Token);
 
@@ -69,7 +69,7 @@ enum Token {
     Avx512(Avx512),
 }
 
-/// A computation written over any [`Simd`]; [`Isa::run`] compiles it for each leg and calls the right one, [`Simd::run`] makes
+/// A computation written over any [`Simd`]; [`Isa::run`] compiles it for each ISA and calls the right one, [`Simd::run`] makes
 /// a part of a kernel a function of its own.
 ///
 /// `run` must be `#[inline(always)]`, as must everything in it that handles vectors: only then is it compiled inside the
@@ -82,42 +82,42 @@ pub trait Kernel {
 }
 
 impl Isa {
-    /// The leg, if this machine has it.
-    pub fn new(leg: Leg) -> Option<Isa> {
-        let token = match leg {
-            Leg::Portable => Some(Token::Portable(Portable)),
+    /// The ISA, if this machine has it.
+    pub fn new(kind: IsaKind) -> Option<Isa> {
+        let token = match kind {
+            IsaKind::Portable => Some(Token::Portable(Portable)),
             #[cfg(target_arch = "x86_64")]
-            Leg::Avx2 => Avx2::detect().map(Token::Avx2),
+            IsaKind::Avx2 => Avx2::detect().map(Token::Avx2),
             #[cfg(target_arch = "x86_64")]
-            Leg::Avx512 => Avx512::detect().map(Token::Avx512),
+            IsaKind::Avx512 => Avx512::detect().map(Token::Avx512),
             #[cfg(not(target_arch = "x86_64"))]
             _ => None,
         };
         token.map(Isa)
     }
 
-    /// The fastest leg of this machine.
+    /// The fastest ISA of this machine.
     pub fn detect() -> Isa {
         Isa::available().last().unwrap_or(Isa(Token::Portable(Portable)))
     }
 
-    /// Every leg of this machine, slowest first.
+    /// Every ISA of this machine, slowest first.
     pub fn available() -> impl Iterator<Item = Isa> {
-        Leg::ALL.into_iter().filter_map(Isa::new)
+        IsaKind::ALL.into_iter().filter_map(Isa::new)
     }
 
-    /// The leg's name.
-    pub fn leg(self) -> Leg {
+    /// The ISA's name.
+    pub fn kind(self) -> IsaKind {
         match self.0 {
-            Token::Portable(_) => Leg::Portable,
+            Token::Portable(_) => IsaKind::Portable,
             #[cfg(target_arch = "x86_64")]
-            Token::Avx2(_) => Leg::Avx2,
+            Token::Avx2(_) => IsaKind::Avx2,
             #[cfg(target_arch = "x86_64")]
-            Token::Avx512(_) => Leg::Avx512,
+            Token::Avx512(_) => IsaKind::Avx512,
         }
     }
 
-    /// Runs `kernel` with this leg's instructions.
+    /// Runs `kernel` with this ISA's instructions.
     #[inline]
     pub fn run<K: Kernel>(self, kernel: K) -> K::Output {
         match self.0 {

@@ -32,7 +32,7 @@ pub mod team;
 pub mod tile;
 pub mod tree;
 
-pub use isa::{Isa, Kernel, Leg};
+pub use isa::{Isa, IsaKind, Kernel};
 pub use simd::{LANES, Lanes};
 
 /// Images in a tile: the unit that goes forward and backward through a network before the next one is touched.

@@ -1,6 +1,6 @@
 //! Elementary functions on lanes: exp, ln, tanh, sigmoid, and the normal distribution for GELU.
 //!
-//! The same operations in the same order on every leg. Error bounds are stated with each function and tested against the
+//! The same operations in the same order on every ISA. Error bounds are stated with each function and tested against the
 //! `f64` functions in `tests/math.rs`. Over all floats the largest errors are (26 November 2026, that file's ignored test):
 //!
 //! | ULP | exp | ln | sigmoid | tanh |
@@ -75,7 +75,7 @@ pub fn sigmoid<S: Simd>(s: S, x: S::F) -> S::F {
     s.div(one, s.add(one, exp(s, s.sub(s.splat(0.0), x))))
 }
 
-/// `tanh x` to 6 ULP, 7 where the leg does not fuse, never beyond ±1.
+/// `tanh x` to 6 ULP, 7 where the ISA does not fuse, never beyond ±1.
 ///
 /// Source. A rational function x·P(x²)/Q(x²), both of degree 4, fitted for the least relative error on [0, 9] (2⁻²⁵); one
 /// division and no exponential, so that it costs a third of 1 − 2/(e²ˣ + 1). From 9 on tanh rounds to 1.

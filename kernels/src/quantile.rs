@@ -42,7 +42,7 @@ pub const fn scratch_len(n: usize) -> usize {
 /// Shapes.   `x` any length n from 1 on; `scratch` at least [`scratch_len`]`(n)`, contents irrelevant.
 /// Panics.   if `x` is empty or `scratch` too short.
 /// Cost.     about 23·n comparisons (15 count, 6 gather, 2 look for NaN); reads x nine times, from a first-level cache.
-/// Numerics. `s[k]` exact; interpolation in `f64`, rounded once: the same bits on every leg. ±0 count as equal, a zero result
+/// Numerics. `s[k]` exact; interpolation in `f64`, rounded once: the same bits on every ISA. ±0 count as equal, a zero result
 ///           is +0. All three are NaN where an `xᵢ` is NaN; between −∞ and +∞ NaN.
 /// Source.   [`crate::reference::quantile::quartiles`]; NumPy's `percentile(…, method="linear")`; sampling after Floyd and
 ///           Rivest, "Expected time bounds for selection", CACM 18(3), 1975.

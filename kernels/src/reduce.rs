@@ -25,7 +25,7 @@ pub struct Moments {
 /// Cost.     6·n flop; reads x once.
 /// Numerics. Sums in `f64`. `x₀` lies within `√(n − 1)` standard deviations of the mean, as every element does, so the
 ///           difference loses no more than a factor n of 2⁻⁵³: relative error below 1e-9 up to a million elements. Nothing
-///           fused, one order of summation: the same bits on every leg. All four are NaN where an `xᵢ` is NaN; mean and
+///           fused, one order of summation: the same bits on every ISA. All four are NaN where an `xᵢ` is NaN; mean and
 ///           variance are NaN where one is infinite.
 /// Source.   [`crate::reference::reduce::moments`]; Chan, Golub, LeVeque, "Algorithms for computing the sample variance",
 ///           The American Statistician 37(3), 1983 (shifted data).

@@ -1,8 +1,8 @@
-//! Activations and their slopes against the definitions and against each other, on every leg.
+//! Activations and their slopes against the definitions and against each other, on every ISA.
 
 mod common;
 use common::layer::{ACTIVATIONS, zeros};
-use common::{assert_close, legs};
+use common::{assert_close, isas};
 use zoometry_kernels::activation::{Activation, Below, needs_input};
 use zoometry_kernels::reference::activation;
 use zoometry_kernels::{Isa, LANES, Lanes, TILE, residual};
@@ -28,12 +28,12 @@ fn wide(values: [f32; LANES]) -> Vec<f64> {
 
 #[test]
 fn functions_and_slopes_are_the_definitions() {
-    for isa in legs() {
+    for isa in isas() {
         for f in ACTIVATIONS {
             for step in -60i16..60 {
                 let z: [f32; LANES] = std::array::from_fn(|lane| f32::from(step) / 4.0 + lane as f32 / 64.0);
                 let y = apply(isa, f, z);
-                let what = format!("{f:?} on {}", isa.leg());
+                let what = format!("{f:?} on {}", isa.kind());
                 // Φ of GELU is good to 4·10⁻⁷, and z reaches 15
                 let absolute = 15.0 * 4e-7;
                 let (expected_y, expected_slope) =
@@ -47,9 +47,9 @@ fn functions_and_slopes_are_the_definitions() {
 
 #[test]
 fn what_is_not_a_number_stays_so() {
-    for isa in legs() {
+    for isa in isas() {
         for f in ACTIVATIONS {
-            assert!(apply(isa, f, [f32::NAN; LANES]).iter().all(|y| y.is_nan()), "{f:?} on {}", isa.leg());
+            assert!(apply(isa, f, [f32::NAN; LANES]).iter().all(|y| y.is_nan()), "{f:?} on {}", isa.kind());
         }
     }
 }
@@ -59,10 +59,10 @@ fn what_is_not_a_number_stays_so() {
 fn kinks_belong_to_the_left() {
     let z = [-1.0, -0.0, 0.0, f32::MIN_POSITIVE, 1.0];
     let padded: [f32; LANES] = std::array::from_fn(|lane| z[lane.min(4)]);
-    for isa in legs() {
+    for isa in isas() {
         for (f, left) in [(Activation::Relu, 0.0), (Activation::LeakyRelu, 0.01)] {
             let slopes = slope(isa, f, apply(isa, f, padded), padded);
-            assert_eq!(slopes[..5], [left, left, left, 1.0, 1.0], "{f:?} on {}", isa.leg());
+            assert_eq!(slopes[..5], [left, left, left, 1.0, 1.0], "{f:?} on {}", isa.kind());
         }
     }
 }

@@ -1,8 +1,8 @@
-//! Convolution of maps against its definition, on every leg, over kernels, strides, paddings, block counts and activations.
+//! Convolution of maps against its definition, on every ISA, over kernels, strides, paddings, block counts and activations.
 
 mod common;
 use common::layer::{ACTIVATIONS, Epilogue, Layer, zeros};
-use common::{Numbers, assert_sums, legs};
+use common::{Numbers, assert_sums, isas};
 use proptest::prelude::*;
 use zoometry_kernels::activation::{Activation, Below};
 use zoometry_kernels::conv::{self, Dims, Inputs};
@@ -39,37 +39,37 @@ fn epilogue() -> impl Strategy<Value = Epilogue> {
         .prop_map(|(activation, dropout)| Epilogue { activation: ACTIVATIONS[activation], dropout })
 }
 
-fn check_forward(legs: &[Isa], d: &Dims, epilogue: Epilogue, mut numbers: Numbers) {
+fn check_forward(isas: &[Isa], d: &Dims, epilogue: Epilogue, mut numbers: Numbers) {
     let layer = Layer::new(&mut numbers, epilogue, false, d.y_len(), d.outputs);
     let (x, w, b) = (numbers.blocks(d.x_len()), numbers.lanes(d.w_len()), numbers.lanes(d.outputs));
     let inputs = d.inputs.count();
     let mut expected = vec![0.0; TILE * d.y_len() * LANES];
     reference::conv::forward(&layout::dims(d), &dense(&x, inputs), &hwio(d, &w), &flat(&b), &mut expected);
     layer.finish(&mut expected);
-    for &isa in legs {
+    for &isa in isas {
         let (mut y, mut z) = (zeros(d.y_len()), zeros(d.y_len()));
         conv::forward(isa, d, epilogue.activation, layer.dropout(), &x, &w, &b, &mut z, &mut y);
         let terms = d.kernel[0] * d.kernel[1] * inputs * LANES;
-        assert_sums(&dense(&y, d.outputs), &expected, terms, &format!("forward on {}", isa.leg()));
+        assert_sums(&dense(&y, d.outputs), &expected, terms, &format!("forward on {}", isa.kind()));
     }
 }
 
-fn check_backward_weight(legs: &[Isa], d: &Dims, mut numbers: Numbers) {
+fn check_backward_weight(isas: &[Isa], d: &Dims, mut numbers: Numbers) {
     let (x, dy) = (numbers.blocks(d.x_len()), numbers.blocks(d.y_len()));
     let (before_dw, before_db) = (numbers.lanes(d.w_len()), numbers.lanes(d.outputs));
     let (mut expected_dw, mut expected_db) = (hwio(d, &before_dw), flat(&before_db));
     let (x_dense, dy_dense) = (dense(&x, d.inputs.count()), dense(&dy, d.outputs));
     reference::conv::backward_weight(&layout::dims(d), &x_dense, &dy_dense, &mut expected_dw, &mut expected_db);
-    for &isa in legs {
+    for &isa in isas {
         let (mut dw, mut db) = (before_dw.clone(), before_db.clone());
         conv::backward_weight(isa, d, &x, &dy, &mut dw, &mut db);
         let terms = TILE * d.p * d.q;
-        assert_sums(&hwio(d, &dw), &expected_dw, terms, &format!("backward_weight on {}", isa.leg()));
-        assert_sums(&flat(&db), &expected_db, terms, &format!("gradient of the bias on {}", isa.leg()));
+        assert_sums(&hwio(d, &dw), &expected_dw, terms, &format!("backward_weight on {}", isa.kind()));
+        assert_sums(&flat(&db), &expected_db, terms, &format!("gradient of the bias on {}", isa.kind()));
     }
 }
 
-fn check_backward_input(legs: &[Isa], d: &Dims, epilogue: Epilogue, residual: bool, mut numbers: Numbers) {
+fn check_backward_input(isas: &[Isa], d: &Dims, epilogue: Epilogue, residual: bool, mut numbers: Numbers) {
     let inputs = d.inputs.count();
     let layer = Layer::new(&mut numbers, epilogue, residual, d.x_len(), inputs);
     let (w, dy) = (numbers.lanes(d.w_len()), numbers.blocks(d.y_len()));
@@ -78,47 +78,47 @@ fn check_backward_input(legs: &[Isa], d: &Dims, epilogue: Epilogue, residual: bo
     layer.backward(&mut expected);
     let mut wt = vec![Lanes::ZERO; d.w_len()];
     conv::transpose(d, &w, &mut wt);
-    for &isa in legs {
+    for &isa in isas {
         let mut x = layer.output();
         conv::backward_input(isa, d, layer.below(), &dy, &wt, &mut x);
         let terms = d.kernel[0] * d.kernel[1] * d.outputs * LANES;
-        assert_sums(&dense(&x, inputs), &expected, terms, &format!("backward_input on {}", isa.leg()));
+        assert_sums(&dense(&x, inputs), &expected, terms, &format!("backward_input on {}", isa.kind()));
     }
 }
 
 #[test]
 fn every_shape_agrees_with_the_definition() {
-    let legs = legs();
+    let isas = isas();
     let config = ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() };
     proptest!(config, |(d in dims(), above in epilogue(), below in epilogue(), residual: bool, seed: u64)| {
-        check_forward(&legs, &d, above, Numbers(seed));
-        check_backward_weight(&legs, &d, Numbers(seed));
-        check_backward_input(&legs, &d, below, residual, Numbers(seed));
+        check_forward(&isas, &d, above, Numbers(seed));
+        check_backward_weight(&isas, &d, Numbers(seed));
+        check_backward_input(&isas, &d, below, residual, Numbers(seed));
     });
 }
 
 /// Every activation with and without dropout and residual, in both directions, whatever the property test happens to draw.
 #[test]
 fn every_epilogue_agrees_with_the_definition() {
-    let legs = legs();
+    let isas = isas();
     let inputs = Inputs::Map(1);
     let d = Dims { height: 4, width: 3, inputs, outputs: 2, kernel: [3, 2], stride: 1, top: 1, left: 0, p: 3, q: 2 };
     for activation in ACTIVATIONS {
         for dropout in [false, true] {
             let epilogue = Epilogue { activation, dropout };
-            check_forward(&legs, &d, epilogue, Numbers(11));
+            check_forward(&isas, &d, epilogue, Numbers(11));
             for residual in [false, true] {
-                check_backward_input(&legs, &d, epilogue, residual, Numbers(13));
+                check_backward_input(&isas, &d, epilogue, residual, Numbers(13));
             }
         }
     }
 }
 
 #[test]
-fn fused_legs_give_the_same_bits() {
-    let fused: Vec<Isa> = legs().into_iter().filter(|isa| isa.leg() != zoometry_kernels::Leg::Portable).collect();
+fn fused_isas_give_the_same_bits() {
+    let fused: Vec<Isa> = isas().into_iter().filter(|isa| isa.kind() != zoometry_kernels::IsaKind::Portable).collect();
     if fused.len() < 2 {
-        eprintln!("SKIPPED: this machine has fewer than two fused legs to compare");
+        eprintln!("SKIPPED: this machine has fewer than two fused ISAs to compare");
         return;
     }
     let (inputs, kernel) = (Inputs::Map(1), [3, 3]);

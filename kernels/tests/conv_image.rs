@@ -1,8 +1,8 @@
-//! Convolution of images against its definition, on every leg: any kernel, stride and number of channels.
+//! Convolution of images against its definition, on every ISA: any kernel, stride and number of channels.
 
 mod common;
 use common::layer::{ACTIVATIONS, Epilogue, Layer, zeros};
-use common::{Numbers, assert_sums, legs};
+use common::{Numbers, assert_sums, isas};
 use proptest::prelude::*;
 use zoometry_kernels::activation::Activation;
 use zoometry_kernels::conv::{self, Dims, Inputs};
@@ -20,7 +20,7 @@ fn shape([height, width]: [usize; 2], channels: usize, kernel: [usize; 2], strid
     Dims { height, width, inputs: Inputs::Image(channels), outputs, kernel, stride, top: 0, left: 0, p, q }
 }
 
-fn check(legs: &[Isa], d: &Dims, epilogue: Epilogue, mut numbers: Numbers) {
+fn check(isas: &[Isa], d: &Dims, epilogue: Epilogue, mut numbers: Numbers) {
     let reference = layout::dims(d);
     let layer = Layer::new(&mut numbers, epilogue, false, d.y_len(), d.outputs);
     let (x, w, b) = (image(&mut numbers, d), numbers.lanes(d.w_len()), numbers.lanes(d.outputs));
@@ -34,23 +34,23 @@ fn check(legs: &[Isa], d: &Dims, epilogue: Epilogue, mut numbers: Numbers) {
     let dense_dy = dense(&dy, d.outputs);
     reference::conv::backward_weight(&reference, &pixels(&x), &dense_dy, &mut expected_dw, &mut expected_db);
 
-    for &isa in legs {
+    for &isa in isas {
         let (mut y, mut z) = (zeros(d.y_len()), zeros(d.y_len()));
         conv::forward_image(isa, d, epilogue.activation, layer.dropout(), &x, &w, &b, &mut z, &mut y);
         let terms = d.kernel[0] * d.kernel[1] * d.inputs.count();
-        assert_sums(&dense(&y, d.outputs), &expected, terms, &format!("forward_image on {}", isa.leg()));
+        assert_sums(&dense(&y, d.outputs), &expected, terms, &format!("forward_image on {}", isa.kind()));
 
         let (mut dw, mut db) = (before_dw.clone(), before_db.clone());
         conv::backward_weight_image(isa, d, &x, &dy, &mut dw, &mut db);
         let terms = TILE * d.p * d.q;
-        assert_sums(&hwio(d, &dw), &expected_dw, terms, &format!("backward_weight_image on {}", isa.leg()));
-        assert_sums(&flat(&db), &expected_db, terms, &format!("gradient of the bias on {}", isa.leg()));
+        assert_sums(&hwio(d, &dw), &expected_dw, terms, &format!("backward_weight_image on {}", isa.kind()));
+        assert_sums(&flat(&db), &expected_db, terms, &format!("gradient of the bias on {}", isa.kind()));
     }
 }
 
 #[test]
 fn every_shape_agrees_with_the_definition() {
-    let legs = legs();
+    let isas = isas();
     let size = || (1usize..8).prop_flat_map(|kernel| (kernel..kernel + 6, Just(kernel)));
     let config = ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() };
     let epilogue = (0..ACTIVATIONS.len(), any::<bool>());
@@ -60,14 +60,14 @@ fn every_shape_agrees_with_the_definition() {
     )| {
         let mut d = shape([height, width], channels, [u, v], stride, outputs);
         d.p = d.p.saturating_sub(left_out).max(1);
-        check(&legs, &d, Epilogue { activation: ACTIVATIONS[activation], dropout }, Numbers(seed));
+        check(&isas, &d, Epilogue { activation: ACTIVATIONS[activation], dropout }, Numbers(seed));
     });
 }
 
 /// The shapes that networks begin with, every activation and dropout among them.
 #[test]
 fn images_of_the_usual_sizes_agree_with_the_definition() {
-    let legs = legs();
+    let isas = isas();
     let shapes = [
         shape([28, 28], 1, [3, 3], 2, 1),
         shape([32, 32], 1, [3, 3], 2, 1),
@@ -80,10 +80,10 @@ fn images_of_the_usual_sizes_agree_with_the_definition() {
         shape([5, 9], 3, [3, 1], 2, 1),
     ];
     for (k, d) in shapes.iter().enumerate() {
-        check(&legs, d, Epilogue { activation: ACTIVATIONS[k % ACTIVATIONS.len()], dropout: false }, Numbers(7));
+        check(&isas, d, Epilogue { activation: ACTIVATIONS[k % ACTIVATIONS.len()], dropout: false }, Numbers(7));
     }
     for activation in ACTIVATIONS {
-        check(&legs, &shape([6, 7], 2, [3, 2], 1, 2), Epilogue { activation, dropout: true }, Numbers(8));
+        check(&isas, &shape([6, 7], 2, [3, 2], 1, 2), Epilogue { activation, dropout: true }, Numbers(8));
     }
 }
 

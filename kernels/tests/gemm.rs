@@ -1,12 +1,12 @@
-//! Matrix products against their definition, on every leg, over shapes that fill blocks and such that do not.
+//! Matrix products against their definition, on every ISA, over shapes that fill blocks and such that do not.
 
 mod common;
-use common::{Numbers, assert_sums, legs};
+use common::{Numbers, assert_sums, isas};
 use proptest::prelude::*;
 use zoometry_kernels::gemm::{self, Matrix, Update};
-use zoometry_kernels::{Lanes, Leg, reference};
+use zoometry_kernels::{IsaKind, Lanes, reference};
 
-/// The product on every leg; those that fuse must agree bit for bit.
+/// The product on every ISA; those that fuse must agree bit for bit.
 fn check([m, k, n]: [usize; 3], [turn_a, turn_b]: [bool; 2], update: Update, seed: u64) {
     let mut numbers = Numbers(seed);
     let (a, b, before) = (numbers.vec(m * k), numbers.vec(k * n), numbers.vec(m * n));
@@ -17,13 +17,13 @@ fn check([m, k, n]: [usize; 3], [turn_a, turn_b]: [bool; 2], update: Update, see
     reference::gemm::multiply(a, b, &mut expected);
     let mut space = vec![Lanes([f32::NAN; 16]); gemm::SPACE];
     let mut fused: Option<Vec<f32>> = None;
-    for isa in legs() {
+    for isa in isas() {
         let mut c = before.clone();
         gemm::multiply(isa, a, b, update, &mut c, &mut space);
         let got: Vec<f64> = c.iter().map(|&x| f64::from(x)).collect();
-        assert_sums(&got, &expected, k, &format!("{m}x{k}x{n} on {}", isa.leg()));
-        if isa.leg() != Leg::Portable {
-            assert_eq!(fused.get_or_insert_with(|| c.clone()), &c, "legs differ");
+        assert_sums(&got, &expected, k, &format!("{m}x{k}x{n} on {}", isa.kind()));
+        if isa.kind() != IsaKind::Portable {
+            assert_eq!(fused.get_or_insert_with(|| c.clone()), &c, "ISAs differ");
         }
     }
 }
@@ -52,7 +52,7 @@ fn shapes_beyond_every_block() {
 #[test]
 fn an_empty_sum_is_zero() {
     let (mut c, mut space) = ([1.0; 6], vec![Lanes::ZERO; gemm::SPACE]);
-    for isa in legs() {
+    for isa in isas() {
         gemm::multiply(isa, Matrix::new(&[], 2, 0), Matrix::new(&[], 0, 3), Update::Replace, &mut c, &mut space);
         assert_eq!(c, [0.0; 6]);
     }

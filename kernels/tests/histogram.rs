@@ -97,7 +97,7 @@ proptest! {
     ) {
         let alpha = alpha * f64::from(case.packing.limit());
         let (leaf, rule) = (case.leaf(), Rule { lambda, alpha, min_count });
-        let mut legs = Vec::new();
+        let mut isas = Vec::new();
         for isa in Isa::available() {
             let bins = case.build(isa);
             // the last bin as that of the missing values, which go left
@@ -114,13 +114,13 @@ proptest! {
                     }
                 });
                 let tolerance = 1e-9 * best + 1e-12 * rule.score(leaf) + 1e-9;
-                prop_assert!((cut.gain - best).abs() <= tolerance, "{} is not {best} on {}", cut.gain, isa.leg());
+                prop_assert!((cut.gain - best).abs() <= tolerance, "{} is not {best} on {}", cut.gain, isa.kind());
                 prop_assert!((found - best).abs() <= tolerance, "bin {} has {found}, not {best}", cut.bin);
             }
-            legs.push((isa.leg(), cuts));
+            isas.push((isa.kind(), cuts));
         }
-        for (leg, cuts) in &legs {
-            prop_assert_eq!(cuts, &legs[0].1, "{} differs from {}", leg, legs[0].0);
+        for (kind, cuts) in &isas {
+            prop_assert_eq!(cuts, &isas[0].1, "{} differs from {}", kind, isas[0].0);
         }
     }
 }
@@ -135,5 +135,5 @@ fn sums_of_the_most_rows_fit() {
         }
     }
     assert!(Packing::new(Packing::MAX_ROWS + 1).is_none());
-    eprintln!("legs: {:?}", Isa::available().map(|isa| isa.leg().name()).collect::<Vec<_>>());
+    eprintln!("ISAs: {:?}", Isa::available().map(|isa| isa.kind().name()).collect::<Vec<_>>());
 }

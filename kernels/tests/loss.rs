@@ -1,7 +1,7 @@
-//! Softmax cross-entropy against its definition, on every leg.
+//! Softmax cross-entropy against its definition, on every ISA.
 
 mod common;
-use common::{Numbers, legs};
+use common::{Numbers, isas};
 use proptest::prelude::*;
 use zoometry_kernels::{Block, Isa, LANES, Lanes, TILE, loss, reference};
 
@@ -33,10 +33,10 @@ fn check(isa: Isa, classes: usize, images: usize, scale: f32, seed: u64) {
 
 #[test]
 fn loss_prediction_and_gradient_agree() {
-    let legs = legs();
+    let isas = isas();
     let config = ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() };
     proptest!(config, |(classes in 1usize..50, images in 0usize..=TILE, scale in 0.01f32..50.0, seed: u64)| {
-        for &isa in &legs {
+        for &isa in &isas {
             check(isa, classes, images, scale, seed);
         }
     });
@@ -44,7 +44,7 @@ fn loss_prediction_and_gradient_agree() {
 
 #[test]
 fn a_diverged_network_has_a_loss_that_is_not_finite() {
-    for isa in legs() {
+    for isa in isas() {
         for wrong in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
             let mut z = vec![[Lanes([wrong; LANES]); TILE]];
             let outcome = loss::softmax(isa, 10, &[0; TILE], 1.0, &mut z);

@@ -1,9 +1,9 @@
-//! Elementary functions against the `f64` ones, on every leg.
+//! Elementary functions against the `f64` ones, on every ISA.
 
 mod common;
-use common::legs;
+use common::isas;
 use zoometry_kernels::simd::Simd;
-use zoometry_kernels::{Isa, Kernel, LANES, Leg, math, reference};
+use zoometry_kernels::{Isa, IsaKind, Kernel, LANES, math, reference};
 
 #[derive(Clone, Copy, Debug)]
 enum Function {
@@ -86,24 +86,24 @@ fn worst(isa: Isa, function: Function, step: usize) -> (f64, f32) {
 
 fn check(step: usize) {
     std::thread::scope(|scope| {
-        for isa in legs() {
-            scope.spawn(move || check_leg(isa, step));
+        for isa in isas() {
+            scope.spawn(move || check_isa(isa, step));
         }
     });
 }
 
-fn check_leg(isa: Isa, step: usize) {
+fn check_isa(isa: Isa, step: usize) {
     for (function, bound) in [
         (Function::Exp, 2.0),
         (Function::Ln, 2.0),
         (Function::Sigmoid, 3.0),
-        // each product is rounded where the leg does not fuse
-        (Function::Tanh, if isa.leg() == Leg::Portable { 7.0 } else { 6.0 }),
+        // each product is rounded where the ISA does not fuse
+        (Function::Tanh, if isa.kind() == IsaKind::Portable { 7.0 } else { 6.0 }),
         (Function::Cdf, 4e-7),
     ] {
         let (error, at) = worst(isa, function, step);
-        eprintln!("{:8} {function:?}: {error:.3e} at {at:e}", isa.leg());
-        assert!(error <= bound, "{function:?}({at:e}) is off by {error} on {}", isa.leg());
+        eprintln!("{:8} {function:?}: {error:.3e} at {at:e}", isa.kind());
+        assert!(error <= bound, "{function:?}({at:e}) is off by {error} on {}", isa.kind());
     }
 }
 
@@ -139,7 +139,7 @@ fn special_values_are_handled() {
         2.0,
         3.0,
     ];
-    for isa in legs() {
+    for isa in isas() {
         let exp = isa.run(Apply(Function::Exp, x));
         assert_eq!((exp[0], exp[2], exp[3], exp[9], exp[10]), (1.0, f32::INFINITY, 0.0, f32::INFINITY, 0.0));
         assert!(exp[4].is_nan() && exp[8] > 0.0);

@@ -1,7 +1,7 @@
-//! Optimizer steps against their definitions, on every leg.
+//! Optimizer steps against their definitions, on every ISA.
 
 mod common;
-use common::{Numbers, legs};
+use common::{Numbers, isas};
 use zoometry_kernels::optimizer::{Rule, step};
 use zoometry_kernels::{Lanes, reference};
 
@@ -14,7 +14,7 @@ fn ten_steps_follow_the_definitions() {
         Rule::RmsProp { rate: 0.003 },
         Rule::Adam { corrected: 0.003 },
     ];
-    for isa in legs() {
+    for isa in isas() {
         for rule in rules {
             let mut numbers = Numbers(5);
             let mut w = numbers.lanes(7);
@@ -32,7 +32,7 @@ fn ten_steps_follow_the_definitions() {
             }
             for (k, (&got, [expected, ..])) in Lanes::flat(&w).iter().zip(&expected).enumerate() {
                 let error = (f64::from(got) - expected).abs();
-                assert!(error < 2e-6, "{rule:?} on {}: weight {k} is {got}, expected {expected}", isa.leg());
+                assert!(error < 2e-6, "{rule:?} on {}: weight {k} is {got}, expected {expected}", isa.kind());
                 assert!(got.is_finite());
             }
         }
@@ -41,7 +41,7 @@ fn ten_steps_follow_the_definitions() {
 
 #[test]
 fn unused_state_may_be_empty() {
-    for isa in legs() {
+    for isa in isas() {
         let mut w = vec![Lanes([1.0; 16]); 2];
         step(isa, Rule::Sgd { rate: 0.5 }, 0.25, &[Lanes([1.0; 16]); 2], &mut w, &mut [], &mut []);
         // 1 − 0.5·(1 + 0.25·1)
@@ -55,7 +55,7 @@ fn state_of_another_length_panics_before_a_weight_has_moved() {
     let adam = Rule::Adam { corrected: 0.5 };
     // lengths of m and v beside two lanes of weights
     for (rule, m, v) in [(momentum, 1, 2), (momentum, 3, 0), (rms, 0, 1), (rms, 2, 3), (adam, 1, 2), (adam, 2, 3)] {
-        for isa in legs() {
+        for isa in isas() {
             let mut w = vec![Lanes([1.0; 16]); 2];
             let run = std::panic::AssertUnwindSafe(|| {
                 let (mut m, mut v) = (vec![Lanes::ZERO; m], vec![Lanes::ZERO; v]);

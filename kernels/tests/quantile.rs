@@ -1,17 +1,17 @@
-//! Quartiles against their definition, on every leg of this machine.
+//! Quartiles against their definition, on every ISA of this machine.
 
 use proptest::prelude::*;
 use zoometry_kernels::quantile::{quartiles, scratch_len};
 use zoometry_kernels::simd::{LANES, Simd};
 use zoometry_kernels::{Isa, Kernel, reference};
 
-/// The quartiles on every leg, which must agree to the bit.
+/// The quartiles on every ISA, which must agree to the bit.
 fn everywhere(x: &[f32]) -> [f32; 3] {
     let mut scratch = vec![f32::NAN; scratch_len(x.len())];
     let mut results = Isa::available().map(|isa| (isa, quartiles(isa, x, &mut scratch)));
-    let (first, y) = results.next().expect("the portable leg");
+    let (first, y) = results.next().expect("the portable ISA");
     for (isa, other) in results {
-        assert_eq!(y.map(f32::to_bits), other.map(f32::to_bits), "{} and {}", first.leg(), isa.leg());
+        assert_eq!(y.map(f32::to_bits), other.map(f32::to_bits), "{} and {}", first.kind(), isa.kind());
     }
     y
 }
@@ -40,8 +40,8 @@ fn noise(n: usize) -> Vec<f32> {
 
 #[test]
 fn every_length_up_to_700() {
-    let legs: Vec<_> = Isa::available().map(|isa| isa.leg().name()).collect();
-    println!("legs: {}", legs.join(", "));
+    let isas: Vec<_> = Isa::available().map(|isa| isa.kind().name()).collect();
+    println!("ISAs: {}", isas.join(", "));
     let x = noise(700);
     for n in 1..=700 {
         check(&x[..n]);
@@ -132,7 +132,7 @@ fn compress_keeps_the_lanes_of_every_mask_in_order() {
         for bits in 0..=u16::MAX {
             let want: Vec<f32> = (0..LANES).filter(|k| bits >> k & 1 == 1).map(|k| (k + 1) as f32).collect();
             let (kept, x) = isa.run(Compress(bits));
-            assert_eq!(&x[..kept], &want, "{} {bits:016b}", isa.leg());
+            assert_eq!(&x[..kept], &want, "{} {bits:016b}", isa.kind());
         }
     }
 }

@@ -1,7 +1,7 @@
-//! Philox and dropout decisions, on every leg.
+//! Philox and dropout decisions, on every ISA.
 
 mod common;
-use common::legs;
+use common::isas;
 use zoometry_kernels::random::{DropoutKey, Grid, dropout, philox};
 use zoometry_kernels::{LANES, TILE, reference};
 
@@ -28,7 +28,7 @@ fn decisions_are_those_of_the_definition() {
         (grid(5, 1, 3), 1, 20_000),
         (grid(3, 2, 29), 1, 20_000),
     ];
-    for isa in legs() {
+    for isa in isas() {
         for (grid, blocks, threshold) in grids {
             let key = DropoutKey { key: [3, 5], counter: [7, 11], threshold };
             let mut kept = vec![[0u16; TILE]; grid.rows * grid.columns * blocks];
@@ -40,7 +40,7 @@ fn decisions_are_those_of_the_definition() {
                     for channel in block * LANES..(block + 1) * LANES {
                         let expected = reference::random::dropout(key, blocks * LANES, number, channel, 24 + n as u32);
                         let got = bits >> (channel % LANES) & 1 == 1;
-                        assert_eq!(got, expected, "{grid:?} {number} {channel} {n} on {}", isa.leg());
+                        assert_eq!(got, expected, "{grid:?} {number} {channel} {n} on {}", isa.kind());
                     }
                 }
             }
@@ -50,7 +50,7 @@ fn decisions_are_those_of_the_definition() {
 
 #[test]
 fn the_share_that_is_kept_is_the_one_asked_for() {
-    for isa in legs() {
+    for isa in isas() {
         let key = DropoutKey { key: [1, 2], counter: [0, 0], threshold: 45_875 };
         let mut kept = vec![[0u16; TILE]; 1000];
         dropout(isa, key, 0, 1, Grid::whole(25, 40), &mut kept);

@@ -1,4 +1,4 @@
-//! Moments against their definition, on every leg of this machine.
+//! Moments against their definition, on every ISA of this machine.
 
 use proptest::prelude::*;
 use zoometry_kernels::reduce::{Moments, moments};
@@ -18,23 +18,23 @@ fn check(x: &[f32]) {
     let mut first = None;
     for isa in Isa::available() {
         let got = moments(isa, x);
-        let leg = isa.leg();
-        assert!(got.min == want.min || (got.min.is_nan() && want.min.is_nan()), "{leg}: {got:?} {want:?}");
-        assert!(got.max == want.max || (got.max.is_nan() && want.max.is_nan()), "{leg}: {got:?} {want:?}");
+        let kind = isa.kind();
+        assert!(got.min == want.min || (got.min.is_nan() && want.min.is_nan()), "{kind}: {got:?} {want:?}");
+        assert!(got.max == want.max || (got.max.is_nan() && want.max.is_nan()), "{kind}: {got:?} {want:?}");
         let largest = x.iter().fold(0.0f64, |largest, &x| largest.max(f64::from(x.abs())));
-        assert!(near(got.mean, want.mean, largest), "{leg}: {got:?} {want:?}");
+        assert!(near(got.mean, want.mean, largest), "{kind}: {got:?} {want:?}");
         // the definition subtracts a rounded mean: its own error is (2⁻⁵³ mean)²
         let own = (want.mean * 1e-15).powi(2) * 1e11;
-        assert!(near(got.variance, want.variance, want.variance + own), "{leg}: {got:?} {want:?}");
+        assert!(near(got.variance, want.variance, want.variance + own), "{kind}: {got:?} {want:?}");
         let first = *first.get_or_insert(bits(got));
-        assert_eq!(first, bits(got), "{leg} gives other bits");
+        assert_eq!(first, bits(got), "{kind} gives other bits");
     }
 }
 
 #[test]
 fn short_constant_and_shifted() {
-    let legs: Vec<_> = Isa::available().map(|isa| isa.leg().name()).collect();
-    println!("legs: {}", legs.join(", "));
+    let isas: Vec<_> = Isa::available().map(|isa| isa.kind().name()).collect();
+    println!("ISAs: {}", isas.join(", "));
     for n in (1..70).chain([2304, 36_864]) {
         check(&vec![0.1; n]);
         check(&(0..n).map(|i| 1e6 + i as f32).collect::<Vec<_>>());

@@ -1,8 +1,8 @@
-//! Residual addition against its definition, on every leg, with every activation, dropout and a further gradient.
+//! Residual addition against its definition, on every ISA, with every activation, dropout and a further gradient.
 
 mod common;
 use common::layer::{ACTIVATIONS, Epilogue, Layer, zeros};
-use common::{Numbers, assert_sums, legs};
+use common::{Numbers, assert_sums, isas};
 use zoometry_kernels::activation::Activation;
 use zoometry_kernels::reference::layout::dense;
 use zoometry_kernels::{Isa, LANES, TILE, reference, residual};
@@ -17,7 +17,7 @@ fn epilogues() -> impl Iterator<Item = Epilogue> {
 
 #[test]
 fn the_sum_is_the_definition() {
-    for isa in legs() {
+    for isa in isas() {
         for epilogue in epilogues() {
             let mut numbers = Numbers(21);
             let layer = Layer::new(&mut numbers, epilogue, false, LEN, BLOCKS);
@@ -27,14 +27,14 @@ fn the_sum_is_the_definition() {
             let mut expected = vec![0.0; TILE * LEN * LANES];
             reference::residual::forward(&dense(&a, BLOCKS), &dense(&b, BLOCKS), &mut expected);
             layer.finish(&mut expected);
-            assert_sums(&dense(&y, BLOCKS), &expected, 2, &format!("{epilogue:?} on {}", isa.leg()));
+            assert_sums(&dense(&y, BLOCKS), &expected, 2, &format!("{epilogue:?} on {}", isa.kind()));
         }
     }
 }
 
 #[test]
 fn the_gradient_goes_to_both_parts() {
-    for isa in legs() {
+    for isa in isas() {
         for (epilogue, further) in epilogues().flat_map(|epilogue| [(epilogue, false), (epilogue, true)]) {
             let mut numbers = Numbers(22);
             let layer = Layer::new(&mut numbers, epilogue, further, LEN, BLOCKS);
@@ -44,7 +44,7 @@ fn the_gradient_goes_to_both_parts() {
             let mut expected = vec![0.0; TILE * LEN * LANES];
             reference::residual::backward(&dense(&dy, BLOCKS), &mut expected);
             layer.backward(&mut expected);
-            assert_sums(&dense(&x, BLOCKS), &expected, 2, &format!("{epilogue:?} on {}", isa.leg()));
+            assert_sums(&dense(&x, BLOCKS), &expected, 2, &format!("{epilogue:?} on {}", isa.kind()));
         }
     }
 }

@@ -2,9 +2,9 @@
 
 mod common;
 use common::simd::{assert_bits, assert_bits_w, on, turned};
-use common::{Numbers, legs};
+use common::{Numbers, isas};
 use zoometry_kernels::simd::Simd;
-use zoometry_kernels::{Isa, Kernel, LANES, Lanes, Leg};
+use zoometry_kernels::{Isa, IsaKind, Kernel, LANES, Lanes};
 
 type Floats = [f32; LANES];
 type Words = [u32; LANES];
@@ -102,7 +102,7 @@ fn holding(f: impl Fn(usize) -> bool) -> u16 {
 
 /// Runs a test for every ISA and every pairing of the numbers: `a` and two turns of it.
 fn for_all(test: impl Fn(Isa, Floats, Floats, Floats)) {
-    for isa in legs() {
+    for isa in isas() {
         for k in 0..LANES {
             test(isa, NUMBERS, turned(NUMBERS, k), turned(NUMBERS, 3 * k + 5));
         }
@@ -134,9 +134,9 @@ fn arithmetic_is_that_of_scalars() {
         assert_bits(&floats!(isa, div(a, b)), &each(|k| a[k] / b[k]), "div");
         assert_bits(&floats!(isa, sqrt(a)), &each(|k| a[k].sqrt()), "sqrt");
         assert_bits(&floats!(isa, abs(a)), &each(|k| a[k].abs()), "abs");
-        // the portable leg fuses where the build target can
+        // the portable ISA fuses where the build target can
         let (got, apart) = (floats!(isa, fma(a, b, c)), each(|k| a[k] * b[k] + c[k]));
-        let rounds_twice = isa.leg() == Leg::Portable && got.map(f32::to_bits) == apart.map(f32::to_bits);
+        let rounds_twice = isa.kind() == IsaKind::Portable && got.map(f32::to_bits) == apart.map(f32::to_bits);
         assert_bits(&got, &if rounds_twice { apart } else { each(|k| a[k].mul_add(b[k], c[k])) }, "fma");
     });
 }
@@ -145,10 +145,10 @@ fn arithmetic_is_that_of_scalars() {
 fn fma_rounds_once_where_it_is_fused() {
     // (1 + 2⁻¹²)² − 1 − 2⁻¹¹ is 2⁻²⁴: lost if the square is rounded
     let x = 1.0 + 2f32.powi(-12);
-    for isa in legs().into_iter().filter(|isa| isa.leg() != Leg::Portable) {
+    for isa in isas().into_iter().filter(|isa| isa.kind() != IsaKind::Portable) {
         let got =
             on!(isa, x: f32 = x => Floats, |s| out(s, s.fma(s.splat(x), s.splat(x), s.splat(-1.0 - 2f32.powi(-11)))));
-        assert_eq!(got, [2f32.powi(-24); LANES], "{}", isa.leg());
+        assert_eq!(got, [2f32.powi(-24); LANES], "{}", isa.kind());
     }
 }
 
@@ -192,7 +192,7 @@ fn masks_select_lanes() {
 
 #[test]
 fn words_wrap() {
-    for isa in legs() {
+    for isa in isas() {
         for turn in 0..LANES {
             let (a, b) = (WORDS, turned(WORDS, turn));
             assert_eq!(words!(isa, add_u(a, b)), each(|k| a[k].wrapping_add(b[k])), "add_u");
@@ -215,7 +215,7 @@ fn words_wrap() {
 
 #[test]
 fn words_shift_and_turn_into_floats() {
-    for isa in legs() {
+    for isa in isas() {
         macro_rules! shifts {
             ($($by:literal)*) => {$(
                 let shifted = on!(isa, a: Words = WORDS => Words, |s| out_u(s, s.shl_u::<$by>(s.load_u(&a))));
@@ -265,7 +265,7 @@ fn tree<T: Copy>(mut a: [T; LANES], join: impl Fn(T, T) -> T) -> T {
 
 #[test]
 fn reductions_follow_the_tree() {
-    for isa in legs() {
+    for isa in isas() {
         let mut numbers = Numbers(6);
         for case in 0..50 {
             // numbers of very different sizes, so that another order gives other bits
@@ -308,7 +308,7 @@ fn registers_are_the_parts_of_a_vector() {
 
 #[test]
 fn four_vectors_are_stored_transposed() {
-    for isa in legs() {
+    for isa in isas() {
         let rows = [0, 3, 6, 9].map(|k| turned(NUMBERS, k));
         for first in 0..=2 {
             let columns = on!(isa, rows: [Floats; 4] = rows, first: usize = first => [[f32; 6]; LANES], |s| {
@@ -336,7 +336,7 @@ fn a_part_of_a_kernel_runs_with_the_same_instructions() {
             out(s, s.fma(s.load_array(&self.0), s.splat(2.0), s.splat(1.0)))
         }
     }
-    for isa in legs() {
+    for isa in isas() {
         let got = on!(isa, a: Floats = NUMBERS => Floats, |s| s.run(Inner(a)));
         assert_bits(&got, &NUMBERS.map(|a| a * 2.0 + 1.0), "run");
     }

@@ -1,7 +1,7 @@
 //! Every method of eight lanes of 64 bits against scalar code on every ISA, over NaN, ±0, ±∞, subnormal and ordinary numbers.
 
 mod common;
-use common::legs;
+use common::isas;
 use common::simd::{assert_bits_w, on, turned};
 use zoometry_kernels::Kernel;
 use zoometry_kernels::simd::{DOUBLES, Simd};
@@ -26,7 +26,7 @@ macro_rules! eight {
 
 #[test]
 fn eight_words_are_those_of_scalars() {
-    for isa in legs() {
+    for isa in isas() {
         for turn in 0..DOUBLES {
             let (a, b) = (LONGS, turned(LONGS, turn));
             let expected = |f: fn(u64, u64) -> u64| -> Longs { std::array::from_fn(|k| f(a[k], b[k])) };
@@ -54,7 +54,7 @@ fn eight_words_are_those_of_scalars() {
 
 #[test]
 fn eight_numbers_are_those_of_scalars() {
-    for isa in legs() {
+    for isa in isas() {
         for turn in 0..DOUBLES {
             let (a, b) = (REALS, turned(REALS, turn));
             let (first, second) = (a.map(f64::to_bits), b.map(f64::to_bits));
@@ -89,7 +89,7 @@ fn eight_numbers_are_those_of_scalars() {
 
 #[test]
 fn a_prefetch_beyond_the_end_does_nothing() {
-    for isa in legs() {
+    for isa in isas() {
         let x = [1.0f32, 2.0];
         on!(isa, x: [f32; 2] = x => (), |s| {
             s.prefetch(&x, 1);

@@ -1,7 +1,7 @@
 //! The register tile: sums over any walk are those of scalar loops, and no walk leaves its arrays.
 
 mod common;
-use common::legs;
+use common::isas;
 use proptest::prelude::*;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use zoometry_kernels::simd::Simd;
@@ -103,13 +103,13 @@ fn check(isa: Isa, case: &Case) {
 
 #[test]
 fn sums_are_exact_and_no_walk_leaves_its_arrays() {
-    let legs = legs();
+    let isas = isas();
     // the refusals are expected
     std::panic::set_hook(Box::new(|_| ()));
     let config = ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() };
     let mut runner = proptest::test_runner::TestRunner::new(config);
     let result = runner.run(&case(), |case| {
-        legs.iter().for_each(|&isa| check(isa, &case));
+        isas.iter().for_each(|&isa| check(isa, &case));
         Ok(())
     });
     let _ = std::panic::take_hook();

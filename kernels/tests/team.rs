@@ -3,7 +3,7 @@
 
 mod common;
 use common::team::{self, ACTIVATIONS, Epilogue, assert_near, lane};
-use common::{Numbers, legs};
+use common::{Numbers, isas};
 use proptest::prelude::*;
 use zoometry_kernels::activation::Activation;
 use zoometry_kernels::random::DropoutKey;
@@ -15,22 +15,22 @@ use zoometry_kernels::{Isa, LANES, Lanes, reference};
 
 #[test]
 fn slices_are_put_beside_each_other_and_taken_apart() {
-    for isa in legs() {
+    for isa in isas() {
         for len in [0, 1, 15, 16, 17, 64, 100] {
             let x: [Vec<f32>; LANES] = std::array::from_fn(|l| Numbers(l as u64).vec(len));
             let mut y = vec![Lanes::ZERO; len];
             gather(isa, x.each_ref().map(|x| &x[..]), &mut y);
-            assert!((0..len).all(|k| (0..LANES).all(|l| y[k].0[l] == x[l][k])), "gather {len} on {}", isa.leg());
+            assert!((0..len).all(|k| (0..LANES).all(|l| y[k].0[l] == x[l][k])), "gather {len} on {}", isa.kind());
             let mut back: [Vec<f32>; LANES] = std::array::from_fn(|_| vec![0.0; len]);
             scatter(isa, &y, back.each_mut().map(|x| &mut x[..]));
-            assert_eq!(back, x, "scatter {len} on {}", isa.leg());
+            assert_eq!(back, x, "scatter {len} on {}", isa.kind());
         }
     }
 }
 
 #[test]
 fn sums_of_maps_agree_with_the_definition() {
-    for isa in legs() {
+    for isa in isas() {
         for (k, activation) in ACTIVATIONS.into_iter().enumerate() {
             for (dropout, shortcut) in [(false, false), (true, false), (false, true), (true, true)] {
                 let (mut numbers, units) = (Numbers(k as u64), 21);
@@ -71,18 +71,18 @@ fn check_decisions(isa: Isa, grid: Grid, channels: usize, seed: u32) {
         for l in 0..LANES {
             let key = DropoutKey { key: keys[l], counter, threshold: thresholds[l] };
             let expected = reference::random::dropout(key, channels.next_multiple_of(16), m, c, image);
-            assert_eq!(bits >> l & 1 == 1, expected, "unit {unit} of network {l} on {}", isa.leg());
+            assert_eq!(bits >> l & 1 == 1, expected, "unit {unit} of network {l} on {}", isa.kind());
         }
     }
 }
 
 #[test]
 fn decisions_are_those_of_the_definition() {
-    let legs = legs();
+    let isas = isas();
     let config = ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() };
     let grid = (0usize..7, 1usize..7, 0usize..20);
     proptest!(config, |((rows, columns, beyond) in grid, channels in 1usize..20, seed: u32)| {
-        for &isa in &legs {
+        for &isa in &isas {
             check_decisions(isa, Grid { rows, columns, across: columns + beyond }, channels, seed);
         }
     });
@@ -113,10 +113,10 @@ fn check_loss(isa: Isa, classes: usize, size: f32, seed: u64) {
 
 #[test]
 fn loss_prediction_and_gradient_agree_with_the_definition() {
-    let legs = legs();
+    let isas = isas();
     let config = ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() };
     proptest!(config, |(classes in 1usize..50, size in 0.01f32..50.0, seed: u64)| {
-        for &isa in &legs {
+        for &isa in &isas {
             check_loss(isa, classes, size, seed);
         }
     });
@@ -124,19 +124,19 @@ fn loss_prediction_and_gradient_agree_with_the_definition() {
 
 #[test]
 fn a_diverged_network_has_a_loss_that_is_not_finite() {
-    for isa in legs() {
+    for isa in isas() {
         for wrong in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
             let mut z = Numbers(2).lanes(10);
             z.iter_mut().for_each(|z| z.0[3] = wrong);
             let outcome = loss::softmax(isa, &[4; LANES], 1.0, &mut z);
             for l in 0..LANES {
-                assert_eq!(outcome.loss.0[l].is_finite(), l != 3, "{wrong}: network {l} on {}", isa.leg());
+                assert_eq!(outcome.loss.0[l].is_finite(), l != 3, "{wrong}: network {l} on {}", isa.kind());
             }
         }
         let mut z = Numbers(2).lanes(10);
         z[7].0[5] = f32::NAN;
         let outcome = loss::softmax(isa, &[4; LANES], 1.0, &mut z);
-        assert!(!outcome.loss.0[5].is_finite() && outcome.predicted[5] != 7, "one NaN of ten on {}", isa.leg());
+        assert!(!outcome.loss.0[5].is_finite() && outcome.predicted[5] != 7, "one NaN of ten on {}", isa.kind());
     }
 }
 
@@ -159,7 +159,7 @@ fn ten_steps_follow_the_definitions_and_leave_other_networks_alone() {
         (Rule::RmsProp { rate: &rate }, |rate| One::RmsProp { rate }),
         (Rule::Adam { corrected: &rate }, |corrected| One::Adam { corrected }),
     ];
-    for (isa, (rule, single)) in legs().into_iter().flat_map(|isa| rules.map(|rule| (isa, rule))) {
+    for (isa, (rule, single)) in isas().into_iter().flat_map(|isa| rules.map(|rule| (isa, rule))) {
         let mut numbers = Numbers(5);
         let start = numbers.lanes(7);
         let (mut w, mut m, mut v) = (start.clone(), vec![Lanes::ZERO; 7], vec![Lanes::ZERO; 7]);
@@ -183,7 +183,7 @@ fn ten_steps_follow_the_definitions_and_leave_other_networks_alone() {
             assert!(
                 (f64::from(got) - want).abs() < 2e-6,
                 "{rule:?} on {}: weight {k} is {got}, expected {want}",
-                isa.leg()
+                isa.kind()
             );
         }
     }
@@ -191,7 +191,7 @@ fn ten_steps_follow_the_definitions_and_leave_other_networks_alone() {
 
 #[test]
 fn a_network_that_is_not_moved_keeps_its_bits_whatever_its_gradient() {
-    for isa in legs() {
+    for isa in isas() {
         let [nan, ones] = [f32::NAN, 1.0].map(|x| vec![Lanes([x; LANES]); 3]);
         let (mut w, mut m, mut v) = (ones.clone(), ones.clone(), ones.clone());
         let rule = Rule::Adam { corrected: &rates(1.0) };
@@ -204,7 +204,7 @@ fn a_network_that_is_not_moved_keeps_its_bits_whatever_its_gradient() {
 
 #[test]
 fn unused_state_may_be_empty() {
-    for isa in legs() {
+    for isa in isas() {
         let mut w = vec![Lanes([1.0; LANES]); 2];
         let (rate, decay, dw) = (Lanes([0.5; LANES]), Lanes([0.5; LANES]), vec![Lanes([1.0; LANES]); 2]);
         optimizer::step(isa, Rule::Sgd { rate: &rate }, u16::MAX, &decay, &dw, &mut w, &mut [], &mut []);
@@ -239,7 +239,7 @@ fn small_kernels(isa: Isa, inputs: &[Vec<Lanes>]) -> team::Outputs {
 fn a_network_is_alone_and_fused_isas_agree() {
     let mut numbers = Numbers(8);
     let inputs = [numbers.lanes(9), numbers.lanes(9), numbers.lanes(1)];
-    for isa in legs() {
+    for isa in isas() {
         team::assert_alone(&inputs, |inputs| small_kernels(isa, inputs));
     }
     team::assert_same_bits(|isa| small_kernels(isa, &inputs));

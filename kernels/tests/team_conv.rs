@@ -3,7 +3,7 @@
 
 mod common;
 use common::team::{self, ACTIVATIONS, Epilogue, assert_near, lane, square};
-use common::{Numbers, legs};
+use common::{Numbers, isas};
 use proptest::prelude::*;
 use zoometry_kernels::activation::Activation;
 use zoometry_kernels::team::conv::{self, Dims};
@@ -70,10 +70,10 @@ fn check(isa: Isa, d: &Dims, activation: Activation, dropout: bool, residual: bo
 
 #[test]
 fn every_shape_agrees_with_the_definition() {
-    let legs = legs();
+    let isas = isas();
     let config = ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() };
     proptest!(config, |(d in dims(), activation in 0..ACTIVATIONS.len(), dropout: bool, residual: bool, seed: u64)| {
-        for &isa in &legs {
+        for &isa in &isas {
             check(isa, &d, ACTIVATIONS[activation], dropout, residual, seed);
         }
     });
@@ -99,7 +99,7 @@ fn large_shapes_agree_with_the_definition() {
         d(13, [1, 1], 36, 20, [1, 1], 1, 0),
         d(30, [3, 3], 4, 20, [3, 3], 1, 0),
     ];
-    for isa in legs() {
+    for isa in isas() {
         for (k, shape) in shapes.iter().enumerate() {
             check(isa, shape, ACTIVATIONS[k % ACTIVATIONS.len()], k % 2 == 0, k % 3 == 0, k as u64);
         }
@@ -155,7 +155,7 @@ const SHAPES: [Dims; 2] = [
 
 #[test]
 fn a_network_is_alone() {
-    for isa in legs() {
+    for isa in isas() {
         for (d, activation) in SHAPES.iter().flat_map(|d| ACTIVATIONS.map(|activation| (d, activation))) {
             team::assert_alone(&inputs(d), |inputs| both_ways(isa, d, activation, inputs));
         }

@@ -2,7 +2,7 @@
 
 mod common;
 use common::team::{self, ACTIVATIONS, Epilogue, assert_near, lane};
-use common::{Numbers, legs};
+use common::{Numbers, isas};
 use proptest::prelude::*;
 use zoometry_kernels::activation::Activation;
 use zoometry_kernels::reference::team::{average_pool, max_pool};
@@ -63,11 +63,11 @@ fn check(isa: Isa, d: &Dims, activation: Activation, dropout: bool, residual: bo
 
 #[test]
 fn both_poolings_agree_with_their_definitions() {
-    let legs = legs();
+    let isas = isas();
     let config = ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() };
     let ends = (0..ACTIVATIONS.len(), any::<bool>(), any::<bool>());
     proptest!(config, |(d in dims(), (activation, dropout, residual) in ends, ties: bool, seed: u64)| {
-        for &isa in &legs {
+        for &isa in &isas {
             check(isa, &d, ACTIVATIONS[activation], dropout, residual, ties, seed);
         }
     });
@@ -89,7 +89,7 @@ fn one_window(isa: Isa, x: [f32; 4]) -> (f32, [f32; 4]) {
 #[test]
 fn ties_go_to_the_first_and_nan_wins() {
     let nan = f32::NAN;
-    for isa in legs() {
+    for isa in isas() {
         assert_eq!(one_window(isa, [1.0, 3.0, 3.0, 2.0]), (3.0, [0.0, 2.0, 0.0, 0.0]));
         assert_eq!(one_window(isa, [-0.0, 0.0, 0.0, -0.0]), (-0.0, [2.0, 0.0, 0.0, 0.0]));
         assert_eq!(one_window(isa, [f32::NEG_INFINITY; 4]), (f32::NEG_INFINITY, [2.0, 0.0, 0.0, 0.0]));
@@ -98,7 +98,7 @@ fn ties_go_to_the_first_and_nan_wins() {
             let mut expected = [0.0; 4];
             expected[first] = 2.0;
             assert!(y.is_nan());
-            assert_eq!(dx, expected, "{x:?} on {}", isa.leg());
+            assert_eq!(dx, expected, "{x:?} on {}", isa.kind());
         }
     }
 }
@@ -121,7 +121,7 @@ fn a_network_is_alone_and_fused_isas_agree() {
         let d = Dims { images: 2, height: 7, width: 6, channels: 3, size: [3, 2], stride, p, q: (6 - 2) / stride + 1 };
         let mut numbers = Numbers(4);
         let inputs = [numbers.lanes(d.x_len()), numbers.lanes(d.y_len())];
-        for isa in legs() {
+        for isa in isas() {
             team::assert_alone(&inputs, |inputs| both_ways(isa, &d, inputs));
         }
         team::assert_same_bits(|isa| both_ways(isa, &d, &inputs));

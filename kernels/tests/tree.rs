@@ -73,7 +73,7 @@ proptest! {
         for isa in Isa::available() {
             let mut sums = [0.25; LANES];
             add_leaf_values(isa, &all_tests, &ends, &block, &values, &mut sums);
-            prop_assert_eq!(sums, expected, "{}", isa.leg());
+            prop_assert_eq!(sums, expected, "{}", isa.kind());
         }
         // one row at a time, through the tests in order of key and threshold
         let tree_of = |i: usize| ends.iter().position(|&end| i < end as usize).unwrap() as u32;
@@ -108,7 +108,7 @@ proptest! {
                 rule_out(isa, &rulings, &tested, &snapshots, stride, row, &mut ruled_out);
                 let leaves = values.iter().zip(&ruled_out).map(|(values, word)| values[word.trailing_ones() as usize]);
                 let sum = leaves.fold(0.25, |sum, value| sum + f64::from(value));
-                prop_assert_eq!(sum, expected, "{}, stride {}", isa.leg(), stride);
+                prop_assert_eq!(sum, expected, "{}, stride {}", isa.kind(), stride);
             }
         }
     }

@@ -15,11 +15,11 @@ pub struct Machine {
     pub processors: usize,
     /// Threads of the rows measured with more than one.
     pub threads: usize,
-    /// GFLOP/s of one thread, by leg.
+    /// GFLOP/s of one thread, by ISA.
     pub fma_gflops: BTreeMap<String, f64>,
-    /// GFLOP/s of all [`Machine::threads`] together, by leg.
+    /// GFLOP/s of all [`Machine::threads`] together, by ISA.
     pub fma_gflops_threads: BTreeMap<String, f64>,
-    /// Reading speed of one thread on its fastest leg, by size of what is read, ascending.
+    /// Reading speed of one thread on its fastest ISA, by size of what is read, ascending.
     pub bandwidth: Vec<Bandwidth>,
 }
 
@@ -42,18 +42,18 @@ const ROUNDS: usize = 2000;
 
 impl Machine {
     /// Measures this machine for about `seconds`.
-    pub fn measure(legs: &[Isa], threads: usize, seconds: f64) -> Machine {
+    pub fn measure(isas: &[Isa], threads: usize, seconds: f64) -> Machine {
         let share = seconds / 4.0;
         let peaks = |threads: usize| {
-            let mut contestants: Vec<Contestant> = legs.iter().map(|&isa| peak_on(isa, threads)).collect();
+            let mut contestants: Vec<Contestant> = isas.iter().map(|&isa| peak_on(isa, threads)).collect();
             let timings = interleave(&mut contestants, share);
             let gflops =
-                |(isa, seconds): (&Isa, f64)| (isa.leg().to_string(), threads as f64 * flops(*isa) / seconds / 1e9);
-            legs.iter().zip(timings.iter().map(|timing| timing.seconds)).map(gflops).collect::<BTreeMap<_, _>>()
+                |(isa, seconds): (&Isa, f64)| (isa.kind().to_string(), threads as f64 * flops(*isa) / seconds / 1e9);
+            isas.iter().zip(timings.iter().map(|timing| timing.seconds)).map(gflops).collect::<BTreeMap<_, _>>()
         };
         let fma_gflops = peaks(1);
         let fma_gflops_threads = if threads == 1 { fma_gflops.clone() } else { peaks(threads) };
-        let isa = legs.iter().copied().max_by_key(|isa| isa.leg()).unwrap_or(Isa::detect());
+        let isa = isas.iter().copied().max_by_key(|isa| isa.kind()).unwrap_or(Isa::detect());
         let bandwidth = SIZES.map(|bytes| {
             let gbs = |threads| reading(isa, bytes, threads, share / SIZES.len() as f64);
             let one = gbs(1);
@@ -70,10 +70,10 @@ impl Machine {
         }
     }
 
-    /// GFLOP/s of a leg.
+    /// GFLOP/s of an ISA.
     pub fn peak(&self, isa: Isa, threads: usize) -> f64 {
         let peaks = if threads == 1 { &self.fma_gflops } else { &self.fma_gflops_threads };
-        peaks.get(isa.leg().name()).copied().unwrap_or(f64::NAN)
+        peaks.get(isa.kind().name()).copied().unwrap_or(f64::NAN)
     }
 
     /// GB/s of reading something of `bytes` a thread.
@@ -98,13 +98,13 @@ fn processor() -> String {
     name.map_or(std::env::consts::ARCH.to_owned(), |(_, name)| name.trim().to_owned())
 }
 
-/// The multiply-adds of a leg, again and again.
+/// The multiply-adds of an ISA, again and again.
 fn peak_on(isa: Isa, threads: usize) -> Contestant<'static> {
     let mut operands = vec![(); threads];
     Box::new(move |calls| together(&mut operands, &|()| _ = black_box(isa.run(MultiplyAdd)), calls))
 }
 
-/// GFLOP/s of one thread on a leg, measured again for about `seconds`: has the machine changed meanwhile?
+/// GFLOP/s of one thread on an ISA, measured again for about `seconds`: has the machine changed meanwhile?
 pub fn peak_again(isa: Isa, seconds: f64) -> f64 {
     let timings = interleave(&mut [peak_on(isa, 1)], seconds);
     flops(isa) / timings[0].seconds / 1e9

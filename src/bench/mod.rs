@@ -1,7 +1,7 @@
 //! How fast a kernel is on this machine, and how near that is to what the machine can do.
 //!
 //! [`machine`] measures the roof: multiply-adds a second and bytes a second by the size of what is read. [`measure`] times a
-//! [`Case`] on any leg and number of threads, beside the portable leg and the plain `f64` definition, and makes it a [`Row`].
+//! [`Case`] on any ISA and number of threads, beside the portable ISA and the plain `f64` definition, and makes it a [`Row`].
 //! This room knows no workload: what is measured stands in [`crate::catalog`].
 
 pub mod machine;
@@ -57,7 +57,7 @@ pub struct Case {
     pub tolerance: f64,
     /// Whether one call spreads over rayon's threads itself; else each thread makes calls of its own.
     pub spreads: bool,
-    /// Makes operands for a leg; always the same.
+    /// Makes operands for an ISA; always the same.
     pub make: Box<dyn Fn(Isa) -> Box<dyn Work> + Sync>,
 }
 

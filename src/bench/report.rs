@@ -2,20 +2,20 @@
 
 use super::measure::{Contestant, FEWEST, Timing, alone, interleave, on_threads};
 use super::{Case, Machine};
-use crate::kernels::{Isa, Leg};
+use crate::kernels::{Isa, IsaKind};
 use serde::{Deserialize, Serialize};
 
 /// A spread above which a figure is called disturbed.
 pub const DISTURBED: f64 = 0.10;
 
-/// One kernel at one shape on one leg.
+/// One kernel at one shape on one ISA.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Row {
     /// Operator and direction.
     pub name: String,
     /// The shape.
     pub shape: String,
-    /// The leg's name.
+    /// The ISA's name.
     pub isa: String,
     /// Threads that worked at once, each on operands of its own unless the kernel spreads its work itself.
     pub threads: usize,
@@ -33,11 +33,11 @@ pub struct Row {
     pub gbs: f64,
     /// What the roof is: `fma` or `bytes`.
     pub bound: String,
-    /// GFLOP/s relative to the measured peak of the leg and the number of threads.
+    /// GFLOP/s relative to the measured peak of the ISA and the number of threads.
     pub fraction_of_peak: f64,
     /// Speed relative to the roof: the longer of the times that its operations and its bytes need at least.
     pub fraction_of_roof: f64,
-    /// Speed relative to the portable leg on as many threads, where that was measured.
+    /// Speed relative to the portable ISA on as many threads, where that was measured.
     pub speedup_over_portable: Option<f64>,
     /// Speed of one thread relative to the plain `f64` definition, where there is one that is quick enough to be timed.
     pub speedup_over_reference: Option<f64>,
@@ -80,7 +80,7 @@ pub struct Report {
     pub version: String,
     /// The roof.
     pub machine: Machine,
-    /// GFLOP/s of the fastest leg on one thread, measured again at the end.
+    /// GFLOP/s of the fastest ISA on one thread, measured again at the end.
     pub peak_at_end: f64,
     /// The rows, in the catalog's order.
     pub rows: Vec<Row>,
@@ -144,7 +144,7 @@ pub struct Change {
     pub name: String,
     /// The shape.
     pub shape: String,
-    /// The leg's name.
+    /// The ISA's name.
     pub isa: String,
     /// Number of threads.
     pub threads: usize,
@@ -181,12 +181,12 @@ impl Change {
 /// A call of a definition may take this long to be timed.
 const SLOWEST_DEFINITION: f64 = 0.25;
 
-/// Measures a case on some legs, in turn with the portable leg and the definition, for about `seconds` altogether.
+/// Measures a case on some ISAs, in turn with the portable ISA and the definition, for about `seconds` altogether.
 ///
-/// The answers must have been checked: `errors` are those of the legs.
-pub fn rows(case: &Case, machine: &Machine, legs: &[(Isa, f64)], threads: usize, seconds: f64) -> Vec<Row> {
-    let portable = Isa::new(Leg::Portable).filter(|portable| legs.iter().all(|(isa, _)| isa != portable));
-    let isas: Vec<Isa> = legs.iter().map(|&(isa, _)| isa).chain(portable).collect();
+/// The answers must have been checked: `checked` has the largest error of each ISA.
+pub fn rows(case: &Case, machine: &Machine, checked: &[(Isa, f64)], threads: usize, seconds: f64) -> Vec<Row> {
+    let portable = Isa::new(IsaKind::Portable).filter(|portable| checked.iter().all(|(isa, _)| isa != portable));
+    let isas: Vec<Isa> = checked.iter().map(|&(isa, _)| isa).chain(portable).collect();
     let mut twin = (case.make)(Isa::detect());
     let share = twin.share();
     let mut contestants: Vec<Contestant> = isas.iter().map(|&isa| on_threads(case, isa, threads)).collect();
@@ -202,10 +202,10 @@ pub fn rows(case: &Case, machine: &Machine, legs: &[(Isa, f64)], threads: usize,
         // too slow to take turns: once is all it gets
         _ => once / share,
     };
-    let at = |leg: Leg| isas.iter().position(|isa| isa.leg() == leg).map(|index| timings[index]);
-    let rows = legs.iter().zip(&timings);
+    let at = |kind: IsaKind| isas.iter().position(|isa| isa.kind() == kind).map(|index| timings[index]);
+    let rows = checked.iter().zip(&timings);
     rows.map(|(&(isa, error), &timing)| {
-        row(case, machine, isa, threads, timing, at(Leg::Portable), Some(reference), error)
+        row(case, machine, isa, threads, timing, at(IsaKind::Portable), Some(reference), error)
     })
     .collect()
 }
@@ -233,7 +233,7 @@ fn row(
     Row {
         name: case.name.into(),
         shape: case.shape.clone(),
-        isa: isa.leg().to_string(),
+        isa: isa.kind().to_string(),
         threads,
         seconds: timing.seconds,
         seconds_best: timing.best,
@@ -278,7 +278,7 @@ mod tests {
     }
 
     fn machine() -> Machine {
-        let peaks = |peak| Leg::ALL.map(|leg| (leg.to_string(), peak)).into_iter().collect::<BTreeMap<_, _>>();
+        let peaks = |peak| IsaKind::ALL.map(|kind| (kind.to_string(), peak)).into_iter().collect::<BTreeMap<_, _>>();
         Machine {
             processor: "test".into(),
             processors: 2,
@@ -307,7 +307,7 @@ mod tests {
 
     #[test]
     fn rates_and_fractions_follow_from_the_time() {
-        let isa = Isa::new(Leg::Portable).unwrap();
+        let isa = Isa::new(IsaKind::Portable).unwrap();
         let row =
             |flops, threads| row(&case(flops), &machine(), isa, threads, timing(1e-6), Some(timing(2e-6)), None, 0.0);
         let one = row(50_000.0, 1);
@@ -324,7 +324,7 @@ mod tests {
 
     #[test]
     fn a_case_is_checked_and_measured() {
-        let isa = Isa::new(Leg::Portable).unwrap();
+        let isa = Isa::new(IsaKind::Portable).unwrap();
         assert_eq!(case(1.0).error(isa), 0.0);
         let rows = rows(&case(1.0), &machine(), &[(isa, 0.0)], 1, 0.0);
         assert!(rows.len() == 1 && rows[0].seconds > 0.0 && rows[0].samples > 0);
@@ -332,7 +332,7 @@ mod tests {
 
     #[test]
     fn changes_within_the_noise_are_none() {
-        let isa = Isa::new(Leg::Portable).unwrap();
+        let isa = Isa::new(IsaKind::Portable).unwrap();
         let report = |seconds| Report {
             version: "1".into(),
             machine: machine(),

@@ -23,7 +23,7 @@ const COLORS: [RGBColor; 8] = [
     RGBColor(127, 127, 127),
 ];
 
-/// The rows of the report's fastest leg on one thread that do arithmetic, GFLOP/s over operations for each byte, as SVG.
+/// The rows of the report's fastest ISA on one thread that do arithmetic, GFLOP/s over operations for each byte, as SVG.
 pub fn svg(report: &Report) -> String {
     let mut text = String::new();
     {
@@ -40,10 +40,10 @@ fn draw<B: DrawingBackend>(
 ) -> Result<(), DrawingAreaErrorKind<B::ErrorType>> {
     let machine = &report.machine;
     let peaks = machine.fma_gflops.iter().max_by(|a, b| a.1.total_cmp(b.1));
-    let (leg, peak) = peaks.map_or((String::new(), 1.0), |(leg, &peak)| (leg.clone(), peak));
+    let (kind, peak) = peaks.map_or((String::new(), 1.0), |(kind, &peak)| (kind.clone(), peak));
     area.fill(&WHITE)?;
     let mut chart = ChartBuilder::on(area)
-        .caption(format!("{} · {leg}, one thread", machine.processor), ("sans-serif", 20))
+        .caption(format!("{} · {kind}, one thread", machine.processor), ("sans-serif", 20))
         .margin(16)
         .x_label_area_size(48)
         .y_label_area_size(64)
@@ -76,7 +76,7 @@ fn draw<B: DrawingBackend>(
     let rows: Vec<&Row> = report
         .rows
         .iter()
-        .filter(|row| row.threads == 1 && row.isa == leg && row.gflops > 0.0 && row.gbs > 0.0)
+        .filter(|row| row.threads == 1 && row.isa == kind && row.gflops > 0.0 && row.gbs > 0.0)
         .collect();
     let mut families: Vec<&str> = rows.iter().map(|row| family(&row.name)).collect();
     families.dedup();

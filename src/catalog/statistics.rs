@@ -6,7 +6,7 @@ use crate::cnn::{Arch, layer};
 use crate::eval::metrics::kendall_tau_b;
 use crate::features::{Input, Networks};
 use crate::kernels::activation::Activation;
-use crate::kernels::{Isa, Leg, quantile, reduce, reference};
+use crate::kernels::{Isa, IsaKind, quantile, reduce, reference};
 use crate::rng::Stream;
 
 /// Sizes of the reference net's larger tensors.
@@ -171,9 +171,9 @@ impl Work for Probes {
     fn output(&mut self) -> Vec<f64> {
         self.0.found.iter().map(|&value| if value.is_nan() { 0.0 } else { f64::from(value) }).collect()
     }
-    /// The portable leg's numbers: there are no others in this program, `tests/python/check_inputs.py` has NumPy's.
+    /// The portable ISA's numbers: there are no others in this program, `tests/python/check_inputs.py` has NumPy's.
     fn definition(&mut self) -> Vec<f64> {
-        self.0.found = Isa::new(Leg::Portable).map_or(Vec::new(), |isa| self.0.table(isa));
+        self.0.found = Isa::new(IsaKind::Portable).map_or(Vec::new(), |isa| self.0.table(isa));
         self.output()
     }
 }

@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 use zoometry::bench::report::{Card, Change, rows};
 use zoometry::bench::{Case, Machine, Report, Row, machine};
-use zoometry::kernels::{Isa, Leg};
+use zoometry::kernels::{Isa, IsaKind};
 use zoometry::{Error, Result, catalog, par};
 
-/// The leg of a card's rows.
+/// The ISA of a card's rows.
 const GPU: &str = "gpu";
 
 /// Share of the time that goes into measuring the machine itself.
@@ -20,7 +20,7 @@ const MACHINE_SHARE: f64 = 0.1;
 /// Measure this machine, then every kernel on it, as a fraction of what the machine can do
 ///
 /// Every answer is checked against a plain f64 definition before it is timed. A time is the median of at least five samples;
-/// legs and definition take turns.
+/// ISAs and definition take turns.
 #[derive(Args)]
 pub struct Bench {
     /// Only kernels whose name/shape contains this, such as `train_step` or `conv/forward/13x13`
@@ -30,7 +30,7 @@ pub struct Bench {
     #[arg(long, value_name = "S", default_value_t = 40.0)]
     seconds: f64,
     /// Instruction set: portable, avx2, avx512, or all of this machine [default: the fastest]
-    #[arg(long, value_name = "LEG", env = "ZOOMETRY_ISA")]
+    #[arg(long, value_name = "ISA", env = "ZOOMETRY_ISA")]
     isa: Option<String>,
     /// Measure with one thread and with this many (CPU) [default: one only]
     #[arg(long, value_name = "T", default_value_t = 1, hide_default_value = true,
@@ -75,10 +75,10 @@ impl Bench {
         if let Some(adapter) = &self.adapter {
             return Err(Error::invalid("--adapter", "--device gpu with it", adapter));
         }
-        self.measure(&self.legs()?, &self.cases()?)
+        self.measure(&self.isas()?, &self.cases()?)
     }
 
-    /// A card has no legs and no threads.
+    /// A card has no ISAs and no threads.
     fn card(&self) -> Result<Report> {
         if self.threads != 1 {
             return Err(Error::invalid("--threads", "--device cpu with it", "gpu"));
@@ -93,7 +93,7 @@ impl Bench {
         Err(super::device::missing())
     }
 
-    fn legs(&self) -> Result<Vec<Isa>> {
+    fn isas(&self) -> Result<Vec<Isa>> {
         match self.isa.as_deref() {
             Some("all") => Ok(Isa::available().collect()),
             name => Ok(vec![super::isa(name)?]),
@@ -110,20 +110,20 @@ impl Bench {
         if some.is_empty() { Err(unknown) } else { Ok(some) }
     }
 
-    fn measure(&self, legs: &[Isa], cases: &[Case]) -> Result<Report> {
+    fn measure(&self, isas: &[Isa], cases: &[Case]) -> Result<Report> {
         let threads: Vec<usize> = [1, usize::from(self.threads)][..if self.threads == 1 { 1 } else { 2 }].to_vec();
         let most = threads[threads.len() - 1];
         let progress = super::progress::bench(cases.len() * threads.len());
         progress.set_message("the machine");
-        let best = legs.iter().copied().max_by_key(|isa| isa.leg()).unwrap_or(Isa::detect());
+        let best = isas.iter().copied().max_by_key(|isa| isa.kind()).unwrap_or(Isa::detect());
         let machine_seconds = MACHINE_SHARE * self.seconds;
-        let machine = Machine::measure(legs, most, machine_seconds);
+        let machine = Machine::measure(isas, most, machine_seconds);
         let start = Instant::now();
         let mut spent = 0.0;
         let mut all = Vec::new();
         for (done, case) in cases.iter().enumerate() {
             progress.set_message(case.path());
-            let checked = legs.iter().map(|&isa| Ok((isa, check(case, isa)?))).collect::<Result<Vec<_>>>()?;
+            let checked = isas.iter().map(|&isa| Ok((isa, check(case, isa)?))).collect::<Result<Vec<_>>>()?;
             for &threads in &threads {
                 if STOP.requested() {
                     return Err(Error::Cancelled);
@@ -181,7 +181,7 @@ fn check(case: &Case, isa: Isa) -> Result<f64> {
     if error <= case.tolerance {
         return Ok(error);
     }
-    let what = format!("{} on {}", case.path(), isa.leg());
+    let what = format!("{} on {}", case.path(), isa.kind());
     let expected = format!("an answer within {:e} of its definition", case.tolerance);
     Err(Error::Wrong { what, expected, got: format!("one that is {error:e} off") })
 }
@@ -225,11 +225,11 @@ fn csv(rows: &[Row]) -> Result<String> {
 
 fn describe(machine: &Machine, output: &mut Output) {
     output.line(format!("{}, {} logical processors", machine.processor, machine.processors));
-    for leg in Leg::ALL {
-        let Some(one) = machine.fma_gflops.get(leg.name()) else { continue };
-        let all = machine.fma_gflops_threads.get(leg.name()).filter(|_| machine.threads > 1);
+    for kind in IsaKind::ALL {
+        let Some(one) = machine.fma_gflops.get(kind.name()) else { continue };
+        let all = machine.fma_gflops_threads.get(kind.name()).filter(|_| machine.threads > 1);
         let all = all.map_or(String::new(), |all| format!(", {all:.1} on {} threads", machine.threads));
-        output.line(format!("  multiply-adds, {leg:8} {one:7.1} GFLOP/s a core{all}"));
+        output.line(format!("  multiply-adds, {kind:8} {one:7.1} GFLOP/s a core{all}"));
     }
     for level in &machine.bandwidth {
         let all = if machine.threads == 1 {
@@ -261,7 +261,7 @@ fn describe_card(machine: &Machine, card: &Card, output: &mut Output) {
 /// Columns of a row's name at least.
 const MIN_WIDTH: usize = 28;
 
-/// One table for each leg and number of threads.
+/// One table for each ISA and number of threads.
 fn table(rows: &[Row], output: &mut Output) {
     let mut groups: Vec<(&str, usize)> = Vec::new();
     for row in rows {
@@ -290,7 +290,7 @@ fn table(rows: &[Row], output: &mut Output) {
         group().for_each(|row| output.line(line(row, width)));
     }
     output.line("\nroof: speed relative to what the measured multiply-adds or bytes a second allow; ×port.: relative");
-    output.line("to the portable leg; ×f64: to the plain definition on one thread; ±: distance of the quartiles of");
+    output.line("to the portable ISA; ×f64: to the plain definition on one thread; ±: distance of the quartiles of");
     output.line("the time, ! where it is large, ? of few samples; rate: images, networks, rows, numbers … a second");
     output.line("peak: counted operations relative to the measured multiply-adds");
     let mut shares: Vec<String> =
@@ -359,7 +359,7 @@ fn compared(changes: &[Change], output: &mut Output) {
         return;
     }
     output
-        .line(format!("\n{:<38}{:>9} {:>8} {:>8} {:>7}", "against the old report", "leg", "threads", "speed", "noise"));
+        .line(format!("\n{:<38}{:>9} {:>8} {:>8} {:>7}", "against the old report", "ISA", "threads", "speed", "noise"));
     for change in changes {
         output.line(format!(
             "{:<38}{:>9} {:>8} {:>7.2}× {:>5.0} %  {}",

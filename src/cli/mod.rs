@@ -28,7 +28,7 @@ use clap::{Args, Parser, Subcommand};
 use std::process::ExitCode;
 use std::sync::LazyLock;
 use zoometry::features::Input;
-use zoometry::kernels::{Isa, Leg};
+use zoometry::kernels::{Isa, IsaKind};
 use zoometry::par::Stop;
 use zoometry::predictor::{KINDS, Kind};
 use zoometry::{Error, Result};
@@ -86,7 +86,7 @@ struct Machine {
         value_parser = clap::value_parser!(u16).range(0..=1024))]
     threads: u16,
     /// Instruction set of the kernels: portable, avx2 or avx512 [default: the fastest of this machine]
-    #[arg(long, value_name = "LEG", env = "ZOOMETRY_ISA")]
+    #[arg(long, value_name = "ISA", env = "ZOOMETRY_ISA")]
     isa: Option<String>,
     /// Print one JSON object on stdout
     #[arg(long)]
@@ -94,7 +94,7 @@ struct Machine {
 }
 
 impl Machine {
-    /// The leg asked for.
+    /// The ISA asked for.
     fn isa(&self) -> Result<Isa> {
         isa(self.isa.as_deref())
     }
@@ -105,12 +105,12 @@ impl Machine {
     }
 }
 
-/// A leg by name; the fastest one if none is given.
+/// An ISA by name; the fastest one if none is given.
 fn isa(name: Option<&str>) -> Result<Isa> {
     let Some(name) = name.filter(|name| !name.is_empty()) else { return Ok(Isa::detect()) };
-    let leg: Leg = name.parse().map_err(|_| Error::unknown("instruction set", name, Leg::ALL))?;
-    let has: Vec<&str> = Isa::available().map(|isa| isa.leg().name()).collect();
-    Isa::new(leg).ok_or_else(|| Error::invalid("--isa", format!("what this machine has: {}", has.join(", ")), name))
+    let kind: IsaKind = name.parse().map_err(|_| Error::unknown("instruction set", name, IsaKind::ALL))?;
+    let has: Vec<&str> = Isa::available().map(|isa| isa.kind().name()).collect();
+    Isa::new(kind).ok_or_else(|| Error::invalid("--isa", format!("what this machine has: {}", has.join(", ")), name))
 }
 
 /// What `--input` takes.

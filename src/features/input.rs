@@ -181,7 +181,7 @@ impl Input {
     /// The columns of some networks, computed in place on rayon's threads; target: test accuracy where it is known, group:
     /// the run, or the row where there is none.
     ///
-    /// The same bits for every number of threads; those of [`super::stats`] also on every leg.
+    /// The same bits for every number of threads; those of [`super::stats`] also on every ISA.
     ///
     /// # Errors
     /// [`Error::Invalid`] for a layer that the networks do not have, a column that comes twice, or where the networks lack

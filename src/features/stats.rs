@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_zoo_becomes_its_table_on_every_leg_and_thread_count() {
+    fn a_zoo_becomes_its_table_on_every_isa_and_thread_count() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("zoo");
         let schema = Schema {
@@ -193,7 +193,7 @@ mod tests {
         for isa in Isa::available() {
             for threads in [1, 2, 5] {
                 let again = with_threads(threads, || table(isa));
-                assert!(again == first, "{} {threads}", isa.leg());
+                assert!(again == first, "{} {threads}", isa.kind());
             }
         }
         assert_eq!((first.group[19], first.y[19], rows[19]), (19, 0.95, 39));

@@ -14,7 +14,7 @@ use core::marker::PhantomData;
 ///           needs it, else empty.
 /// Panics.   if a slice length differs from its shape, or a window misses the map.
 /// Cost.     2·N·P·Q·U·V·I·O·256 flop (fewer at a border); reads x, w, b once from cache, writes y once.
-/// Numerics. sums over u, v, i in this order, one rounding for each product where the leg fuses.
+/// Numerics. sums over u, v, i in this order, one rounding for each product where the ISA fuses.
 /// Source.   [`crate::reference::conv::forward`].
 pub fn forward(
     isa: Isa,

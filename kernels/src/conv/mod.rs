@@ -12,7 +12,7 @@
 //!
 //! Lanes are channels, rows of a register tile are images, so that one position is the matrix product
 //! (images × 16 i)·(16 i × 16 o) whatever the map's size: no remainders, and a border only means fewer taps. Every sum runs in
-//! one order on every leg: over taps, then channels; for weights over positions, then images.
+//! one order on every ISA: over taps, then channels; for weights over positions, then images.
 
 mod forward;
 mod input;

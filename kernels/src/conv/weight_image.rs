@@ -26,7 +26,7 @@ pub fn backward_weight_image(
     isa.run(BackwardWeightImage { dims, x, dy, dw, db });
 }
 
-/// The most terms that any leg sums together.
+/// The most terms that any ISA sums together.
 const MOST: usize = 12;
 
 struct BackwardWeightImage<'a> {

@@ -11,7 +11,7 @@ pub const DOUBLES: usize = 8;
 
 /// Operations on eight lanes of `u64` ([`Double::Q`]), `f64` ([`Double::D`]) or truth ([`Double::N`]).
 ///
-/// Arithmetic is IEEE 754 with round to nearest and nothing is fused, so every leg gives the same bits; integers wrap.
+/// Arithmetic is IEEE 754 with round to nearest and nothing is fused, so every ISA gives the same bits; integers wrap.
 pub trait Double: Copy + Send + Sync + 'static {
     /// Eight `u64`.
     type Q: Copy;
@@ -194,7 +194,7 @@ impl Double for Avx512 {
     }
 }
 
-/// Methods of the portable leg, lane by lane on plain arrays, which the compiler turns into what the target has.
+/// Methods of the portable ISA, lane by lane on plain arrays, which the compiler turns into what the target has.
 macro_rules! lanes {
     ($(fn $name:ident($($arg:ident: $t:ty),*) -> $ret:ty = $body:expr;)*) => {$(
         #[inline(always)]

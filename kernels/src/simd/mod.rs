@@ -1,8 +1,8 @@
 //! Sixteen logical lanes on every instruction set, and the only `unsafe` code of this crate.
 //!
 //! A [`Simd`] value is a proof token: it can be had only where the machine has the instructions, so its methods are safe.
-//! On AVX2 a vector is two registers, on the portable leg two values of the crate `wide`. AVX2 and AVX-512 round every
-//! operation alike and reduce over one fixed tree, so both give the same bits; the portable leg fuses `a·b + c` only where
+//! On AVX2 a vector is two registers, on the portable ISA two values of the crate `wide`. AVX2 and AVX-512 round every
+//! operation alike and reduce over one fixed tree, so both give the same bits; the portable ISA fuses `a·b + c` only where
 //! the build target has such an instruction.
 
 use crate::isa::Kernel;
@@ -26,7 +26,7 @@ pub use avx512::Avx512;
 pub use double::{DOUBLES, Double};
 pub use portable::Portable;
 
-/// Logical lanes of a vector on every leg.
+/// Logical lanes of a vector on every ISA.
 pub const LANES: usize = 16;
 
 /// Sixteen `f32` in memory, aligned to a cache line.
@@ -102,7 +102,7 @@ pub trait Simd: Double + Copy + Send + Sync + 'static {
     fn mul(self, a: Self::F, b: Self::F) -> Self::F;
     /// `a / b`
     fn div(self, a: Self::F, b: Self::F) -> Self::F;
-    /// `a·b + c`, rounded once where the leg has such an instruction.
+    /// `a·b + c`, rounded once where the ISA has such an instruction.
     fn fma(self, a: Self::F, b: Self::F, c: Self::F) -> Self::F;
     /// The smaller; `b` where either is NaN.
     fn min(self, a: Self::F, b: Self::F) -> Self::F;

@@ -1,11 +1,11 @@
-//! The portable leg: two values of the crate `wide`, which uses what the build target has.
+//! The portable ISA: two values of the crate `wide`, which uses what the build target has.
 
 use super::{LANES, Lanes, Simd};
 use crate::isa::Kernel;
 use bytemuck::{cast, cast_mut, cast_ref};
 use wide::{f32x8, u32x8};
 
-/// The leg that every machine has.
+/// The ISA that every machine has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Portable;
 

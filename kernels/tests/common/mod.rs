@@ -1,36 +1,36 @@
-//! What every kernel test shares: the legs of this machine, random numbers, tolerances; layers in `layer`.
+//! What every kernel test shares: the ISAs of this machine, random numbers, tolerances; layers in `layer`.
 #![allow(dead_code)]
 
 pub mod layer;
 pub mod simd;
 pub mod team;
 
-use zoometry_kernels::{Block, Isa, Lanes, Leg};
+use zoometry_kernels::{Block, Isa, IsaKind, Lanes};
 
-/// Every leg of this machine; prints which ran and which could not.
+/// Every ISA of this machine; prints which ran and which could not.
 ///
 /// `ZOOMETRY_NEED` names, separated by commas, what must not be skipped.
 ///
 /// # Panics
-/// If a leg that is needed is missing.
-pub fn legs() -> Vec<Isa> {
+/// If an ISA that is needed is missing.
+pub fn isas() -> Vec<Isa> {
     let need = std::env::var("ZOOMETRY_NEED").unwrap_or_default();
-    for leg in Leg::ALL {
-        let missing = Isa::new(leg).is_none();
+    for kind in IsaKind::ALL {
+        let missing = Isa::new(kind).is_none();
         assert!(
-            !(missing && need.split(',').any(|name| name == leg.name())),
-            "ZOOMETRY_NEED: this machine lacks {leg}"
+            !(missing && need.split(',').any(|name| name == kind.name())),
+            "ZOOMETRY_NEED: this machine lacks {kind}"
         );
-        eprintln!("leg {leg}: {}", if missing { "SKIPPED, this machine lacks it" } else { "tested" });
+        eprintln!("ISA {kind}: {}", if missing { "SKIPPED, this machine lacks it" } else { "tested" });
     }
     Isa::available().collect()
 }
 
-/// Those of [`legs`] that fuse multiply and add and therefore give the same bits.
+/// Those of [`ISAs`] that fuse multiply and add and therefore give the same bits.
 pub fn fused() -> Vec<Isa> {
-    let fused: Vec<Isa> = legs().into_iter().filter(|isa| isa.leg() != Leg::Portable).collect();
+    let fused: Vec<Isa> = isas().into_iter().filter(|isa| isa.kind() != IsaKind::Portable).collect();
     if fused.len() < 2 {
-        eprintln!("SKIPPED: this machine has fewer than two fused legs to compare");
+        eprintln!("SKIPPED: this machine has fewer than two fused ISAs to compare");
     }
     fused
 }

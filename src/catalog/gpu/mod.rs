@@ -54,7 +54,7 @@ const SOFTWARE: Size = Size {
     warm_up: 0.0,
 };
 
-/// The leg of a card's rows.
+/// The ISA of a card's rows.
 pub const LEG: &str = "gpu";
 
 /// Measures what contains `filter` for about `seconds`; `tell` hears of each row, `clock` says the card's clock in MHz if

@@ -247,7 +247,7 @@ struct Sums {
 
 impl Kernel for Sum<'_> {
     type Output = Sums;
-    /// Plain loops, compiled for each leg.
+    /// Plain loops, compiled for each ISA.
     #[inline(always)]
     fn run<S: Simd>(self, _: S) -> Sums {
         let zero = [Lanes::ZERO; TILE];

@@ -128,7 +128,7 @@ struct Product<'a> {
 
 impl Kernel for Product<'_> {
     type Output = ();
-    /// Plain loops, compiled for each leg.
+    /// Plain loops, compiled for each ISA.
     #[inline(always)]
     fn run<S: Simd>(self, _: S) {
         for row in self.a.chunks_exact(self.width) {

@@ -149,11 +149,11 @@ fn predictions_are_sums_of_trees_however_they_are_computed() {
             })
             .collect();
         for isa in Isa::available() {
-            assert_eq!(boost.predict(isa, &probe.x), definition, "{settings} on {}", isa.leg());
+            assert_eq!(boost.predict(isa, &probe.x), definition, "{settings} on {}", isa.kind());
         }
         for (row, expected) in definition.iter().enumerate() {
             for isa in Isa::available() {
-                assert_eq!(boost.predict_row(isa, probe.row(row)), *expected, "{settings} on {}", isa.leg());
+                assert_eq!(boost.predict_row(isa, probe.row(row)), *expected, "{settings} on {}", isa.kind());
             }
             assert_eq!(boost.predict(Isa::detect(), probe.row(row)), [*expected]);
         }
@@ -170,9 +170,9 @@ fn bits_do_not_depend_on_threads_or_instructions() {
     for isa in Isa::available() {
         for threads in [1, 2, 4] {
             let other = with_threads(threads, || fit_quietly(isa, &train, Some(&val), &params(settings))).unwrap();
-            assert!(other == first, "{threads} threads on {}", isa.leg());
+            assert!(other == first, "{threads} threads on {}", isa.kind());
         }
-        eprintln!("ran on {}", isa.leg());
+        eprintln!("ran on {}", isa.kind());
     }
 }
 

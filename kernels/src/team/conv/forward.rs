@@ -19,7 +19,7 @@ use core::marker::PhantomData;
 ///           empty.
 /// Panics.   if a slice length differs from its shape, or P, Q or S is 0.
 /// Cost.     2·N·P·Q·U·V·I·O·16 flop (fewer at a border); reads x and w from cache, writes y once.
-/// Numerics. starts from the bias and sums over u, v, i in this order, one rounding for each product where the leg fuses.
+/// Numerics. starts from the bias and sums over u, v, i in this order, one rounding for each product where the ISA fuses.
 /// Source.   [`crate::reference::conv::forward`], lane by lane.
 pub fn forward(
     isa: Isa,
