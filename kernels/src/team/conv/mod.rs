@@ -7,7 +7,7 @@
 //! whole map.
 //!
 //! A register tile is a few *items* × a few channels. For forward and gradient of the input an item is a position of an image,
-//! and positions that the same taps reach ([`span::Span`]) are tiled together whatever rows and images they lie in: a border
+//! and positions that the same taps reach (`span::Span`) are tiled together whatever rows and images they lie in: a border
 //! only means fewer taps, and where P = Q = 1 images take the place of positions. For the gradient of the weights an item is a
 //! pair of tap and input channel, and positions are summed over. The order of a sum never depends on the tile.
 
