@@ -11,7 +11,7 @@ use std::f64::consts::PI;
 
 /// Purposes of the random numbers used in training; that of a dropout is `DROPOUT` + its number in the plan.
 const SHUFFLE: u32 = u32::from_be_bytes(*b"shuf");
-/// See [`SHUFFLE`].
+/// See `SHUFFLE`.
 pub const DROPOUT: u32 = u32::from_be_bytes(*b"drp\0");
 
 /// The learning rate of step `t` = 1, 2, … of `steps`, for Adam corrected for it.

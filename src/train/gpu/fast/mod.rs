@@ -4,7 +4,7 @@
 //! a dense layer to at most 16 classes. Any activation, optimizer, dropout and batch. Everything else takes the general shaders.
 //!
 //! The plan is in `shaders/fast_train.wgsl` and `fast_evaluate.wgsl`; at their lines `//@ name` the unrolled loops of
-//! [`forward`] and [`backward`] are inserted, each written beside its lane map.
+//! `forward` and `backward` are inserted, each written beside its lane map.
 
 mod backward;
 mod design;
