@@ -1,5 +1,5 @@
 // Philox4x32-10: stateless random numbers (Salmon, Moraes, Dror, Shaw, SC'11), the twin of kernels/src/random.rs.
-// Before it wide.wgsl or, where the card has 64-bit integers, wide64.wgsl.
+// Before it wide.wgsl or, where the GPU has 64-bit integers, wide64.wgsl.
 
 /// Philox4x32-10 of one counter: four random words.
 fn philox(counter: vec4u, key: vec2u) -> vec4u {

@@ -1,4 +1,4 @@
-// What the card can do at most: multiply-adds, and bytes copied.
+// What the GPU can do at most: multiply-adds, and bytes copied.
 
 @group(0) @binding(0) var<storage, read> from_here: array<vec4f>;
 @group(0) @binding(1) var<storage, read_write> to_there: array<vec4f>;

@@ -83,7 +83,7 @@ pub enum Error {
         /// What it was.
         got: String,
     },
-    /// A graphics card is not there, does not suffice, or failed.
+    /// A GPU is not there, does not suffice, or failed.
     #[error("{device}: {problem}")]
     Device {
         /// What the driver calls it.

@@ -1,4 +1,4 @@
-//! A zoo trained on a card and on the CPU: the same initial weights, nearly the same accuracies, one file for both.
+//! A zoo trained on a GPU and on the CPU: the same initial weights, nearly the same accuracies, one file for both.
 #![cfg(feature = "gpu")]
 
 mod common;
@@ -21,7 +21,7 @@ const MODELS: usize = 64;
 /// whatever the gradient's, and roundings grow with it in a few steps.
 const CALM: f32 = 0.01;
 
-/// Whether there is a card.
+/// Whether there is a GPU.
 fn card_is_there() -> bool {
     common::there("gpu", !adapters().is_empty())
 }
@@ -140,7 +140,7 @@ fn statistics_of_a_card_are_those_of_the_cpu() {
     }
     for wrong in ["probes", "wstats-layers:0-qts:10,90"] {
         let text = wrong.parse::<Input>().unwrap().table_on(&gpu, isa, &networks).unwrap_err().to_string();
-        assert!(text.contains("graphics card") && text.contains(wrong), "{text}");
+        assert!(text.contains("GPU") && text.contains(wrong), "{text}");
     }
 }
 

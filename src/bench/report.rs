@@ -84,12 +84,12 @@ pub struct Report {
     pub peak_at_end: f64,
     /// The rows, in the catalog's order.
     pub rows: Vec<Row>,
-    /// What is known of a graphics card.
+    /// What is known of a GPU.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub card: Option<Card>,
 }
 
-/// A graphics card that was measured; its name is the machine's.
+/// A GPU that was measured; its name is the machine's.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Card {
     /// `vulkan`, `metal` or `dx12`.

@@ -11,7 +11,7 @@ use zoometry::bench::{Case, Machine, Report, Row, machine};
 use zoometry::kernels::{Isa, IsaKind};
 use zoometry::{Error, Result, catalog, par};
 
-/// The ISA of a card's rows.
+/// The ISA of a GPU's rows.
 const GPU: &str = "gpu";
 
 /// Share of the time that goes into measuring the machine itself.
@@ -78,7 +78,7 @@ impl Bench {
         self.measure(&self.isas()?, &self.cases()?)
     }
 
-    /// A card has no ISAs and no threads.
+    /// A GPU has no ISAs and no threads.
     fn card(&self) -> Result<Report> {
         if self.threads != 1 {
             return Err(Error::invalid("--threads", "--device cpu with it", "gpu"));

@@ -1,4 +1,4 @@
-//! `zoometry bench --device gpu`: measures a card; the report is printed as the CPU's.
+//! `zoometry bench --device gpu`: measures a GPU; the report is printed as the CPU's.
 
 use std::process::Command;
 use zoometry::Result;
@@ -6,7 +6,7 @@ use zoometry::bench::{Report, Row};
 use zoometry::catalog::gpu::measure;
 use zoometry::gpu::Gpu;
 
-/// Measures a card; rows appear on stderr as they come.
+/// Measures a GPU; rows appear on stderr as they come.
 pub fn run(adapter: Option<&str>, filter: &str, seconds: f64) -> Result<Report> {
     let gpu = Gpu::open(adapter)?;
     super::output::tell(format!("measuring {}", gpu.adapter().name));
@@ -17,7 +17,7 @@ pub fn run(adapter: Option<&str>, filter: &str, seconds: f64) -> Result<Report> 
     Ok(report)
 }
 
-/// The clock of the first NVIDIA card in MHz, where its tool is there.
+/// The clock of the first NVIDIA GPU in MHz, where its tool is there.
 fn clock() -> Option<u32> {
     let arguments = ["--query-gpu=clocks.sm", "--format=csv,noheader,nounits"];
     let output = Command::new("nvidia-smi").args(arguments).output().ok()?;

@@ -12,7 +12,7 @@ use zoometry::{Error, Result};
 /// Where the work is done.
 #[derive(Args)]
 pub struct Device {
-    /// Where to compute: cpu, gpu, or auto (a card if there is one that suffices, else the CPU)
+    /// Where to compute: cpu, gpu, or auto (a GPU if there is one that suffices, else the CPU)
     #[arg(long, value_name = "DEVICE", default_value = "cpu")]
     device: String,
     /// Which card: a part of its name, or its number in `zoometry info --devices` [default: the strongest]
@@ -42,7 +42,7 @@ impl Device {
         self.choose("computing", cpu, |adapter, software| card::table(adapter, software, input, isa, networks))
     }
 
-    /// Calls `cpu`, or `card` with the adapter's name and whether one that is only a program will do.
+    /// Calls `cpu`, or `GPU` with the adapter's name and whether one that is only a program will do.
     fn choose<T>(
         &self,
         doing: &str,
@@ -66,7 +66,7 @@ impl Device {
 
 #[cfg(feature = "gpu")]
 mod card {
-    //! Work on a card; on one that is only a program where `software` allows it.
+    //! Work on a GPU; on one that is only a program where `software` allows it.
 
     use super::*;
     use zoometry::gpu::Gpu;
@@ -96,7 +96,7 @@ mod card {
 
 #[cfg(not(feature = "gpu"))]
 mod card {
-    //! There are no cards in this build.
+    //! There are no GPUs in this build.
 
     use super::*;
 
@@ -109,14 +109,14 @@ mod card {
     }
 }
 
-/// Why there is no card.
+/// Why there is no GPU.
 #[cfg(not(feature = "gpu"))]
 pub fn missing() -> Error {
     let problem = "this program was built without the feature `gpu`".into();
     Error::Device { device: "graphics adapter".into(), problem }
 }
 
-/// Lists the cards of this machine.
+/// Lists the GPUs of this machine.
 #[cfg(feature = "gpu")]
 pub fn list() -> Result<Output> {
     let adapters = zoometry::gpu::adapters();
@@ -143,7 +143,7 @@ pub fn list() -> Result<Output> {
     Ok(output)
 }
 
-/// Lists the cards of this machine: none in this build.
+/// Lists the GPUs of this machine: none in this build.
 #[cfg(not(feature = "gpu"))]
 pub fn list() -> Result<Output> {
     Err(missing())

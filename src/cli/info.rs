@@ -11,13 +11,13 @@ use zoometry::cnn::plan::{Map, Op, Plan};
 use zoometry::train::overrides::overrides;
 use zoometry::zoo::{Status, Zoo};
 
-/// Show what is in a zoo file and how far it is, or which cards this machine has
+/// Show what is in a zoo file and how far it is, or which GPUs this machine has
 #[derive(Args)]
 pub struct Info {
     /// The zoo file
     #[arg(value_name = "ZOO", required_unless_present = "devices", conflicts_with = "devices")]
     zoo: Option<PathBuf>,
-    /// List the graphics cards that `--adapter` can choose
+    /// List the GPUs that `--adapter` can choose
     #[arg(long)]
     devices: bool,
     /// Print one JSON object on stdout

@@ -179,7 +179,7 @@ pub fn bench(rows: usize) -> Bar {
     Bar::new("measuring", "rows", Some(rows as u64), "{pos}/{len} {wide_bar} {msg:40}")
 }
 
-/// A benchmark's progress on a card; the message names the row that was measured last.
+/// A benchmark's progress on a GPU; the message names the row that was measured last.
 #[cfg(feature = "gpu")]
 pub fn rows_of_a_card() -> Bar {
     Bar::new("measuring", "rows", None, "{elapsed} {msg}")

@@ -212,25 +212,25 @@ impl Input {
         self.keys.contains(&Key::Probes)
     }
 
-    /// [`Input::table`] with the statistics of weights computed on a card, everything else on rayon's threads.
+    /// [`Input::table`] with the statistics of weights computed on a GPU, everything else on rayon's threads.
     ///
     /// Minima and maxima are the CPU's; quantiles, standard deviations and means differ from its in their rounding.
     ///
     /// # Errors
-    /// As [`Input::table`]; [`Error::Invalid`] where nothing of the input is for a card, [`Error::Device`] where it fails.
+    /// As [`Input::table`]; [`Error::Invalid`] where nothing of the input is for a GPU, [`Error::Device`] where it fails.
     #[cfg(feature = "gpu")]
     pub fn table_on(&self, gpu: &crate::gpu::Gpu, isa: Isa, networks: &Networks) -> Result<Table> {
         let mut parts = self.parts(isa, networks)?;
         let mut there = false;
         for part in &mut parts {
-            if let Some(computed) = part.on_card(gpu)? {
+            if let Some(computed) = part.on_gpu(gpu)? {
                 *part = Box::new(computed);
                 there = true;
             }
         }
         if !there {
             let expected = "one with statistics of weights whose percentiles are 0,25,50,75,100";
-            return Err(Error::invalid("input for a graphics card", expected, self));
+            return Err(Error::invalid("input for a GPU", expected, self));
         }
         self.assemble(&parts, networks, &Stop::new())
     }

@@ -4,12 +4,12 @@
 //! An [`Input`] names what is computed by the reference's keys. [`stats`], [`norms`], [`raw`] and [`hyper`] are the
 //! reference's own; [`probes`] is ours. [`mod@write`] keeps a table as a file.
 
-#[cfg(feature = "gpu")]
-mod card;
 pub mod hyper;
 pub mod input;
 pub mod networks;
 pub mod norms;
+#[cfg(feature = "gpu")]
+mod on_gpu;
 pub mod probes;
 pub mod raw;
 pub mod stats;
@@ -33,9 +33,9 @@ pub(crate) trait Part: Sync {
     /// Each thread takes one.
     fn worker(&self) -> Worker<'_>;
 
-    /// The same columns computed on a card, where there is a shader for them.
+    /// The same columns computed on a GPU, where there is a shader for them.
     #[cfg(feature = "gpu")]
-    fn on_card(&self, _: &crate::gpu::Gpu) -> crate::Result<Option<card::Computed>> {
+    fn on_gpu(&self, _: &crate::gpu::Gpu) -> crate::Result<Option<on_gpu::Computed>> {
         Ok(None)
     }
 }

@@ -6,7 +6,7 @@
 //! `conv2.kernel.std` … `dense.kernel.mean`; another percentile is `q2.5`.
 
 #[cfg(feature = "gpu")]
-use super::card::{self, Computed};
+use super::on_gpu::{self, Computed};
 use super::window::{quantile, statistics};
 use super::{Networks, Part, Worker, tensors};
 use crate::cnn::plan::Role;
@@ -117,12 +117,12 @@ impl Part for Stats<'_> {
     }
 
     #[cfg(feature = "gpu")]
-    fn on_card(&self, gpu: &crate::gpu::Gpu) -> crate::Result<Option<Computed>> {
+    fn on_gpu(&self, gpu: &crate::gpu::Gpu) -> crate::Result<Option<Computed>> {
         if self.percentiles != PERCENTILES {
             return Ok(None);
         }
         let windows: Vec<Range<usize>> = self.sets.iter().flat_map(|(_, windows)| windows).cloned().collect();
-        let found = card::statistics_of(gpu, self.isa, self.networks, &windows)?;
+        let found = on_gpu::statistics_of(gpu, self.isa, self.networks, &windows)?;
         let mut values = Vec::with_capacity(self.networks.count() * 7 * self.sets.len());
         for mut network in found.chunks(windows.len().max(1)) {
             for (_, windows) in &self.sets {

@@ -1,11 +1,11 @@
-//! Memory on the card.
+//! Memory on the GPU.
 
 use super::Gpu;
 use crate::Result;
 use bytemuck::{AnyBitPattern, NoUninit};
 use std::sync::mpsc;
 
-/// Memory on a card.
+/// Memory on a GPU.
 #[derive(Debug)]
 pub struct Buffer(pub(super) wgpu::Buffer);
 
@@ -13,12 +13,12 @@ impl Gpu {
     /// Memory for `bytes` bytes, all zero.
     ///
     /// # Errors
-    /// [`Error::Device`](crate::Error::Device) where it is more than the card allows or has.
+    /// [`Error::Device`](crate::Error::Device) where it is more than the GPU allows or has.
     pub fn zeros(&self, what: &str, bytes: u64) -> Result<Buffer> {
         self.buffer(what, bytes, wgpu::BufferUsages::STORAGE)
     }
 
-    /// A copy of `data` on the card.
+    /// A copy of `data` on the GPU.
     ///
     /// # Errors
     /// As [`Gpu::zeros`].
@@ -92,7 +92,7 @@ impl Gpu {
     }
 }
 
-/// Memory that both the card and the host see.
+/// Memory that both the GPU and the host see.
 #[derive(Debug)]
 pub struct Readback {
     pub(super) buffer: wgpu::Buffer,

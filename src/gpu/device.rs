@@ -7,7 +7,7 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-/// What a card allows at most.
+/// What a GPU allows at most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Limits {
     /// Bytes of workgroup memory.
@@ -26,7 +26,7 @@ pub struct Limits {
 /// `LP_MAX_TGSI_LOOP_ITERATIONS` of Mesa's gallivm, which runs the shaders of lavapipe.
 const LAVAPIPE_ITERATIONS: usize = 65_535;
 
-/// A card with its driver.
+/// A GPU with its driver.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Adapter {
     /// Its number, which `--adapter` takes.
@@ -37,7 +37,7 @@ pub struct Adapter {
     pub backend: String,
     /// Its driver and the driver's version, as far as the driver tells.
     pub driver: String,
-    /// Whether it is a program on the processor that behaves like a card.
+    /// Whether it is a program on the processor that behaves like a GPU.
     pub software: bool,
     /// What it allows.
     pub limits: Limits,
@@ -79,7 +79,7 @@ impl Adapter {
     }
 }
 
-/// Every adapter of this machine, real cards first; an adapter's place is its number.
+/// Every adapter of this machine, real GPUs first; an adapter's place is its number.
 pub fn adapters() -> Vec<Adapter> {
     found().iter().enumerate().map(|(index, adapter)| Adapter::new(index, adapter)).collect()
 }
@@ -106,7 +106,7 @@ fn found() -> Vec<wgpu::Adapter> {
 pub const NEEDED: &str =
     "a driver for Vulkan, Metal or Direct3D 12 is needed, for Vulkan also its loader (libvulkan.so.1 on Linux)";
 
-/// A card in use.
+/// A GPU in use.
 #[derive(Debug)]
 pub struct Gpu {
     adapter: Adapter,
@@ -152,7 +152,7 @@ impl Gpu {
         Ok(Gpu { adapter, device, queue, failure })
     }
 
-    /// The card.
+    /// The GPU.
     pub fn adapter(&self) -> &Adapter {
         &self.adapter
     }
@@ -162,12 +162,12 @@ impl Gpu {
         self.adapter.limits
     }
 
-    /// An [`Error::Device`] of this card.
+    /// An [`Error::Device`] of this GPU.
     pub fn fail(&self, problem: impl Into<String>) -> Error {
         Error::Device { device: self.adapter.name.clone(), problem: problem.into() }
     }
 
-    /// The first failure that the card has reported, if any.
+    /// The first failure that the GPU has reported, if any.
     pub(super) fn check(&self) -> Result<()> {
         match &*lock(&self.failure) {
             Some(problem) => Err(self.fail(problem.clone())),
@@ -178,7 +178,7 @@ impl Gpu {
     /// Waits until everything that was submitted is done.
     ///
     /// # Errors
-    /// [`Error::Device`]: the first failure since the card was opened.
+    /// [`Error::Device`]: the first failure since the GPU was opened.
     pub fn wait(&self) -> Result<()> {
         self.wait_for(None)
     }
@@ -197,7 +197,7 @@ impl Gpu {
         }
     }
 
-    /// Gives the card up, as a driver that resets does; whatever follows is an error.
+    /// Gives the GPU up, as a driver that resets does; whatever follows is an error.
     pub fn abandon(&self) {
         self.device.destroy();
     }

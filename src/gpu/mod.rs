@@ -1,6 +1,6 @@
-//! Graphics cards: which there are, shaders, buffers, dispatches and their time.
+//! GPUs: which there are, shaders, buffers, dispatches and their time.
 //!
-//! Everything of `wgpu` is in this room, and nothing of networks. Whatever goes wrong on the card — no adapter, too little
+//! Everything of `wgpu` is in this room, and nothing of networks. Whatever goes wrong on the GPU — no adapter, too little
 //! memory, a lost device, a shader that the driver refuses — is kept by the [`Gpu`] and comes out of the next call that waits
 //! or builds as [`Error::Device`](crate::Error::Device); nothing panics.
 

@@ -33,7 +33,7 @@ pub const FAST_TRAIN: &str = include_str!("../../shaders/fast_train.wgsl");
 pub const FAST_EVALUATE: &str = include_str!("../../shaders/fast_evaluate.wgsl");
 /// Weight statistics.
 pub const STATISTICS: &str = include_str!("../../shaders/statistics.wgsl");
-/// What the card can do at most.
+/// What the GPU can do at most.
 pub const ROOF: &str = include_str!("../../shaders/roof.wgsl");
 
 /// A compiled entry point.
@@ -65,7 +65,7 @@ impl<'a> Trusted<'a> {
 }
 
 impl Gpu {
-    /// The sources of `philox` and `kept_positions` for this card.
+    /// The sources of `philox` and `kept_positions` for this GPU.
     pub fn random(&self) -> [&'static str; 2] {
         [if self.adapter().wide_integers { WIDE_64 } else { WIDE }, RANDOM]
     }

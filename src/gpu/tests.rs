@@ -5,7 +5,7 @@ use crate::kernels::random::philox;
 use crate::kernels::reference::{conv, quantile, reduce};
 use crate::rng::Stream;
 
-/// A card; without one a test is skipped, which `ZOOMETRY_NEED=gpu` forbids.
+/// A GPU; without one a test is skipped, which `ZOOMETRY_NEED=gpu` forbids.
 pub(crate) fn card() -> Option<Gpu> {
     match Gpu::open(None) {
         Ok(gpu) => Some(gpu),
@@ -171,7 +171,7 @@ fn what_goes_wrong_is_an_error() {
     let most = gpu.limits().binding_bytes;
     let text = |error: crate::Error| error.to_string();
     assert!(text(gpu.zeros("too many", most + 4).unwrap_err()).contains(&format!("at most {most}")));
-    assert!(Gpu::open(Some("no such card")).is_err());
+    assert!(Gpu::open(Some("no such GPU")).is_err());
     let broken = gpu.pipeline(&["@compute @workgroup_size(1) fn main() { let x: u32 = 1.5; }"], "main", &[]);
     assert!(text(broken.unwrap_err()).contains(&gpu.adapter().name));
     // a failure stays: nothing that follows can be trusted

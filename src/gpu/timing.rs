@@ -17,7 +17,7 @@ pub struct Dispatch<'a> {
     pub groups: [usize; 2],
 }
 
-/// Dispatches and copies in the order in which the card is to do them.
+/// Dispatches and copies in the order in which the GPU is to do them.
 #[derive(Debug)]
 pub struct Recorder<'g> {
     gpu: &'g Gpu,
@@ -65,7 +65,7 @@ impl Gpu {
         self.queue.submit([encoder.finish()]);
     }
 
-    /// Seconds of some dispatches one after another, `times` times: by the card's own clock where it has one, else from
+    /// Seconds of some dispatches one after another, `times` times: by the GPU's own clock where it has one, else from
     /// submission to the end.
     ///
     /// # Errors

@@ -62,15 +62,15 @@ impl<'a> Run<'a> {
         self.journal.study()
     }
 
-    /// Runs some of [`EXPERIMENTS`]; `tell` hears of every step: how many are done, of how many, and what comes next.
+    /// Runs some of [`EXPERIMENTS`]; `on_progress` hears of every step: how many are done, of how many, and what comes next.
     ///
     /// # Errors
     /// [`Error::Unknown`] for a name that is none of them; [`Error::Interrupted`]; those of features and fits.
-    pub fn experiments(&mut self, names: &[&str], tell: &mut dyn FnMut(usize, usize, &str)) -> Result<()> {
+    pub fn experiments(&mut self, names: &[&str], on_progress: &mut dyn FnMut(usize, usize, &str)) -> Result<()> {
         check(names)?;
         let train = self.train_sizes()?;
         let jobs: Vec<Job> = names.iter().flat_map(|name| plan::jobs(name, self.zoos, &train)).collect();
-        self.jobs(&jobs, names.contains(&"table"), tell)
+        self.jobs(&jobs, names.contains(&"table"), on_progress)
     }
 
     /// Those of some experiments that have nothing to do with these zoos, and why; of one that leaves out some of the zoos, which;
@@ -108,24 +108,28 @@ impl<'a> Run<'a> {
     ///
     /// # Errors
     /// Those of [`Run::experiments`].
-    pub fn brief(&mut self, tell: &mut dyn FnMut(usize, usize, &str)) -> Result<()> {
+    pub fn brief(&mut self, on_progress: &mut dyn FnMut(usize, usize, &str)) -> Result<()> {
         let jobs: Vec<Job> = (0..self.zoos.len()).flat_map(plan::brief).collect();
-        self.jobs(&jobs, true, tell)
+        self.jobs(&jobs, true, on_progress)
     }
 
-    fn jobs(&mut self, jobs: &[Job], extras: bool, tell: &mut dyn FnMut(usize, usize, &str)) -> Result<()> {
+    fn jobs(&mut self, jobs: &[Job], extras: bool, on_progress: &mut dyn FnMut(usize, usize, &str)) -> Result<()> {
         let extras = if extras { self.zoos.len() } else { 0 };
         let all = jobs.len() + extras;
         for (done, job) in jobs.iter().enumerate() {
-            tell(done, all, &format!("{} {} {} {}", job.experiment, self.name(job.fitted), job.input, job.predictor));
+            on_progress(
+                done,
+                all,
+                &format!("{} {} {} {}", job.experiment, self.name(job.fitted), job.input, job.predictor),
+            );
             self.job(job)?;
         }
         for zoo in 0..extras {
-            tell(jobs.len() + zoo, all, &format!("importance {}", self.name(zoo)));
+            on_progress(jobs.len() + zoo, all, &format!("importance {}", self.name(zoo)));
             self.go_on()?;
             extra::add(self.isa, &self.zoos[zoo], &mut self.journal, self.stop)?;
         }
-        tell(all, all, "done");
+        on_progress(all, all, "done");
         Ok(())
     }
 

@@ -36,7 +36,7 @@ pub struct Session<'a> {
     /// The hyperparameters of every network.
     pub runs: &'a [Run],
     pub(super) writer: &'a Writer,
-    pub(super) tell: &'a (dyn Fn(Event) + Sync),
+    pub(super) on_event: &'a (dyn Fn(Event) + Sync),
 }
 
 /// What a row of the zoo is written from.
@@ -133,7 +133,7 @@ impl<'a> Trainer<'a> {
 
 impl Work<usize> for Trainer<'_> {
     fn train(&mut self, &run: &usize, stop: &Stop) -> Result<()> {
-        let Session { job, tell, .. } = self.session;
+        let Session { job, on_event, .. } = self.session;
         let hyperparameters = self.session.runs[run];
         let (split, batch) = (&job.dataset.train, job.recipe.batch);
         let images = hyperparameters.train_images(split.len());
@@ -143,7 +143,7 @@ impl Work<usize> for Trainer<'_> {
         for &checkpoint in &job.checkpoints {
             while epoch < checkpoint && !progress.diverged {
                 match self.network.epoch(split, images, batch, epoch, stop) {
-                    Ok(()) => tell(Event::Trained { images: (images / batch * batch) as u64 }),
+                    Ok(()) => on_event(Event::Trained { images: (images / batch * batch) as u64 }),
                     Err(Interruption::Diverged) => progress.diverged = true,
                     Err(Interruption::Stopped) => return Err(Error::Interrupted),
                 }
@@ -177,7 +177,7 @@ impl<'a> TeamTrainer<'a> {
 
 impl Work<Vec<usize>> for TeamTrainer<'_> {
     fn train(&mut self, members: &Vec<usize>, stop: &Stop) -> Result<()> {
-        let Session { job, tell, .. } = self.session;
+        let Session { job, on_event, .. } = self.session;
         let runs: Vec<Run> = members.iter().map(|&run| self.session.runs[run]).collect();
         let (split, batch) = (&job.dataset.train, job.recipe.batch);
         let images = runs[0].train_images(split.len());
@@ -189,7 +189,7 @@ impl Work<Vec<usize>> for TeamTrainer<'_> {
                 let finite = self.team.epoch(split, images, batch, epoch, stop).ok_or(Error::Interrupted)?;
                 for (progress, finite) in all.iter_mut().zip(finite) {
                     if !progress.diverged && finite {
-                        tell(Event::Trained { images: (images / batch * batch) as u64 });
+                        on_event(Event::Trained { images: (images / batch * batch) as u64 });
                     }
                     progress.diverged |= !finite;
                 }
@@ -256,7 +256,7 @@ impl<'a> Progress<'a> {
         self.row += 1;
         if self.row == self.session.job.checkpoints.len() {
             let accuracy = self.checkpoint.metrics.test_accuracy;
-            (self.session.tell)(Event::Finished { run: self.run, accuracy, diverged: self.diverged });
+            (self.session.on_event)(Event::Finished { run: self.run, accuracy, diverged: self.diverged });
         }
         Ok(())
     }

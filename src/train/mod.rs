@@ -1,6 +1,6 @@
 //! Train a zoo: many networks at once, each checkpoint into the zoo file as soon as it is there.
 //!
-//! [`Executor`] is the one seam between devices: [`Cpu`] trains a network on each thread, `gpu::Executor` hundreds on a card.
+//! [`Executor`] is the one seam between devices: [`Cpu`] trains a network on each thread, `gpu::Executor` hundreds on a GPU.
 
 pub mod checkpoints;
 pub mod distribution;
@@ -148,26 +148,26 @@ fn names(configs: &[Config]) -> BTreeMap<String, Vec<String>> {
 
 /// Trains every network that the zoo at `out` does not hold yet on the CPU; creates the zoo if there is none.
 ///
-/// The bytes of the finished file depend on the job alone: not on threads, interruptions or the order of work. `tell` is
+/// The bytes of the finished file depend on the job alone: not on threads, interruptions or the order of work. `on_event` is
 /// called from the workers.
 ///
 /// # Errors
 /// Whatever the zoo file refuses ([`Error::Mismatch`] for another recipe, [`Error::Locked`], [`Error::Io`]);
 /// [`Error::Interrupted`] when `stop` was requested.
-pub fn train(job: &Job, out: &Path, tell: &(dyn Fn(Event) + Sync), stop: &Stop) -> Result<Summary> {
-    train_on(&Cpu, job, out, tell, stop)
+pub fn train(job: &Job, out: &Path, on_event: &(dyn Fn(Event) + Sync), stop: &Stop) -> Result<Summary> {
+    train_on(&Cpu, job, out, on_event, stop)
 }
 
 /// As [`train`], on any device. Rows that another device wrote stay as they are, so that a zoo may be continued on another
 /// one; initial weights, orders of images and dropout are the same on all, sums are rounded as each device does.
 ///
 /// # Errors
-/// As [`train`], and [`Error::Device`] where a card fails.
+/// As [`train`], and [`Error::Device`] where a GPU fails.
 pub fn train_on(
     executor: &dyn Executor,
     job: &Job,
     out: &Path,
-    tell: &(dyn Fn(Event) + Sync),
+    on_event: &(dyn Fn(Event) + Sync),
     stop: &Stop,
 ) -> Result<Summary> {
     let configs = job.configs();
@@ -177,9 +177,9 @@ pub fn train_on(
     let last = schema.checkpoints.len() - 1;
     let todo: Vec<usize> =
         (0..job.models).filter(|&run| writer.status(writer.row(run, last)) == Status::NotWritten).collect();
-    tell(Event::Found { kept: job.models - todo.len() });
+    on_event(Event::Found { kept: job.models - todo.len() });
     executor.train(
-        &Session { job, arch: &schema.arch, plan: &plan, runs: &runs, writer: &writer, tell },
+        &Session { job, arch: &schema.arch, plan: &plan, runs: &runs, writer: &writer, on_event },
         &todo,
         stop,
     )?;

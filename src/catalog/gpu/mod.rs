@@ -1,6 +1,6 @@
 //! What is measured on a card: its roof, each shader, training steps and evaluations on every path, and a whole zoo.
 //!
-//! Answers are compared with their definitions before anything is timed, and the card is kept busy before: one that has been
+//! Answers are compared with their definitions before anything is timed, and the GPU is kept busy before: one that has been
 //! idle for a second runs at a fraction of its clock.
 
 mod networks;
@@ -22,7 +22,7 @@ struct Size {
     images: usize,
     batch: usize,
     steps: usize,
-    /// Networks of a dispatch, in widths of the card.
+    /// Networks of a dispatch, in widths of the GPU.
     widths: usize,
     blocks: usize,
     groups: [usize; 2],
@@ -54,27 +54,27 @@ const SOFTWARE: Size = Size {
     warm_up: 0.0,
 };
 
-/// The ISA of a card's rows.
+/// The ISA of a GPU's rows.
 pub const LEG: &str = "gpu";
 
-/// Measures what contains `filter` for about `seconds`; `tell` hears of each row, `clock` says the card's clock in MHz if
+/// Measures what contains `filter` for about `seconds`; `on_row` hears of each row, `clock` says the GPU's clock in MHz if
 /// anybody knows.
 ///
 /// # Errors
-/// [`Error::Device`] where the card fails, [`Error::Wrong`] where an answer is, [`Error::Unknown`] where nothing contains
+/// [`Error::Device`] where the GPU fails, [`Error::Wrong`] where an answer is, [`Error::Unknown`] where nothing contains
 /// `filter`, [`Error::Cancelled`] where `stop` was requested.
 pub fn measure(
     gpu: Gpu,
     filter: &str,
     seconds: f64,
-    tell: &mut dyn FnMut(&Row),
+    on_row: &mut dyn FnMut(&Row),
     clock: &dyn Fn() -> Option<u32>,
     stop: &Stop,
 ) -> Result<Report> {
     let size = if gpu.adapter().software { SOFTWARE } else { CARD };
     let roof = Roof::default();
     let (rows, names) = (Vec::new(), Vec::new());
-    let mut bench = Bench { size, filter, seconds: seconds / 20.0, roof, rows, names, end_to_end: None, tell, stop };
+    let mut bench = Bench { size, filter, seconds: seconds / 20.0, roof, rows, names, end_to_end: None, on_row, stop };
     bench.roof = bench.measure_roof(&gpu)?;
     let before = clock();
     bench.philox(&gpu)?;
@@ -112,7 +112,7 @@ pub fn measure(
     })
 }
 
-/// What the card can do at most: flop and bytes a second.
+/// What the GPU can do at most: flop and bytes a second.
 #[derive(Clone, Copy, Default)]
 struct Roof {
     peak: f64,
@@ -130,7 +130,7 @@ struct Bench<'a> {
     names: Vec<String>,
     /// Speed of the whole zoo relative to that of its training steps and evaluations.
     end_to_end: Option<f64>,
-    tell: &'a mut dyn FnMut(&Row),
+    on_row: &'a mut dyn FnMut(&Row),
     stop: &'a Stop,
 }
 
@@ -203,7 +203,7 @@ impl Bench<'_> {
             error,
             executed: (work.executed < 1.0).then_some(work.executed),
         };
-        (self.tell)(&row);
+        (self.on_row)(&row);
         self.rows.push(row);
     }
 

@@ -29,7 +29,7 @@ enum Kind {
 /// The kinds with their names.
 const KINDS: [(&str, Kind); 3] = [("relu", Kind::Relu), ("relu_drop", Kind::Dropout), ("mixed", Kind::Mixed)];
 
-/// Networks at most among which the number is looked for that a card trains in the time of one.
+/// Networks at most among which the number is looked for that a GPU trains in the time of one.
 const MOST_WIDTH: usize = 512;
 
 /// Answers differ by this much at most: one unit of a ReLU whose z is nearly 0 may fall to the other side.

@@ -32,13 +32,13 @@ impl Bench<'_> {
         let executor = Executor::new(gpu, &job)?;
         let folder = tempfile::tempdir().map_err(Error::io("create", std::env::temp_dir()))?;
         let trained = AtomicU64::new(0);
-        let tell = |event| {
+        let on_event = |event| {
             if let train::Event::Trained { images } = event {
                 trained.fetch_add(images, Ordering::Relaxed);
             }
         };
         let start = Instant::now();
-        train::train_on(&executor, &job, &folder.path().join("zoo"), &tell, self.stop)?;
+        train::train_on(&executor, &job, &folder.path().join("zoo"), &on_event, self.stop)?;
         let seconds = start.elapsed().as_secs_f64();
         let runs = recipe.runs(1, models);
         let measured: usize = runs.iter().map(|run| run.train_images(images) + images / 6).sum();

@@ -1,6 +1,6 @@
-//! `Fleet`: many networks on a card, each in a slot, trained and evaluated side by side.
+//! `Fleet`: many networks on a GPU, each in a slot, trained and evaluated side by side.
 //!
-//! Work is submitted, and its results are taken later: meanwhile the card goes on with what was submitted next.
+//! Work is submitted, and its results are taken later: meanwhile the GPU goes on with what was submitted next.
 
 use super::abi::{self, Binding, Network};
 use super::engine::{Engine, Path, Program};
@@ -73,7 +73,7 @@ pub struct Steps {
     pub all: u32,
 }
 
-/// Images on the card.
+/// Images on the GPU.
 pub(super) struct Images {
     pub(super) pixels: Buffer,
     /// In their own order, with their labels.
@@ -84,7 +84,7 @@ pub(super) struct Images {
     pub(super) results: Buffer,
 }
 
-/// Networks on a card.
+/// Networks on a GPU.
 pub struct Fleet {
     pub(super) gpu: Gpu,
     pub(super) engine: Engine,
@@ -146,7 +146,7 @@ impl Fleet {
         })
     }
 
-    /// The card.
+    /// The GPU.
     pub fn gpu(&self) -> &Gpu {
         &self.gpu
     }
@@ -156,7 +156,7 @@ impl Fleet {
         &self.engine
     }
 
-    /// The card and the shaders, without the networks.
+    /// The GPU and the shaders, without the networks.
     pub fn into_parts(self) -> (Gpu, Engine) {
         (self.gpu, self.engine)
     }
@@ -287,7 +287,7 @@ impl Fleet {
         Some(Steps { first, before, count, ..*steps })
     }
 
-    /// Seconds of [`Fleet::steps`] on the card, repeated.
+    /// Seconds of [`Fleet::steps`] on the GPU, repeated.
     ///
     /// # Errors
     /// [`Error::Device`](crate::Error::Device): any failure up to here.
@@ -394,7 +394,7 @@ impl Fleet {
     }
 }
 
-/// Copies images to the card.
+/// Copies images to the GPU.
 fn images(gpu: &Gpu, engine: &Engine, split: &Split, slots: usize) -> Result<Images> {
     if split.len() > MOST_IMAGES {
         return Err(gpu.fail(format!("at most {MOST_IMAGES} images are possible")));

@@ -3,7 +3,7 @@
 //! A dispatch makes some steps of every network: few enough that it ends before a driver's watchdog, many enough that nobody
 //! waits for the next one. Between two dispatches networks that end an epoch get their next order of images, those at a
 //! checkpoint are measured, and the slot of a finished one is taken by the next. Two pieces of work are always under way, so
-//! that the card never waits for the host, and rows are written by a thread of their own.
+//! that the GPU never waits for the host, and rows are written by a thread of their own.
 
 pub mod abi;
 mod engine;
@@ -53,7 +53,7 @@ fn known(run: &Run) -> std::result::Result<(), String> {
     }
 }
 
-/// A card that trains networks.
+/// A GPU that trains networks.
 pub struct Executor {
     fleet: Fleet,
     pace: pace::Pace,
@@ -62,7 +62,7 @@ pub struct Executor {
 }
 
 impl Executor {
-    /// Makes a card ready for a job: everything that can be refused is refused here.
+    /// Makes a GPU ready for a job: everything that can be refused is refused here.
     ///
     /// # Errors
     /// [`Error::Device`](crate::Error::Device) where the networks or the images do not fit;
@@ -103,12 +103,12 @@ impl Executor {
         Ok(Executor { fleet, pace, slots })
     }
 
-    /// Gives the card back.
+    /// Gives the GPU back.
     pub fn into_gpu(self) -> Gpu {
         self.fleet.into_parts().0
     }
 
-    /// Which card it is, which shaders it runs and how many networks it trains side by side.
+    /// Which GPU it is, which shaders it runs and how many networks it trains side by side.
     pub fn describe(&self) -> String {
         let adapter = self.fleet.gpu().adapter();
         let software = if adapter.software { " (software)" } else { "" };

@@ -1,4 +1,4 @@
-//! `Pace`: how much work a dispatch gets, and how many networks a card trains at a time.
+//! `Pace`: how much work a dispatch gets, and how many networks a GPU trains at a time.
 
 use super::fleet::{Fleet, MOST_STEPS, Steps};
 use crate::Result;
@@ -10,13 +10,13 @@ const DISPATCH: f64 = 0.2;
 /// Images of the first evaluation where nothing has been measured.
 const EVALUATED: usize = 1 << 21;
 
-/// Seconds that a card is kept busy before it is timed: one that has been idle for a second runs at a fraction of its clock.
+/// Seconds that a GPU is kept busy before it is timed: one that has been idle for a second runs at a fraction of its clock.
 pub(super) const WARM_UP: f64 = 0.5;
 
 /// See the head of the file.
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {
-    /// Networks that a card trains in the time of one: its multiprocessors, times the workgroups that one of them holds.
+    /// Networks that a GPU trains in the time of one: its multiprocessors, times the workgroups that one of them holds.
     pub width: usize,
     /// Steps of a dispatch.
     pub steps: usize,
@@ -25,7 +25,7 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// For a card that has not been asked.
+    /// For a GPU that has not been asked.
     pub fn unknown() -> Pace {
         Pace { width: 1, steps: 1, images: EVALUATED }
     }
@@ -41,7 +41,7 @@ impl Pace {
         Ok(Pace { width, steps, images: EVALUATED })
     }
 
-    /// The networks that a card trains in the time of one, at most as many as there are slots.
+    /// The networks that a GPU trains in the time of one, at most as many as there are slots.
     ///
     /// # Errors
     /// [`Error::Device`](crate::Error::Device): any failure up to here.

@@ -1,4 +1,4 @@
-//! `Shape`: a network's tables for the shaders, and how much of the card it needs.
+//! `Shape`: a network's tables for the shaders, and how much of the GPU it needs.
 //!
 //! Working parameters are the flat vector with channels filled up to quads of four, per layer a bias and then the kernel
 //! `[tap][input][quad]`; `shaders/network.wgsl` says the same.
@@ -15,7 +15,7 @@ pub(super) const WIDTH: usize = 128;
 pub(super) const MOST_TILE: usize = 8;
 /// Images of a tile at most whose maps lie in storage memory: enough work for a workgroup, not more than a cache holds.
 const OUTSIDE_TILE: usize = 2;
-/// Workgroup memory that a tile should not exceed although the card has more: several workgroups then share a processor.
+/// Workgroup memory that a tile should not exceed although the GPU has more: several workgroups then share a processor.
 const ENOUGH: usize = 32 << 10;
 /// Workgroup memory besides the tile's maps and decisions: sums, classes, the tile's images.
 const RESERVE: usize = 1280;
@@ -52,7 +52,7 @@ pub struct Shape {
 }
 
 impl Shape {
-    /// The tables for networks of `arch` on a card.
+    /// The tables for networks of `arch` on a GPU.
     ///
     /// # Errors
     /// [`Error::Device`](crate::Error::Device) where the dropout decisions of one image do not fit into workgroup memory, or a

@@ -1,6 +1,6 @@
-//! `Trainer`: the host's side of training on a card.
+//! `Trainer`: the host's side of training on a GPU.
 //!
-//! What a slot does next is decided from what has been submitted, not from what has come back: the card works in the order of
+//! What a slot does next is decided from what has been submitted, not from what has come back: the GPU works in the order of
 //! submission, so that a network at a checkpoint may go on before its weights have been read. What comes back is taken in the
 //! same order, and of a network that has diverged by then nothing more is looked at.
 
@@ -41,7 +41,7 @@ pub(super) fn write(session: &Session, rows: &Receiver<Message>) -> Result<()> {
     for message in rows {
         match message {
             Message::Row(run, row, checkpoint, status) => session.write(run, row, &checkpoint, status)?,
-            Message::Event(event) => (session.tell)(event),
+            Message::Event(event) => (session.on_event)(event),
         }
     }
     Ok(())

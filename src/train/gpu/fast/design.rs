@@ -23,7 +23,7 @@ pub struct Design {
 }
 
 impl Design {
-    /// The design for networks of `arch` on a card, with a layout of one's own for training or the best one; none where the
+    /// The design for networks of `arch` on a GPU, with a layout of one's own for training or the best one; none where the
     /// shape is not of the family, workgroup memory too small or a step too long for the loops of a dispatch.
     pub fn of(arch: &Arch, limits: Limits, batch: usize, own: Option<Layout>) -> Option<Design> {
         let shape = Shape::of(arch)?;

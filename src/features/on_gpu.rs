@@ -1,4 +1,4 @@
-//! Weight statistics on a graphics card.
+//! Weight statistics on a GPU.
 
 use super::window::statistics;
 use super::{Networks, Part, Worker};
@@ -8,7 +8,7 @@ use crate::kernels::{Isa, quantile};
 use rayon::prelude::*;
 use std::ops::Range;
 
-/// Bytes of weights that are on the card at a time.
+/// Bytes of weights that are on the GPU at a time.
 const CHUNK: usize = 64 << 20;
 
 /// Iterations of the shader's loops for each 128 numbers of a window: one for each bit of a quantile, and some more.
@@ -32,7 +32,7 @@ impl Part for Computed {
 }
 
 /// The seven statistics of each window of each network, network by network. The CPU computes those of networks whose weights are
-/// not all finite, as shaders promise nothing about such numbers, and those of windows that are too long for the card.
+/// not all finite, as shaders promise nothing about such numbers, and those of windows that are too long for the GPU.
 ///
 /// # Errors
 /// [`Error::Device`](crate::Error::Device).
