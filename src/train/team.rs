@@ -23,8 +23,9 @@ const MAPS: usize = 512 << 10;
 /// Images of a tile at most.
 const MAX_TILE: usize = 8;
 
-/// The share of lanes that must be filled for channels to take them: below, a team is faster. The crossing was measured with
-/// stacks of 4 to 16 channels, `benches/NOTES.md`.
+/// The share of lanes that must be filled for channels to take them. With all of them full a step makes some .86 of the machine's
+/// peak, with a share f about .86·f, a team some .6 whatever the shape (`benches/NOTES.md`): by that they cross near .7. Doubtful
+/// shapes stay with channels, which need no sixteen networks.
 const FILLED: f64 = 0.6;
 
 /// Whether networks of a plan are trained faster in teams than with their channels in the lanes.
