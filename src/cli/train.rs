@@ -6,10 +6,10 @@ use super::progress::Training;
 use super::{Data, Machine, STOP};
 use clap::Args;
 use std::path::{Path, PathBuf};
-use zoometry::cnn::plan::Flops;
+use zoometry::cnn::plan::{Flops, Function};
 use zoometry::dataset::{self, Dataset};
 use zoometry::train::{self as training, Executor, Job, checkpoints, recipe::Recipe};
-use zoometry::zoo::Zoo;
+use zoometry::zoo::{Zoo, hyper};
 use zoometry::{Error, Result};
 
 /// Train a zoo of networks, or continue one
@@ -108,9 +108,25 @@ pub fn describe(dataset: &Dataset) -> String {
     )
 }
 
+/// What is drawn for the networks although their layers have no use for it.
+fn inert(job: &Job) -> Result<Vec<String>> {
+    let plan = job.arch()?.plan();
+    let own = plan.steps.iter().any(|step| step.epilogue.function == Some(Function::Own));
+    let configs = job.configs();
+    let varies = |name: &str| hyper::find(name).map(|at| configs.iter().any(|c| c.values[at] != configs[0].values[at]));
+    let mut notes = Vec::new();
+    for (name, used, word) in [("activation", own, "act"), ("dropout", plan.dropouts > 0, "drop")] {
+        if !used && varies(name)? {
+            notes.push(format!("note: {name} is drawn and changes nothing, for the layers have no word {word}"));
+        }
+    }
+    Ok(notes)
+}
+
 /// Trains with progress and reports; used by `demo` too.
 pub fn session(job: &Job, executor: &dyn Executor, out: &Path, output: &mut Output) -> Result<Zoo> {
     output::tell(describe(job.dataset));
+    inert(job)?.into_iter().for_each(output::tell);
     let progress = Training::new(job.models);
     let outcome = training::train_on(executor, job, out, &|event| progress.tell(event), &STOP);
     let (images, diverged, seconds) = progress.finish();

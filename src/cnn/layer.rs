@@ -205,6 +205,17 @@ fn bare(layers: &[Layer]) -> Vec<Layer> {
     all
 }
 
+/// Residual blocks in one another at most.
+const MAX_DEPTH: usize = 16;
+
+/// A text for a message, no longer than anybody reads.
+fn cut(text: &str) -> String {
+    match text.char_indices().nth(80) {
+        Some((end, _)) => format!("{} …", &text[..end]),
+        None => text.into(),
+    }
+}
+
 /// The words between commas, brackets apart.
 fn words(text: &str) -> Vec<&str> {
     let mut words = Vec::new();
@@ -240,6 +251,10 @@ impl Parser<'_> {
             self.next += 1;
             self.number += usize::from(word != "]");
             match word {
+                "[" if self.depth == MAX_DEPTH => {
+                    let expected = format!("blocks at most {MAX_DEPTH} deep");
+                    return Err(Error::invalid("layers", expected, cut(self.text)));
+                }
                 "[" => {
                     self.depth += 1;
                     layers.push(Layer::Residual(self.layers()?));
@@ -256,7 +271,7 @@ impl Parser<'_> {
     }
 
     fn unbalanced(&self) -> Error {
-        Error::invalid("layers", "a ] for each [", self.text)
+        Error::invalid("layers", "a ] for each [", cut(self.text))
     }
 
     fn layer(&mut self, word: &str) -> Result<Layer> {
@@ -464,6 +479,11 @@ mod tests {
 
     #[test]
     fn what_is_no_layer_is_refused() {
+        let deep = "[".repeat(100_000) + "8k3same" + &"]".repeat(100_000);
+        for text in [&deep, &deep[..100_000]] {
+            let message = parse(text).unwrap_err().to_string();
+            assert!(message.contains("16 deep") && message.len() < 300, "{message}");
+        }
         for wrong in ["x", "", "16s", "8k", "max", "16s2,", "[16s2", "16s2]", "-1s2", "16 s2", "+3", "maxx2", "k5"] {
             assert!(parse(wrong).is_err(), "{wrong:?}");
         }

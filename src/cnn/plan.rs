@@ -20,6 +20,10 @@ const MAX_KERNEL: usize = 7;
 const MAX_STRIDE: usize = 4;
 /// Channels of a map and units of a dense layer at most.
 const MAX_CHANNELS: usize = 1024;
+/// Weights of a network at most: a thread that trains has six copies of them.
+const MAX_WEIGHTS: usize = 1 << 25;
+/// Units of a network's maps at most: a thread that trains has about 100 bytes of each.
+const MAX_UNITS: usize = 1 << 22;
 /// Elements of a list of layers at most.
 const MAX_LAYERS: usize = 256;
 
@@ -206,6 +210,7 @@ impl Plan {
         builder.layer += 1;
         builder.dense(arch.classes)?;
         let mut plan = builder.plan;
+        check_size(&plan)?;
         plan.name_layers(builder.convolutions);
         plan.mark_what_is_read();
         Ok(plan)
@@ -291,6 +296,17 @@ impl Plan {
             map.columns = map.columns.max(need(above.columns, 1).min(map.width));
         }
     }
+}
+
+/// Refuses what would take gigabytes to train, before anything is allocated for it.
+fn check_size(plan: &Plan) -> Result<()> {
+    let units: usize = plan.maps.iter().map(|map| map.height * map.width * map.channels).sum();
+    for (what, most, got) in [("weights", MAX_WEIGHTS, plan.parameters()), ("units of all maps", MAX_UNITS, units)] {
+        if got > most {
+            return Err(Error::invalid(format!("{what} of a network"), format!("at most {most}"), got));
+        }
+    }
+    Ok(())
 }
 
 /// What a shape must have before its layers are looked at.
@@ -547,6 +563,15 @@ mod tests {
         {
             assert_eq!(plan(side, channels, layers, 10).unwrap().parameters(), parameters);
         }
+    }
+
+    #[test]
+    fn what_would_take_gigabytes_is_refused() {
+        for (layers, says) in [("1024k1,flatten,1024", "weights of a network"), ("1024k7same,1024k7s4", "weights of")] {
+            let error = plan(28, 1, layers, 10).unwrap_err().to_string();
+            assert!(error.contains(says) && error.contains("at most"), "{error}");
+        }
+        assert!(plan(500, 1, "64s1", 10).unwrap_err().to_string().contains("units of all maps"));
     }
 
     #[test]

@@ -117,19 +117,33 @@ def output(z):
     return np.array(numbers)
 
 
+def read(arch, image, outputs):
+    """Rows and columns of each map that the next one reads; the average reads the whole last one."""
+    sizes = [y.shape[1:3] for y in [image, *outputs]]
+    need = [sizes[-1]]
+    for conv, size in zip(arch["convs"][:0:-1], sizes[-2:0:-1]):
+        stride, axes = conv["stride"], []
+        for above, all_above, here in zip(need[0], sizes[len(sizes) - len(need)], size):
+            before = max((all_above - 1) * stride + 3 - here, 0) // 2 if conv["padding"] == "same" else 0
+            axes.append(min((above - 1) * stride + 3 - before, here))
+        need.insert(0, tuple(axes))
+    return need
+
+
 def probe(flat, arch, name):
     """All numbers of one network."""
     field, stride = 1, 1
     for conv in arch["convs"]:
         field, stride = field + 2 * stride, stride * conv["stride"]
-    x = images(min(arch["height"], field), min(arch["width"], field))[..., None]
-    at, numbers = 0, []
+    x = x0 = images(min(arch["height"], field), min(arch["width"], field))[..., None]
+    at, outputs = 0, []
     for conv in arch["convs"]:
         bias, kernel = conv["channels"], 9 * x.shape[3] * conv["channels"]
         b, w = flat[at : at + bias], flat[at + bias : at + bias + kernel].reshape(3, 3, x.shape[3], bias)
         x = activate(name, convolve(x, w, b, conv["stride"], conv["padding"] == "same"))
-        numbers.append(layer(x, name))
+        outputs.append(x)
         at += bias + kernel
+    numbers = [layer(y[:, :rows, :columns], name) for y, (rows, columns) in zip(outputs, read(arch, x0, outputs))]
     classes = arch["classes"]
     z = x.mean((1, 2)) @ flat[at + classes :].reshape(-1, classes) + flat[at : at + classes]
     middle = np.mean(numbers[1:-1], axis=0) if len(numbers) > 2 else np.full(10, np.nan)
