@@ -12,5 +12,4 @@ pub mod quantile;
 pub mod random;
 pub mod reduce;
 pub mod residual;
-pub mod team;
 pub mod tree;

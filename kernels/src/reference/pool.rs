@@ -28,6 +28,13 @@ impl From<&crate::pool::Dims> for Dims {
     }
 }
 
+impl From<&crate::team::pool::Dims> for Dims {
+    fn from(d: &crate::team::pool::Dims) -> Dims {
+        let crate::team::pool::Dims { height, width, channels, size, stride, p, q, .. } = *d;
+        Dims { height, width, channels, size, stride, p, q }
+    }
+}
+
 /// Calls `visit(x index, tap, y index)` for every value of every window.
 fn values(d: &Dims, units: usize, mut visit: impl FnMut(usize, usize, usize)) {
     let (channels, [rows, columns]) = (d.channels, d.size);

@@ -16,7 +16,7 @@ use core::marker::PhantomData;
 /// Panics.   if a slice length differs from its shape or a window lies outside of the map.
 /// Cost.     16 flop for each element of a window; reads x U·V/S² times, writes y.
 /// Numerics. sums over u, v in this order, one product with 1/(U·V).
-/// Source.   [`crate::reference::team::average_pool`].
+/// Source.   [`crate::reference::pool::forward_average`].
 pub fn forward_average(
     isa: Isa,
     dims: &Dims,
@@ -80,7 +80,7 @@ impl<A: Function> Kernel for Forward<'_, A> {
 /// Panics.   if a slice length differs from its shape or a window lies outside of the map.
 /// Cost.     16 flop for each element of a window; reads dy U·V times from cache, reads and writes x.
 /// Numerics. sums over p, q in this order, one product with 1/(U·V).
-/// Source.   [`crate::reference::team::average_pool`].
+/// Source.   [`crate::reference::pool::backward_average`].
 pub fn backward_average(isa: Isa, dims: &Dims, below: Below, dy: &[Lanes], x: &mut [Lanes]) {
     dims.check(x.len(), dy.len());
     below.check(x.len());

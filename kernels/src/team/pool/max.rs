@@ -16,7 +16,7 @@ use core::marker::PhantomData;
 /// Panics.   if a slice length differs from its shape or a window lies outside of the map.
 /// Cost.     4·16 operations for each element of a window; reads x U·V/S² times, writes argmax and y.
 /// Numerics. exact; NaN counts as larger than every number, so that a diverged network is seen.
-/// Source.   [`crate::reference::team::max_pool`].
+/// Source.   [`crate::reference::pool::forward_max`].
 pub fn forward_max(
     isa: Isa,
     dims: &Dims,
@@ -92,7 +92,7 @@ impl<A: Function> Kernel for Forward<'_, A> {
 /// Panics.   if a slice length differs from its shape or a window lies outside of the map.
 /// Cost.     3·16 operations for each element of a window; reads dy and argmax U·V times from cache, reads and writes x.
 /// Numerics. sums over p, q in this order.
-/// Source.   [`crate::reference::team::max_pool`].
+/// Source.   [`crate::reference::pool::backward_max`].
 pub fn backward_max(isa: Isa, dims: &Dims, below: Below, dy: &[Lanes], argmax: &[Lanes], x: &mut [Lanes]) {
     dims.check(x.len(), dy.len());
     assert!(argmax.len() == dy.len(), "shape of argmax");
