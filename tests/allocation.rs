@@ -5,7 +5,7 @@ use std::cell::Cell;
 use zoometry::cnn::choice::Choice;
 use zoometry::cnn::packing::Packing;
 use zoometry::cnn::{Arch, layer};
-use zoometry::dataset::Split;
+use zoometry::dataset::Examples;
 use zoometry::kernels::Isa;
 use zoometry::kernels::activation::Activation;
 use zoometry::train::network::Network;
@@ -39,7 +39,7 @@ fn a_training_step_allocates_nothing() {
     let batch: Vec<u32> = (0..100).collect();
     for layers in ["16s2,16s2,16s2", "8k5,max2,act,drop,[8k3same,act],avg2,4k2,act,flatten,20,act,drop"] {
         for channels in [1, 3] {
-            let split = Split {
+            let split = Examples {
                 images: vec![0.5; 100 * 784 * channels],
                 labels: vec![3; 100],
                 height: 28,

@@ -4,7 +4,7 @@
 use zoometry::cnn::choice::Choice;
 use zoometry::cnn::packing::Packing;
 use zoometry::cnn::{Arch, layer};
-use zoometry::dataset::Split;
+use zoometry::dataset::Examples;
 use zoometry::kernels::activation::Activation;
 use zoometry::kernels::{Isa, LANES};
 use zoometry::rng::Stream;
@@ -18,7 +18,7 @@ const IMAGES: usize = 15; // a whole tile and a part of one
 
 fn check(isa: Isa, arch: &Arch, run: &Run) {
     let mut stream = Stream::new(3, 0, 0);
-    let split = Split {
+    let split = Examples {
         images: (0..IMAGES * arch.height * arch.width * arch.channels).map(|_| stream.normal() as f32).collect(),
         labels: (0..IMAGES).map(|n| (n % arch.classes) as u8).collect(),
         height: arch.height,
@@ -104,7 +104,7 @@ fn every_number_of_layers_channels_and_classes() {
 fn check_team(isa: Isa, arch: &Arch, activation: Activation) {
     let mut stream = Stream::new(4, 0, 0);
     let images = 40;
-    let split = Split {
+    let split = Examples {
         images: (0..images * arch.height * arch.width * arch.channels).map(|_| stream.normal() as f32).collect(),
         labels: (0..images).map(|n| (n % arch.classes) as u8).collect(),
         height: arch.height,
@@ -125,7 +125,7 @@ fn check_team(isa: Isa, arch: &Arch, activation: Activation) {
         team.store(lane, &mut flat);
         let point: Vec<f64> = flat.iter().map(|&w| f64::from(w)).collect();
         let of_batch = |n: &u32| split.image(*n as usize).to_vec();
-        let seen = Split {
+        let seen = Examples {
             images: orders[lane][..11].iter().flat_map(of_batch).collect(),
             labels: orders[lane][..11].iter().map(|&n| split.labels[n as usize]).collect(),
             ..split.clone()

@@ -238,7 +238,7 @@ pub struct Leaf {
 
 /// What makes a cut admissible and good; `alpha` is in the unit of the gradients.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Rule {
+pub struct GainRule {
     /// L2 penalty λ ≥ 0.
     pub lambda: f64,
     /// L1 penalty α ≥ 0.
@@ -247,7 +247,7 @@ pub struct Rule {
     pub min_count: u32,
 }
 
-impl Rule {
+impl GainRule {
     /// `T(G)² / (n + λ)` with `T(G) = max(|G| − α, 0)`: twice the loss that a leaf's best value takes away.
     pub fn score(&self, leaf: Leaf) -> f64 {
         let t = (leaf.gradient.unsigned_abs() as f64 - self.alpha).max(0.0);
@@ -276,7 +276,14 @@ pub struct Cut {
 /// Cost.     about 18 operations a bin and feature, one of them a division, with α > 0 two.
 /// Numerics. f64 without fusion: the same bits on every ISA; relative error below 1e-12 of the gain plus 1e-15 of `G²/n`.
 /// Source.   the reference twin; Chen, Guestrin, «XGBoost», KDD 2016, eq. 7.
-pub fn scan(isa: Isa, packing: Packing, bins: &[Bin], start: &[u64; GROUP], leaf: Leaf, rule: Rule) -> [Cut; GROUP] {
+pub fn scan(
+    isa: Isa,
+    packing: Packing,
+    bins: &[Bin],
+    start: &[u64; GROUP],
+    leaf: Leaf,
+    rule: GainRule,
+) -> [Cut; GROUP] {
     isa.run(Scan { packing, bins, start, leaf, rule })
 }
 
@@ -285,7 +292,7 @@ struct Scan<'a> {
     bins: &'a [Bin],
     start: &'a [u64; GROUP],
     leaf: Leaf,
-    rule: Rule,
+    rule: GainRule,
 }
 
 impl Kernel for Scan<'_> {

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use zoometry_kernels::Isa;
 use zoometry_kernels::histogram::{
-    Bin, Codes, GROUP, Leaf, Packing, Rule, add, build, gather, scan, storage, subtract,
+    Bin, Codes, GROUP, GainRule, Leaf, Packing, add, build, gather, scan, storage, subtract,
 };
 use zoometry_kernels::reference::histogram as reference;
 
@@ -96,7 +96,7 @@ proptest! {
         missing in any::<bool>(),
     ) {
         let alpha = alpha * f64::from(case.packing.limit());
-        let (leaf, rule) = (case.leaf(), Rule { lambda, alpha, min_count });
+        let (leaf, rule) = (case.leaf(), GainRule { lambda, alpha, min_count });
         let mut isas = Vec::new();
         for isa in Isa::available() {
             let bins = case.build(isa);

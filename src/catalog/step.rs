@@ -6,7 +6,7 @@ use crate::bench::{Case, Cost, Work};
 use crate::cnn::packing::Packing;
 use crate::cnn::plan::Plan;
 use crate::cnn::{Arch, layer};
-use crate::dataset::Split;
+use crate::dataset::Examples;
 use crate::kernels::activation::Activation;
 use crate::kernels::{Isa, LANES, TILE};
 use crate::rng::Stream;
@@ -116,9 +116,9 @@ impl Step {
         if team::pays(&self.arch().plan(), self.batch) { LANES } else { 1 }
     }
 
-    fn split(&self, images: usize) -> Split {
+    fn split(&self, images: usize) -> Examples {
         let ([side, channels], mut stream) = (self.image, Stream::new(1, 0, 0));
-        Split {
+        Examples {
             images: (0..images * side * side * channels).map(|_| stream.range(-1.0, 1.0) as f32).collect(),
             labels: (0..images).map(|n| (n % 10) as u8).collect(),
             height: side,
@@ -195,7 +195,7 @@ impl Order {
 }
 
 /// What is compared of a step: the gradient of each weight on a few images, and the loss.
-fn by_definition(step: &Step, run: &Run, few: &Split, flat: &[f32]) -> Vec<f64> {
+fn by_definition(step: &Step, run: &Run, few: &Examples, flat: &[f32]) -> Vec<f64> {
     let (loss, gradient) = reference::loss_and_gradient(&step.arch(), run, few, 0, &wide(flat));
     [gradient, vec![loss]].concat()
 }
@@ -206,8 +206,8 @@ struct Single {
     step: &'static Step,
     packing: &'static Packing,
     network: Network<'static>,
-    split: Split,
-    few: Split,
+    split: Examples,
+    few: Examples,
     order: Order,
 }
 
@@ -283,8 +283,8 @@ struct Many {
     step: &'static Step,
     plan: &'static Plan,
     team: Team<'static>,
-    split: Split,
-    few: Split,
+    split: Examples,
+    few: Examples,
     order: Order,
     orders: Vec<Vec<u32>>,
 }

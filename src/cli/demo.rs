@@ -1,7 +1,7 @@
 //! `zoometry demo`
 
 use super::output::{self, Output, duration};
-use super::{Machine, fit, parts, report, train};
+use super::{MachineArgs, fit, parts, report, train};
 use clap::Args;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -34,7 +34,7 @@ pub struct Demo {
     #[arg(long, value_name = "S", default_value_t = 1, allow_negative_numbers = true)]
     seed: u64,
     #[command(flatten)]
-    pub machine: Machine,
+    pub machine: MachineArgs,
 }
 
 impl Demo {

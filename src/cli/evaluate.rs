@@ -1,7 +1,7 @@
 //! `zoometry evaluate`
 
 use super::output::Output;
-use super::{Machine, fit, select};
+use super::{MachineArgs, fit, select};
 use clap::Args;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -29,7 +29,7 @@ pub struct Evaluate {
     #[arg(long, value_name = "FILE.csv")]
     split: Option<PathBuf>,
     #[command(flatten)]
-    pub machine: Machine,
+    pub machine: MachineArgs,
 }
 
 impl Evaluate {

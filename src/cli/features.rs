@@ -2,7 +2,7 @@
 
 use super::device::Device;
 use super::output::{self, Output, count, duration};
-use super::{Machine, STOP, select};
+use super::{MachineArgs, STOP, select};
 use clap::Args;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -31,7 +31,7 @@ pub struct Features {
     #[command(flatten)]
     device: Device,
     #[command(flatten)]
-    pub machine: Machine,
+    pub machine: MachineArgs,
 }
 
 impl Features {

@@ -1,8 +1,8 @@
 //! `zoometry fit`
 
 use super::output::{self, Output, duration};
-use super::parts::Source;
-use super::{Machine, STOP, select};
+use super::parts::Rows;
+use super::{MachineArgs, STOP, select};
 use clap::Args;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -21,7 +21,7 @@ use zoometry::{Error, Result, predictor};
 #[derive(Args)]
 pub struct Fit {
     #[command(flatten)]
-    source: Source,
+    source: Rows,
     #[arg(long, value_name = "KIND", help = super::kinds_help() + &format!(" [default: {DEFAULT}]"))]
     predictor: Option<String>,
     /// A configuration that `search` found: kind, input and options; --input and --param change it
@@ -33,7 +33,7 @@ pub struct Fit {
     #[arg(long, value_name = "MODEL")]
     out: Option<PathBuf>,
     #[command(flatten)]
-    pub machine: Machine,
+    pub machine: MachineArgs,
 }
 
 impl Fit {

@@ -1,7 +1,7 @@
 //! `zoometry importance`
 
 use super::output::{self, Output};
-use super::{Machine, STOP, fit, select};
+use super::{MachineArgs, STOP, fit, select};
 use clap::Args;
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
@@ -47,7 +47,7 @@ pub struct Importance {
     #[arg(long, value_name = "FILE.npy")]
     shap: Option<PathBuf>,
     #[command(flatten)]
-    pub machine: Machine,
+    pub machine: MachineArgs,
 }
 
 /// Columns that are shown.

@@ -80,7 +80,7 @@ enum Verb {
 
 /// How a verb runs.
 #[derive(Args)]
-struct Machine {
+struct MachineArgs {
     /// Worker threads [default: one for each core]
     #[arg(long, value_name = "T", default_value_t = 0, hide_default_value = true, allow_negative_numbers = true,
         value_parser = clap::value_parser!(u16).range(0..=1024))]
@@ -93,7 +93,7 @@ struct Machine {
     json: bool,
 }
 
-impl Machine {
+impl MachineArgs {
     /// The ISA asked for.
     fn isa(&self) -> Result<Isa> {
         isa(self.isa.as_deref())

@@ -13,7 +13,7 @@ use zoometry::{Error, Result};
 
 /// Where networks or rows come from, and how they are divided.
 #[derive(Args)]
-pub struct Source {
+pub struct Rows {
     /// The zoo file
     #[arg(value_name = "ZOO", required_unless_present = "x", conflicts_with = "x")]
     pub zoo: Option<PathBuf>,
@@ -43,7 +43,7 @@ pub struct Source {
     split: Option<PathBuf>,
 }
 
-impl Source {
+impl Rows {
     /// The files that are read: none of them may be written.
     pub fn files(&self) -> impl Iterator<Item = &PathBuf> {
         [&self.zoo, &self.x, &self.y, &self.x_test, &self.y_test, &self.split].into_iter().flatten()

@@ -1,7 +1,7 @@
 //! `zoometry predict`
 
 use super::output::{self, Output};
-use super::{Machine, STOP, select};
+use super::{MachineArgs, STOP, select};
 use clap::Args;
 use serde_json::json;
 use std::path::PathBuf;
@@ -42,7 +42,7 @@ pub struct Predict {
     #[arg(long, value_name = "LEVEL", allow_negative_numbers = true)]
     interval: Option<f64>,
     #[command(flatten)]
-    pub machine: Machine,
+    pub machine: MachineArgs,
 }
 
 /// Whose accuracies are predicted.

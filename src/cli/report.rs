@@ -1,14 +1,14 @@
 //! `zoometry report`
 
 use super::output::{self, Output, count};
-use super::{Machine, STOP, progress};
+use super::{MachineArgs, STOP, progress};
 use clap::Args;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use zoometry::eval::Division;
 use zoometry::kernels::Isa;
 use zoometry::report;
-use zoometry::study::{FILE, Header, Protocol, Run, Study, Subject};
+use zoometry::study::{FILE, Header, Protocol, Study, StudyRun, Subject};
 use zoometry::{Error, Result};
 
 /// Heading of a study's page.
@@ -32,7 +32,7 @@ pub struct Report {
     #[arg(long, value_name = "TEXT")]
     title: Option<String>,
     #[command(flatten)]
-    pub machine: Machine,
+    pub machine: MachineArgs,
 }
 
 impl Report {
@@ -84,7 +84,7 @@ fn write_pictures(study: &Study, folder: &Path) -> Result<Vec<PathBuf>> {
 /// What a zoo alone tells: its networks, a few predictors, what matters to them. Nothing of it is kept.
 pub fn of_zoo(isa: Isa, path: &Path) -> Result<Study> {
     let zoos = [Subject::open(path, &[], None, 0)?];
-    let mut run = Run::new(isa, &zoos, header(Protocol::Clean, zoos[0].division()), None, &STOP)?;
+    let mut run = StudyRun::new(isa, &zoos, header(Protocol::Clean, zoos[0].division()), None, &STOP)?;
     let bar = progress::steps();
     let outcome = run.brief(&mut |done, all, next| progress::step(&bar, done, all, next));
     bar.finish_and_clear();

@@ -1,13 +1,13 @@
 //! `zoometry reproduce` and the verb of each of its experiments.
 
 use super::output::{Output, count, duration};
-use super::{Machine, STOP, progress, report};
+use super::{MachineArgs, STOP, progress, report};
 use clap::Args;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
-use zoometry::study::{self, Cell, EXPERIMENTS, Protocol, Run, Study, Subject, curve};
+use zoometry::study::{self, Cell, EXPERIMENTS, Protocol, Study, StudyRun, Subject, curve};
 use zoometry::{Error, Result};
 
 /// Networks of the released zoos that predictors were fitted to.
@@ -57,7 +57,7 @@ pub struct Options {
     #[arg(long, value_name = "FILE.csv", conflicts_with = "split_seed")]
     split: Option<PathBuf>,
     #[command(flatten)]
-    pub machine: Machine,
+    pub machine: MachineArgs,
 }
 
 impl Reproduce {
@@ -86,7 +86,7 @@ impl Options {
         let zoos = self.subjects()?;
         let header = report::header(protocol, zoos[0].division());
         let start = Instant::now();
-        let mut run = Run::new(isa, &zoos, header, folder, &STOP)?;
+        let mut run = StudyRun::new(isa, &zoos, header, folder, &STOP)?;
         let bar = progress::steps();
         let outcome =
             self.machine.run(|| run.experiments(names, &mut |done, all, next| progress::step(&bar, done, all, next)));

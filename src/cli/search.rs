@@ -1,8 +1,8 @@
 //! `zoometry search`
 
 use super::output::{self, Output, duration};
-use super::parts::Source;
-use super::{Machine, STOP, fit, progress, select};
+use super::parts::Rows;
+use super::{MachineArgs, STOP, fit, progress, select};
 use clap::Args;
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
@@ -25,7 +25,7 @@ use zoometry::predictor::{self, Config, DEFAULT, Kind};
 #[derive(Args)]
 pub struct Search {
     #[command(flatten)]
-    source: Source,
+    source: Rows,
     #[arg(long, value_name = "KIND", default_value = DEFAULT, help = super::kinds_help())]
     predictor: String,
     /// Number of trials, the defaults included
@@ -41,7 +41,7 @@ pub struct Search {
     #[arg(long, value_name = "FILE.json")]
     out: PathBuf,
     #[command(flatten)]
-    pub machine: Machine,
+    pub machine: MachineArgs,
 }
 
 /// Trials that are shown.

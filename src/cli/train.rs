@@ -3,7 +3,7 @@
 use super::device::Device;
 use super::output::{self, Output, count, duration};
 use super::progress::Training;
-use super::{Data, Machine, STOP};
+use super::{Data, MachineArgs, STOP};
 use clap::Args;
 use std::path::{Path, PathBuf};
 use zoometry::cnn::plan::{Flops, Function};
@@ -52,7 +52,7 @@ pub struct Train {
     #[command(flatten)]
     device: Device,
     #[command(flatten)]
-    pub machine: Machine,
+    pub machine: MachineArgs,
 }
 
 impl Train {

@@ -29,9 +29,9 @@ impl Kind {
     /// Whether a file of that name belongs to a set of this kind.
     fn owns(self, name: &str) -> bool {
         match self {
-            Kind::Idx => {
-                [Part::Train, Part::Test].iter().any(|&part| is_idx(name, part, IMAGES) || is_idx(name, part, LABELS))
-            }
+            Kind::Idx => [Subset::Train, Subset::Test]
+                .iter()
+                .any(|&subset| is_idx(name, subset, IMAGES) || is_idx(name, subset, LABELS)),
             Kind::Cifar => name == TEST_BATCH || batch_number(name).is_some(),
             Kind::Svhn => [TRAIN_MAT, TEST_MAT].contains(&name),
         }
@@ -45,19 +45,19 @@ const IMAGES: [&str; 2] = ["images", "idx3"];
 const LABELS: [&str; 2] = ["labels", "idx1"];
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Part {
+enum Subset {
     Train,
     Test,
 }
 
 /// Whether this is the IDX file of a part: `train-images-idx3-ubyte`, `t10k-labels.idx1-ubyte.gz`, `emnist-letters-test-…`.
-fn is_idx(name: &str, part: Part, content: [&str; 2]) -> bool {
+fn is_idx(name: &str, subset: Subset, content: [&str; 2]) -> bool {
     let name = name.to_lowercase();
     let train = name.contains("train");
     content.iter().all(|word| name.contains(word))
-        && match part {
-            Part::Train => train,
-            Part::Test => !train && (name.contains("t10k") || name.contains("test")),
+        && match subset {
+            Subset::Train => train,
+            Subset::Test => !train && (name.contains("t10k") || name.contains("test")),
         }
 }
 
@@ -152,12 +152,12 @@ impl Folder {
     }
 
     fn read_idx(&self, classes: Option<usize>, missing: impl Fn(&str) -> Error) -> Result<(Decoded, Decoded, usize)> {
-        let file = |part, content, expected| self.idx_file(part, content)?.ok_or_else(|| missing(expected));
+        let file = |subset, content, expected| self.idx_file(subset, content)?.ok_or_else(|| missing(expected));
         let files = idx::Files {
-            train_images: file(Part::Train, IMAGES, "train-images-idx3-ubyte or train-images-idx3-ubyte.gz")?,
-            train_labels: file(Part::Train, LABELS, "train-labels-idx1-ubyte or train-labels-idx1-ubyte.gz")?,
-            test_images: file(Part::Test, IMAGES, "t10k-images-idx3-ubyte or t10k-images-idx3-ubyte.gz")?,
-            test_labels: file(Part::Test, LABELS, "t10k-labels-idx1-ubyte or t10k-labels-idx1-ubyte.gz")?,
+            train_images: file(Subset::Train, IMAGES, "train-images-idx3-ubyte or train-images-idx3-ubyte.gz")?,
+            train_labels: file(Subset::Train, LABELS, "train-labels-idx1-ubyte or train-labels-idx1-ubyte.gz")?,
+            test_images: file(Subset::Test, IMAGES, "t10k-images-idx3-ubyte or t10k-images-idx3-ubyte.gz")?,
+            test_labels: file(Subset::Test, LABELS, "t10k-labels-idx1-ubyte or t10k-labels-idx1-ubyte.gz")?,
         };
         let (mut train, mut test) = idx::read(&files)?;
         let classes = match classes {
@@ -186,9 +186,9 @@ impl Folder {
     }
 
     /// The one IDX file of that part and content: of the same file raw and zipped the raw one, of a file and a folder the file.
-    fn idx_file(&self, part: Part, content: [&str; 2]) -> Result<Option<PathBuf>> {
+    fn idx_file(&self, subset: Subset, content: [&str; 2]) -> Result<Option<PathBuf>> {
         let plain = |name: &str| name.strip_suffix(".gz").unwrap_or(name).replace('.', "-");
-        let mut names: Vec<&String> = self.names.iter().filter(|name| is_idx(name, part, content)).collect();
+        let mut names: Vec<&String> = self.names.iter().filter(|name| is_idx(name, subset, content)).collect();
         names.sort_by_key(|name| (self.path.join(name).is_dir(), name.ends_with(".gz")));
         if let Some(other) = names.iter().find(|name| plain(name) != plain(names[0])) {
             return Err(Error::Invalid {

@@ -26,7 +26,7 @@ const MAX_BYTES: u64 = 1 << 31;
 
 /// One part of a data set as it goes into the networks.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Split {
+pub struct Examples {
     /// N·H·W·C values, row-major, as [`Images`] says; in [−1, 1] unless it says otherwise.
     pub images: Vec<f32>,
     /// N labels, each below [`Dataset::classes`].
@@ -39,7 +39,7 @@ pub struct Split {
     pub channels: usize,
 }
 
-impl Split {
+impl Examples {
     /// Number of images.
     pub fn len(&self) -> usize {
         self.labels.len()
@@ -63,13 +63,13 @@ pub struct Dataset {
     /// Its name, or the name of its folder.
     pub name: String,
     /// Training images.
-    pub train: Split,
+    pub train: Examples,
     /// Test images, of the same size.
-    pub test: Split,
+    pub test: Examples,
     /// Number of classes.
     pub classes: usize,
     /// Sha256 as hexadecimal digits over both parts, train first. Of each part: N, C, H, W as little-endian `u64`, the N·C·H·W
-    /// pixels (`u8`, channel planes of row-major images), the N labels (`u8`, as in [`Split::labels`]). It does not depend on
+    /// pixels (`u8`, channel planes of row-major images), the N labels (`u8`, as in [`Examples::labels`]). It does not depend on
     /// wrappers such as gzip.
     pub digest: String,
 }

@@ -1,6 +1,6 @@
 //! From decoded pixels to what the networks see.
 
-use super::{Dataset, Decoded, Images, Split};
+use super::{Dataset, Decoded, Examples, Images};
 use crate::{Error, Result};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
@@ -21,7 +21,7 @@ pub(super) fn dataset(name: &str, train: Decoded, test: Decoded, classes: usize,
 }
 
 /// The plain mean over the channels, `((r + g) + b) / 3` in `f32`.
-fn grey(part: &Decoded, table: &[f32; 256]) -> Split {
+fn grey(part: &Decoded, table: &[f32; 256]) -> Examples {
     let (size, channels) = (part.height * part.width, part.channels);
     let images = each(part, 1, |planes, image| {
         for plane in planes.chunks_exact(size) {
@@ -35,7 +35,7 @@ fn grey(part: &Decoded, table: &[f32; 256]) -> Split {
 }
 
 /// Channels side by side: H·W·C.
-fn colour(part: &Decoded, table: &[f32; 256]) -> Split {
+fn colour(part: &Decoded, table: &[f32; 256]) -> Examples {
     let (size, channels) = (part.height * part.width, part.channels);
     let images = each(part, channels, |planes, image| {
         for (channel, plane) in planes.chunks_exact(size).enumerate() {
@@ -55,8 +55,8 @@ fn each(part: &Decoded, channels: usize, fill: impl Fn(&[u8], &mut [f32]) + Sync
     images
 }
 
-fn split(part: &Decoded, images: Vec<f32>, channels: usize) -> Split {
-    Split { images, labels: part.labels.clone(), height: part.height, width: part.width, channels }
+fn split(part: &Decoded, images: Vec<f32>, channels: usize) -> Examples {
+    Examples { images, labels: part.labels.clone(), height: part.height, width: part.width, channels }
 }
 
 /// [`Dataset::digest`].

@@ -1,6 +1,6 @@
 //! `Division`: which of a zoo's networks are in the train, the validation and the test part; [`Parts`]: their tables.
 
-use super::{Fractions, Published, Split};
+use super::{Fractions, PublishedOrder, Split};
 use crate::Result;
 use crate::kernels::Isa;
 use crate::par::Stop;
@@ -20,7 +20,7 @@ pub enum Division {
     /// As a published file says.
     File {
         /// The order in the file.
-        published: Published,
+        published: PublishedOrder,
         /// Which of its rows are the zoo's networks.
         source: Source,
     },
@@ -30,11 +30,11 @@ impl Division {
     /// The division of a zoo by `file` if there is one, else by `seed`.
     ///
     /// # Errors
-    /// Those of [`Source::of`] and of [`Published::read`].
+    /// Those of [`Source::of`] and of [`PublishedOrder::read`].
     pub fn new(file: Option<&Path>, seed: u64, zoo: &Zoo) -> Result<Division> {
         let Some(file) = file else { return Ok(Division::Seed(seed)) };
         let source = Source::of(zoo)?;
-        Ok(Division::File { published: Published::read(file, source.rows)?, source })
+        Ok(Division::File { published: PublishedOrder::read(file, source.rows)?, source })
     }
 
     /// The seed, where there is one.

@@ -14,6 +14,6 @@ pub mod split;
 
 pub use division::{Division, MIN_NETWORKS, Parts};
 pub use metrics::Score;
-pub use published::Published;
+pub use published::PublishedOrder;
 pub use search::Search;
 pub use split::{Fractions, Split};

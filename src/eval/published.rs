@@ -15,19 +15,19 @@ use std::path::Path;
 
 /// A published order of a folder's rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Published {
+pub struct PublishedOrder {
     /// Where in the order each row is.
     place: Vec<u32>,
     /// Digest of the order: equal for two files that divide alike.
     pub digest: String,
 }
 
-impl Published {
+impl PublishedOrder {
     /// Reads the order of `rows` rows, one number a line, with or without a header.
     ///
     /// # Errors
     /// [`Error::Io`]; [`Error::Malformed`] where the file is no permutation of the row numbers.
-    pub fn read(path: &Path, rows: u64) -> Result<Published> {
+    pub fn read(path: &Path, rows: u64) -> Result<PublishedOrder> {
         let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
         let wrong = |got: String| Error::malformed(path, format!("each row number below {rows} once, one a line"), got);
         let lines: Vec<&str> = text.lines().map(|line| line.trim().trim_matches('"')).collect();
@@ -51,7 +51,7 @@ impl Published {
             digest.update(row.to_le_bytes());
         }
         let digest = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok(Published { place, digest })
+        Ok(PublishedOrder { place, digest })
     }
 
     /// Divides table rows: `group` has the run of each, `finals` for each run the row of the folder that its last checkpoint
@@ -87,11 +87,11 @@ impl Published {
 mod tests {
     use super::*;
 
-    fn read(text: &str, rows: u64) -> Result<Published> {
+    fn read(text: &str, rows: u64) -> Result<PublishedOrder> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("split.csv");
         std::fs::write(&path, text).unwrap();
-        Published::read(&path, rows)
+        PublishedOrder::read(&path, rows)
     }
 
     #[test]
@@ -117,7 +117,7 @@ mod tests {
     fn the_released_sizes_come_out() {
         for (runs, sizes) in [(30_000, (12_000, 3_000, 15_000)), (29_988, (11_995, 2_999, 14_994))] {
             let place = (0..9 * runs).collect();
-            let published = Published { place, digest: String::new() };
+            let published = PublishedOrder { place, digest: String::new() };
             let finals: Vec<Option<u64>> = (0..u64::from(runs)).map(|run| Some(9 * run + 8)).collect();
             let group: Vec<u64> = (0..u64::from(runs)).collect();
             let split = published.split(&finals, &group);

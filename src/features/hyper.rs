@@ -1,7 +1,7 @@
 //! Hyperparameters as columns: numbers as they are (`hyper.learning_rate`), names as one column each, 1 where it is the
 //! network's (`hyper.activation=relu`).
 
-use super::{Networks, Part, Worker};
+use super::{Columns, Networks, Worker};
 use crate::Result;
 use crate::zoo::hyper::{HYPERPARAMETERS, find};
 use crate::zoo::{Config, Schema, Value};
@@ -38,7 +38,7 @@ impl<'n> Hyper<'n> {
     }
 }
 
-impl Part for Hyper<'_> {
+impl Columns for Hyper<'_> {
     fn columns(&self) -> Vec<String> {
         let mut columns = Vec::new();
         for name in self.names {

@@ -19,7 +19,7 @@ use super::norms::{Norm, Norms};
 use super::probes::Probes;
 use super::raw::Raw;
 use super::stats::{PERCENTILES, Stats};
-use super::{Part, tensors};
+use super::{Columns, tensors};
 use crate::cnn::Arch;
 use crate::cnn::choice::Choice;
 use crate::kernels::Isa;
@@ -161,7 +161,7 @@ impl Layers {
 
 impl Key {
     /// What computes the key's columns.
-    fn part<'n>(&'n self, isa: Isa, networks: &'n Networks<'n>) -> Result<Box<dyn Part + 'n>> {
+    fn block<'n>(&'n self, isa: Isa, networks: &'n Networks<'n>) -> Result<Box<dyn Columns + 'n>> {
         let arch = networks.arch();
         Ok(match self {
             Key::Weights(layers) => Box::new(Raw::new(networks, &layers.of(arch)?)),
@@ -195,7 +195,7 @@ impl Input {
     /// # Errors
     /// As [`Input::table`]; [`Error::Cancelled`] when `stop` was requested.
     pub fn table_unless(&self, isa: Isa, networks: &Networks, stop: &Stop) -> Result<Table> {
-        self.assemble(&self.parts(isa, networks)?, networks, stop)
+        self.assemble(&self.blocks(isa, networks)?, networks, stop)
     }
 
     /// Those of some rows of a zoo whose networks the input can be computed of, and the activations of the others: probes run
@@ -220,11 +220,11 @@ impl Input {
     /// As [`Input::table`]; [`Error::Invalid`] where nothing of the input is for a GPU, [`Error::Device`] where it fails.
     #[cfg(feature = "gpu")]
     pub fn table_on(&self, gpu: &crate::gpu::Gpu, isa: Isa, networks: &Networks) -> Result<Table> {
-        let mut parts = self.parts(isa, networks)?;
+        let mut blocks = self.blocks(isa, networks)?;
         let mut there = false;
-        for part in &mut parts {
-            if let Some(computed) = part.on_gpu(gpu)? {
-                *part = Box::new(computed);
+        for block in &mut blocks {
+            if let Some(computed) = block.on_gpu(gpu)? {
+                *block = Box::new(computed);
                 there = true;
             }
         }
@@ -232,17 +232,17 @@ impl Input {
             let expected = "one with statistics of weights whose percentiles are 0,25,50,75,100";
             return Err(Error::invalid("input for a GPU", expected, self));
         }
-        self.assemble(&parts, networks, &Stop::new())
+        self.assemble(&blocks, networks, &Stop::new())
     }
 
     /// What computes the columns of each key.
-    fn parts<'n>(&'n self, isa: Isa, networks: &'n Networks<'n>) -> Result<Vec<Box<dyn Part + 'n>>> {
-        self.keys.iter().map(|key| key.part(isa, networks)).collect()
+    fn blocks<'n>(&'n self, isa: Isa, networks: &'n Networks<'n>) -> Result<Vec<Box<dyn Columns + 'n>>> {
+        self.keys.iter().map(|key| key.block(isa, networks)).collect()
     }
 
     /// The table of some columns.
-    fn assemble(&self, parts: &[Box<dyn Part + '_>], networks: &Networks, stop: &Stop) -> Result<Table> {
-        let columns: Vec<Vec<String>> = parts.iter().map(|part| part.columns()).collect();
+    fn assemble(&self, blocks: &[Box<dyn Columns + '_>], networks: &Networks, stop: &Stop) -> Result<Table> {
+        let columns: Vec<Vec<String>> = blocks.iter().map(|block| block.columns()).collect();
         let widths: Vec<usize> = columns.iter().map(Vec::len).collect();
         let columns = columns.concat();
         let mut seen = HashSet::new();
@@ -251,7 +251,7 @@ impl Input {
         }
         let mut x = vec![0.0; networks.count() * columns.len()];
         x.par_chunks_mut(columns.len()).enumerate().with_min_len(BATCH).try_for_each_init(
-            || parts.iter().map(|part| part.worker()).collect::<Vec<_>>(),
+            || blocks.iter().map(|block| block.worker()).collect::<Vec<_>>(),
             |workers, (network, mut values)| {
                 if stop.requested() {
                     return Err(Error::Cancelled);

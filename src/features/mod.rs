@@ -26,7 +26,7 @@ pub use networks::Networks;
 pub(crate) type Worker<'a> = Box<dyn FnMut(usize, &mut [f32]) + 'a>;
 
 /// Some columns of a table for a given set of networks.
-pub(crate) trait Part: Sync {
+pub(crate) trait Columns: Sync {
     /// Their names.
     fn columns(&self) -> Vec<String>;
 

@@ -1,6 +1,6 @@
 //! Norms of weight tensors, bias and kernel apart: `conv1.bias.l2`, `conv1.kernel.l2` …
 
-use super::{Networks, Part, Worker, tensors};
+use super::{Columns, Networks, Worker, tensors};
 
 /// Which norm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +44,7 @@ impl<'n> Norms<'n> {
     }
 }
 
-impl Part for Norms<'_> {
+impl Columns for Norms<'_> {
     fn columns(&self) -> Vec<String> {
         self.tensors.iter().map(|tensor| format!("{}.{}", tensor.name, self.norm.name())).collect()
     }

@@ -1,7 +1,7 @@
 //! Weight statistics on a GPU.
 
 use super::window::statistics;
-use super::{Networks, Part, Worker};
+use super::{Columns, Networks, Worker};
 use crate::Result;
 use crate::gpu::{Dispatch, Gpu, shader};
 use crate::kernels::{Isa, quantile};
@@ -20,7 +20,7 @@ pub struct Computed {
     pub values: Vec<f32>,
 }
 
-impl Part for Computed {
+impl Columns for Computed {
     fn columns(&self) -> Vec<String> {
         self.columns.clone()
     }

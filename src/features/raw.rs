@@ -1,6 +1,6 @@
 //! The weights themselves: `conv1.bias.0` … `dense.kernel.159`, tensors in C order.
 
-use super::{Networks, Part, Worker, tensors};
+use super::{Columns, Networks, Worker, tensors};
 
 /// The weights of some layers.
 pub(super) struct Raw<'n> {
@@ -15,7 +15,7 @@ impl<'n> Raw<'n> {
     }
 }
 
-impl Part for Raw<'_> {
+impl Columns for Raw<'_> {
     fn columns(&self) -> Vec<String> {
         let of = |tensor: &tensors::Tensor| {
             let name = tensor.name.clone();

@@ -8,7 +8,7 @@
 #[cfg(feature = "gpu")]
 use super::on_gpu::{self, Computed};
 use super::window::{quantile, statistics};
-use super::{Networks, Part, Worker, tensors};
+use super::{Columns, Networks, Worker, tensors};
 use crate::cnn::plan::Role;
 use crate::kernels::quantile::scratch_len;
 use crate::kernels::{Isa, reduce};
@@ -99,7 +99,7 @@ fn average<W>(windows: &[W], values: &mut [f32], mut fill: impl FnMut(&W, &mut [
     values.iter_mut().zip(sums).for_each(|(value, sum)| *value = (sum / windows.len() as f64) as f32);
 }
 
-impl Part for Stats<'_> {
+impl Columns for Stats<'_> {
     fn columns(&self) -> Vec<String> {
         let statistics = || self.percentiles.iter().map(|&p| percentile_name(p)).chain(["std".into(), "mean".into()]);
         self.sets.iter().flat_map(|(set, _)| statistics().map(move |statistic| format!("{set}.{statistic}"))).collect()

@@ -25,11 +25,11 @@ use crate::study::{Protocol, Study};
 use page::Section;
 use view::View;
 
-/// A part of the report, where the study has something for it.
-type Part = fn(&View) -> Option<Section>;
+/// A chapter of the report, where the study has something for it.
+type Chapter = fn(&View) -> Option<Section>;
 
-/// The parts, first to last.
-const PARTS: [Part; 14] = [
+/// The chapters, first to last.
+const CHAPTERS: [Chapter; 14] = [
     overview::section,
     accuracy::section,
     accuracy::predicted,
@@ -66,7 +66,7 @@ const OPTIMISTIC: &str = "Protocol optimistic: the number of trees and epochs wa
 fn sections(study: &Study) -> Vec<Section> {
     let study = shortened(study);
     let view = View::new(&study);
-    let mut sections: Vec<Section> = PARTS.iter().filter_map(|part| part(&view)).collect();
+    let mut sections: Vec<Section> = CHAPTERS.iter().filter_map(|chapter| chapter(&view)).collect();
     if study.header.protocol == Protocol::Optimistic {
         // a picture as a file stands alone
         let figures = sections.iter_mut().flat_map(Section::figures_mut);

@@ -24,7 +24,7 @@ mod subject;
 
 pub use journal::{FILE, Journal};
 pub use result::*;
-pub use run::{Run, check};
+pub use run::{StudyRun, check};
 pub use subject::{MEASURED, Subject};
 
 /// Names of the experiments.

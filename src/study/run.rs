@@ -30,14 +30,14 @@ pub fn check(names: &[&str]) -> Result<()> {
 }
 
 /// A study under way.
-pub struct Run<'a> {
+pub struct StudyRun<'a> {
     isa: Isa,
     zoos: &'a [Subject],
     journal: Journal,
     stop: &'a Stop,
 }
 
-impl<'a> Run<'a> {
+impl<'a> StudyRun<'a> {
     /// Begins or continues the study in `folder`; without one nothing is kept.
     ///
     /// # Errors
@@ -48,13 +48,13 @@ impl<'a> Run<'a> {
         header: Header,
         folder: Option<&Path>,
         stop: &'a Stop,
-    ) -> Result<Run<'a>> {
+    ) -> Result<StudyRun<'a>> {
         let entries: Vec<_> = zoos.iter().map(|zoo| zoo.entry.clone()).collect();
         let journal = match folder {
             Some(folder) => Journal::open(folder, header, &entries)?,
             None => Journal::in_memory(header, entries),
         };
-        Ok(Run { isa, zoos, journal, stop })
+        Ok(StudyRun { isa, zoos, journal, stop })
     }
 
     /// What has been found so far.
@@ -107,7 +107,7 @@ impl<'a> Run<'a> {
     /// What is worth knowing of a zoo at a glance: a small part of the experiment `table`.
     ///
     /// # Errors
-    /// Those of [`Run::experiments`].
+    /// Those of [`StudyRun::experiments`].
     pub fn brief(&mut self, on_progress: &mut dyn FnMut(usize, usize, &str)) -> Result<()> {
         let jobs: Vec<Job> = (0..self.zoos.len()).flat_map(plan::brief).collect();
         self.jobs(&jobs, true, on_progress)

@@ -7,7 +7,7 @@ use crate::cnn::forward::forward;
 use crate::cnn::init;
 use crate::cnn::packing::{Packing, Work};
 use crate::cnn::plan::Role;
-use crate::dataset::Split;
+use crate::dataset::Examples;
 use crate::kernels::activation::{Below, Dropout};
 use crate::kernels::conv::{self, Inputs};
 use crate::kernels::{Isa, LANES, Lanes, TILE, loss, optimizer, pool, random, residual};
@@ -67,7 +67,7 @@ impl<'a> Network<'a> {
     /// An [`Interruption`] as soon as a batch's loss is not finite or a stop is requested.
     pub fn epoch(
         &mut self,
-        split: &Split,
+        split: &Examples,
         images: usize,
         batch: usize,
         epoch: u32,
@@ -89,7 +89,7 @@ impl<'a> Network<'a> {
 
     /// The gradient of a batch's mean cross-entropy, without L2, as a flat vector; returns that mean. Dropout is that of the
     /// next step.
-    pub fn loss_and_gradient(&mut self, split: &Split, batch: &[u32], flat: &mut [f32]) -> f32 {
+    pub fn loss_and_gradient(&mut self, split: &Examples, batch: &[u32], flat: &mut [f32]) -> f32 {
         let loss = self.gradient(split, batch);
         self.packing.pack(&self.space.gradients, flat);
         loss
@@ -97,7 +97,7 @@ impl<'a> Network<'a> {
 
     /// One training step on a batch, given by its images' indices; returns the batch's mean cross-entropy before the update.
     /// Allocates nothing.
-    pub fn step(&mut self, split: &Split, batch: &[u32]) -> f32 {
+    pub fn step(&mut self, split: &Examples, batch: &[u32]) -> f32 {
         let loss = self.gradient(split, batch);
         self.steps += 1;
         self.update();
@@ -105,7 +105,7 @@ impl<'a> Network<'a> {
     }
 
     /// Leaves the gradient of a batch's mean cross-entropy, without L2, in the workspace; returns that mean.
-    fn gradient(&mut self, split: &Split, batch: &[u32]) -> f32 {
+    fn gradient(&mut self, split: &Examples, batch: &[u32]) -> f32 {
         self.space.gradients.fill(Lanes::ZERO);
         for work in &self.packing.work {
             if let Work::Conv { dims: dims @ conv::Dims { inputs: Inputs::Map(_), .. }, kernel, .. } = work {
@@ -224,7 +224,7 @@ impl<'a> Network<'a> {
     }
 
     /// Accuracy and loss on the first `images` of a split, dropout off.
-    pub fn evaluate(&mut self, split: &Split, images: usize) -> Evaluation {
+    pub fn evaluate(&mut self, split: &Examples, images: usize) -> Evaluation {
         let classes = self.packing.plan.classes;
         let mut right = vec![0u32; classes];
         let mut count = vec![0u32; classes];

@@ -8,7 +8,7 @@ use super::run::Run;
 use crate::cnn::Arch;
 use crate::cnn::layer::Pooling;
 use crate::cnn::plan::{Op, Plan};
-use crate::dataset::Split;
+use crate::dataset::Examples;
 use crate::kernels::activation::Activation;
 use crate::kernels::reference::{activation, conv, loss, pool, random};
 
@@ -24,14 +24,14 @@ struct Trace {
 }
 
 /// Mean cross-entropy over all images of a split, with the dropout of training step `step`.
-pub fn mean_loss(arch: &Arch, run: &Run, split: &Split, step: u32, flat: &[f64]) -> f64 {
+pub fn mean_loss(arch: &Arch, run: &Run, split: &Examples, step: u32, flat: &[f64]) -> f64 {
     let plan = arch.plan();
     let mut trace = forward(&plan, run, split, step, flat);
     cross_entropy(plan.classes, &split.labels, &mut trace.maps[plan.logits()])
 }
 
 /// [`mean_loss`] and its gradient, a flat vector as `flat` is.
-pub fn loss_and_gradient(arch: &Arch, run: &Run, split: &Split, step: u32, flat: &[f64]) -> (f64, Vec<f64>) {
+pub fn loss_and_gradient(arch: &Arch, run: &Run, split: &Examples, step: u32, flat: &[f64]) -> (f64, Vec<f64>) {
     let plan = arch.plan();
     let mut trace = forward(&plan, run, split, step, flat);
     let loss = cross_entropy(plan.classes, &split.labels, &mut trace.maps[plan.logits()]);
@@ -71,7 +71,7 @@ pub fn loss_and_gradient(arch: &Arch, run: &Run, split: &Split, step: u32, flat:
     (loss, gradient)
 }
 
-fn forward(plan: &Plan, run: &Run, split: &Split, training_step: u32, flat: &[f64]) -> Trace {
+fn forward(plan: &Plan, run: &Run, split: &Examples, training_step: u32, flat: &[f64]) -> Trace {
     let image = split.images.iter().map(|&pixel| f64::from(pixel)).collect();
     let mut trace = Trace { maps: vec![image], z: Vec::new(), argmax: Vec::new(), factors: Vec::new() };
     for (index, step) in plan.steps.iter().enumerate() {
@@ -160,7 +160,7 @@ fn dropout(plan: &Plan, run: &Run, training_step: u32, index: usize, units: usiz
 }
 
 /// The smallest |z| of all units before their activation: near 0 a ReLU may fall to either side in single precision.
-pub fn smallest_preactivation(arch: &Arch, run: &Run, split: &Split, step: u32, flat: &[f64]) -> f64 {
+pub fn smallest_preactivation(arch: &Arch, run: &Run, split: &Examples, step: u32, flat: &[f64]) -> f64 {
     let plan = arch.plan();
     let trace = forward(&plan, run, split, step, flat);
     let activated = plan.steps.iter().zip(&trace.z).filter(|(step, _)| step.epilogue.function.is_some());

@@ -10,7 +10,7 @@ use super::run::{Optimizer, Run};
 use crate::cnn::init;
 use crate::cnn::layer::Pooling;
 use crate::cnn::plan::{Op, Plan};
-use crate::dataset::Split;
+use crate::dataset::Examples;
 use crate::kernels::random::Grid;
 use crate::kernels::team::optimizer::Rule;
 use crate::kernels::team::{self, Below, Dropout, conv, loss, pool, residual};
@@ -129,7 +129,7 @@ impl<'a> Team<'a> {
     /// out; returns for each lane whether every batch's loss was finite. None, if a stop is requested.
     pub fn epoch(
         &mut self,
-        split: &Split,
+        split: &Examples,
         images: usize,
         batch: usize,
         epoch: u32,
@@ -157,7 +157,7 @@ impl<'a> Team<'a> {
     /// is that of the next step.
     pub fn losses_and_gradients(
         &mut self,
-        split: &Split,
+        split: &Examples,
         orders: &[Vec<u32>],
         batch: usize,
     ) -> ([f32; LANES], Vec<Vec<f32>>) {
@@ -168,14 +168,14 @@ impl<'a> Team<'a> {
 
     /// One training step on the images `first..first + batch` of each lane's order; returns each batch's mean cross-entropy
     /// before the update. Allocates nothing.
-    pub fn step(&mut self, split: &Split, orders: &[Vec<u32>], first: usize, batch: usize) -> [f32; LANES] {
+    pub fn step(&mut self, split: &Examples, orders: &[Vec<u32>], first: usize, batch: usize) -> [f32; LANES] {
         let losses = self.gradient(split, orders, first, batch);
         self.steps += 1;
         self.update();
         losses
     }
 
-    fn gradient(&mut self, split: &Split, orders: &[Vec<u32>], first: usize, batch: usize) -> [f32; LANES] {
+    fn gradient(&mut self, split: &Examples, orders: &[Vec<u32>], first: usize, batch: usize) -> [f32; LANES] {
         self.gradients.fill(Lanes::ZERO);
         let scale = 1.0 / batch as f32;
         let mut sums = [0.0f64; LANES];
@@ -340,7 +340,7 @@ impl<'a> Team<'a> {
     }
 
     /// Accuracy and loss of each member on the first `images` of a split, dropout off.
-    pub fn evaluate(&mut self, split: &Split, images: usize) -> Vec<Evaluation> {
+    pub fn evaluate(&mut self, split: &Examples, images: usize) -> Vec<Evaluation> {
         let classes = self.plan.classes;
         let mut right = vec![[0u32; LANES]; classes];
         let mut count = vec![0u32; classes];

@@ -2,7 +2,7 @@
 
 use crate::cnn::arena::Arena;
 use crate::cnn::packing::Packing;
-use crate::dataset::Split;
+use crate::dataset::Examples;
 use crate::kernels::{Isa, Lanes, TILE};
 
 /// Parameters, gradients and one tile's activations. Parameters are in the working order of a [`Packing`].
@@ -44,7 +44,7 @@ impl Workspace {
     }
 
     /// Copies up to [`TILE`] images and their labels in; the places of missing images are filled with the last one.
-    pub fn gather(&mut self, isa: Isa, packing: &Packing, split: &Split, images: &[u32]) {
+    pub fn gather(&mut self, isa: Isa, packing: &Packing, split: &Examples, images: &[u32]) {
         let Some(&last) = images.last() else { return };
         let mut pixels = [split.image(last as usize); TILE];
         for (n, &image) in images.iter().enumerate() {

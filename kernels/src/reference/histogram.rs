@@ -1,6 +1,6 @@
 //! Histograms with sums of `f64`, unpacked.
 
-use crate::histogram::{Leaf, Rule};
+use crate::histogram::{GainRule, Leaf};
 
 /// Sum of gradients and count of one bin of one feature.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -21,7 +21,7 @@ pub fn build(codes: impl Iterator<Item = u8>, gradients: impl Iterator<Item = f6
 }
 
 /// The gain of the cut after each bin; `None` where a side has too few rows.
-pub fn gains(bins: &[Bin], start: Bin, leaf: Leaf, rule: Rule, mut each: impl FnMut(usize, Option<f64>)) {
+pub fn gains(bins: &[Bin], start: Bin, leaf: Leaf, rule: GainRule, mut each: impl FnMut(usize, Option<f64>)) {
     let score = |gradient: f64, count: f64| {
         let t = (gradient.abs() - rule.alpha).max(0.0);
         t * t / (count + rule.lambda)

@@ -6,13 +6,13 @@ use crate::bench::Cost;
 use crate::cnn::choice::Choice;
 use crate::cnn::packing::Packing;
 use crate::cnn::{Arch, init};
-use crate::dataset::Split;
+use crate::dataset::Examples;
 use crate::gpu::{Adapter, Checks, Gpu};
 use crate::kernels::Isa;
 use crate::kernels::activation::Activation;
 use crate::rng::Stream;
 use crate::train::gpu::fast::{self, Layout, Options, Placement, Sync};
-use crate::train::gpu::{Fleet, Pace, Part, Path, Plan, Steps};
+use crate::train::gpu::{Fleet, FleetPlan, Pace, Path, Steps, Subset};
 use crate::train::network::Network;
 use crate::train::run::{Optimizer, Run};
 use std::time::Instant;
@@ -89,7 +89,7 @@ impl Bench<'_> {
             (0..8).flat_map(|slot| kinds.iter().map(move |&(_, kind)| fast::Kind::of(&run(slot, kind)))).collect();
         let (train, test) = (&split, &split);
         let slots = if gpu.adapter().software { 2 } else { MOST_WIDTH };
-        let mut plan = Plan { arch: &arch, train, test, batch, slots, kinds: &programs, path };
+        let mut plan = FleetPlan { arch: &arch, train, test, batch, slots, kinds: &programs, path };
         let engine = plan.engine(&gpu)?;
         let fleet = Fleet::new(gpu, engine, &plan)?;
         let width = if slots == 2 { 2 } else { Pace::widths(&fleet, &run(0, Kind::Relu))? };
@@ -120,7 +120,7 @@ impl Bench<'_> {
         &mut self,
         fleet: &Fleet,
         arch: &Arch,
-        split: &Split,
+        split: &Examples,
         shape: &str,
         kind: Kind,
         count: usize,
@@ -145,7 +145,7 @@ impl Bench<'_> {
         Ok(())
     }
 
-    fn evaluate_row(&mut self, fleet: &Fleet, arch: &Arch, split: &Split, shape: &str) -> Result<()> {
+    fn evaluate_row(&mut self, fleet: &Fleet, arch: &Arch, split: &Examples, shape: &str) -> Result<()> {
         let count = fleet.slots();
         let work: Vec<(usize, Run, usize)> =
             (0..count).map(|slot| (slot, run(slot, Kind::Relu), split.len())).collect();
@@ -164,14 +164,14 @@ impl Bench<'_> {
             let mut network = Network::new(Isa::detect(), &plan, run);
             network.load(&initial(arch, &run));
             let expected = network.evaluate(split, split.len());
-            let found = &fleet.evaluate(Part::Train, &work[..1])?[0];
+            let found = &fleet.evaluate(Subset::Train, &work[..1])?[0];
             Ok(f64::from((found.loss - expected.loss).abs() / expected.loss))
         };
         // the host's share is in it: results come back after each call
         self.row(&row, &mut check, &mut |times| {
             let start = Instant::now();
             for _ in 0..times {
-                fleet.evaluate(Part::Train, &work)?;
+                fleet.evaluate(Subset::Train, &work)?;
             }
             Ok(start.elapsed().as_secs_f64())
         })
@@ -184,7 +184,7 @@ fn executed(fleet: &Fleet, arch: &Arch) -> Option<(u64, u64)> {
 }
 
 /// How far a step of momentum with rate 1 moves the first network's weights, against the CPU's gradient.
-fn gradient_error(fleet: &Fleet, arch: &Arch, split: &Split, kind: Kind) -> Result<f64> {
+fn gradient_error(fleet: &Fleet, arch: &Arch, split: &Examples, kind: Kind) -> Result<f64> {
     let run = Run { optimizer: Optimizer::Momentum, learning_rate: 1.0, ..run(0, kind) };
     let before = initial(arch, &run);
     fleet.load(0, &[&before[..]]);
@@ -224,9 +224,9 @@ fn run(slot: usize, kind: Kind) -> Run {
     }
 }
 
-pub(super) fn split(side: usize, images: usize) -> Split {
+pub(super) fn split(side: usize, images: usize) -> Examples {
     let mut stream = Stream::new(1, 0, 0);
-    Split {
+    Examples {
         images: (0..images * side * side).map(|_| stream.range(-1.0, 1.0) as f32).collect(),
         labels: (0..images).map(|n| (n % 10) as u8).collect(),
         height: side,

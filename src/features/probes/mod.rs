@@ -11,7 +11,7 @@
 pub mod images;
 pub mod numbers;
 
-use super::{Networks, Part, Worker};
+use super::{Columns, Networks, Worker};
 use crate::Result;
 use crate::cnn::Arch;
 use crate::cnn::arena::Arena;
@@ -109,7 +109,7 @@ fn arrange(isa: Isa, packing: &Packing, images: &[Vec<f32>]) -> Vec<[f32; TILE]>
     arena.image
 }
 
-impl Part for Probes<'_> {
+impl Columns for Probes<'_> {
     fn columns(&self) -> Vec<String> {
         columns()
     }

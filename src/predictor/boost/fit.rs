@@ -8,7 +8,7 @@ use super::split::Search;
 use super::tree::Tree;
 use super::{Boost, Forest, Params, Round};
 use crate::kernels::Isa;
-use crate::kernels::histogram::{Bin, GROUP, Packing, Rule};
+use crate::kernels::histogram::{Bin, GROUP, GainRule, Packing};
 use crate::par::Stop;
 use crate::table::Table;
 use crate::{Error, Result};
@@ -177,7 +177,11 @@ impl<'a> Fit<'a> {
             search: Search {
                 isa: self.isa,
                 packing: self.packing,
-                rule: Rule { lambda: params.reg_lambda, alpha: params.reg_alpha / unit, min_count: params.min_count() },
+                rule: GainRule {
+                    lambda: params.reg_lambda,
+                    alpha: params.reg_alpha / unit,
+                    min_count: params.min_count(),
+                },
                 min_gain: params.min_split_gain / (unit * unit),
                 groups: drawn.as_ref().unwrap_or(&self.groups),
                 gradients: &self.gradients,

@@ -6,7 +6,7 @@
 
 use super::bin::Column;
 use super::histogram::{Group, Pool};
-use super::split::{MANY_ROWS, Search, Split, Target};
+use super::split::{MANY_ROWS, NodeSplit, Search, Target};
 use super::tree;
 use crate::kernels::histogram::{Bin, Leaf};
 use crate::kernels::tree::partition;
@@ -46,7 +46,7 @@ struct GrowNode<'t> {
     depth: usize,
     /// Where its rows begin among those of the tree: an order of the leaves that does not depend on when they were split.
     first: usize,
-    split: Option<Split>,
+    split: Option<NodeSplit>,
     /// Taken by its children when it is split.
     rows: Option<Rows<'t>>,
     /// Its children, if it was split, be it ahead of the choice.
@@ -66,7 +66,7 @@ struct Parent<'t> {
     first: usize,
     depth: usize,
     leaf: Leaf,
-    split: Split,
+    split: NodeSplit,
     rows: Rows<'t>,
 }
 

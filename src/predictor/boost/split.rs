@@ -2,7 +2,7 @@
 
 use super::histogram::{Group, Groups, Pool};
 use crate::kernels::Isa;
-use crate::kernels::histogram::{self, Bin, GROUP, Leaf, Packing, Rule};
+use crate::kernels::histogram::{self, Bin, GROUP, GainRule, Leaf, Packing};
 use rayon::prelude::*;
 
 /// Sums of row and bin counts of all groups below which a leaf is not worth a second thread.
@@ -16,7 +16,7 @@ const BLOCK: usize = 1024;
 
 /// A split of a leaf: rows with codes up to `bin` go left.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Split {
+pub struct NodeSplit {
     /// In squares of the integer gradients' unit.
     pub gain: f64,
     /// Position among the columns that can be split.
@@ -31,9 +31,9 @@ pub struct Split {
     pub missing_left: Option<bool>,
 }
 
-impl Split {
+impl NodeSplit {
     /// The better of two: more gain, then the earlier column.
-    pub fn better(a: Option<Split>, b: Option<Split>) -> Option<Split> {
+    pub fn better(a: Option<NodeSplit>, b: Option<NodeSplit>) -> Option<NodeSplit> {
         match (a, b) {
             (Some(a), Some(b)) => {
                 let b_wins = b.gain > a.gain || (b.gain == a.gain && b.column < a.column);
@@ -91,7 +91,7 @@ pub struct Search<'a> {
     /// How histograms are packed.
     pub packing: Packing,
     /// What makes a split admissible and good.
-    pub rule: Rule,
+    pub rule: GainRule,
     /// Gain that a split must exceed, in squares of the integer gradients' unit.
     pub min_gain: f64,
     /// The columns that may be split, and their codes.
@@ -106,9 +106,9 @@ impl Search<'_> {
     /// Builds the histogram `small` of some rows, takes it from `large`, that of their parent, and finds the best split of both.
     ///
     /// `scratch` is as long as `rows` and loses its content.
-    pub fn run(&self, rows: &[u32], scratch: &mut [u32], small: Target, large: Target) -> [Option<Split>; 2] {
+    pub fn run(&self, rows: &[u32], scratch: &mut [u32], small: Target, large: Target) -> [Option<NodeSplit>; 2] {
         let leaves = [small.leaf, large.leaf];
-        let better = |a: [_; 2], b: [_; 2]| [Split::better(a[0], b[0]), Split::better(a[1], b[1])];
+        let better = |a: [_; 2], b: [_; 2]| [NodeSplit::better(a[0], b[0]), NodeSplit::better(a[1], b[1])];
         let find = |pieces: &mut [Piece]| {
             pieces.iter_mut().map(|piece| self.piece(piece, leaves)).fold(Default::default(), better)
         };
@@ -200,7 +200,7 @@ impl Search<'_> {
     }
 
     /// Makes the parent's bins those of the sibling, and finds the best splits within one group.
-    fn piece(&self, piece: &mut Piece, leaves: [Option<Leaf>; 2]) -> [Option<Split>; 2] {
+    fn piece(&self, piece: &mut Piece, leaves: [Option<Leaf>; 2]) -> [Option<NodeSplit>; 2] {
         let bins = self.groups.groups[piece.group].bins;
         let (small, large) = (&piece.small[..bins], &mut piece.large[..]);
         if let Some(large) = large.get_mut(..bins) {
@@ -211,7 +211,7 @@ impl Search<'_> {
     }
 
     /// The best split of a leaf within one group, first with missing values on the right, then on the left.
-    fn group(&self, number: usize, bins: &[Bin], leaf: Leaf) -> Option<Split> {
+    fn group(&self, number: usize, bins: &[Bin], leaf: Leaf) -> Option<NodeSplit> {
         let group = &self.groups.groups[number];
         let mut start = [0; GROUP];
         let mut best = self.scan(number, group, bins, &start, leaf, None);
@@ -238,7 +238,7 @@ impl Search<'_> {
         start: &[u64; GROUP],
         leaf: Leaf,
         side: Option<bool>,
-    ) -> Option<Split> {
+    ) -> Option<NodeSplit> {
         let found = histogram::scan(self.isa, self.packing, bins, start, leaf, self.rule);
         // below it a gain is what rounding leaves of nothing
         let noise = 1.0 + 1e-12 * self.rule.score(leaf);
@@ -247,8 +247,8 @@ impl Search<'_> {
             let (found, Some(column)) = (found[lane], group.columns[lane]) else { continue };
             if found.gain > self.min_gain.max(noise) {
                 let missing_left = group.missing[lane].map(|_| side == Some(true));
-                let split = Split { gain: found.gain, column, group: number, lane, bin: found.bin, missing_left };
-                best = Split::better(best, Some(split));
+                let split = NodeSplit { gain: found.gain, column, group: number, lane, bin: found.bin, missing_left };
+                best = NodeSplit::better(best, Some(split));
             }
         }
         best

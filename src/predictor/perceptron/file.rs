@@ -1,6 +1,6 @@
 //! Perceptrons in a file.
 
-use super::{Epoch, Layer, Params, Perceptron, Standard};
+use super::{Dense, Epoch, Params, Perceptron, Standard};
 use crate::Result;
 use crate::predictor::tensors::{Column, Tensors, bytes};
 use safetensors::Dtype;
@@ -31,7 +31,7 @@ pub fn load(tensors: &Tensors, params: Params, width: usize) -> Result<Perceptro
         let got = format!("{} and {}", mean.len(), scale.len());
         return Err(wrong(format!("a mean and a scale for each of {width} columns, at least one"), got));
     }
-    let sizes = Layer::sizes(width, &params);
+    let sizes = Dense::sizes(width, &params);
     let count: usize = sizes.iter().map(|&(inputs, outputs)| (inputs + 1) * outputs).sum();
     if weights.len() != count {
         return Err(wrong(format!("{count} weights"), weights.len().to_string()));
@@ -43,7 +43,7 @@ pub fn load(tensors: &Tensors, params: Params, width: usize) -> Result<Perceptro
     let layer = |(inputs, outputs): (usize, usize)| {
         let (layer, others) = rest.split_at((inputs + 1) * outputs);
         rest = others;
-        Layer::new(inputs, outputs, &layer[..outputs], &layer[outputs..])
+        Dense::new(inputs, outputs, &layer[..outputs], &layer[outputs..])
     };
     let layers = sizes.into_iter().map(layer).collect();
     let (train, val) = (tensors.f64s("train_rmse")?, tensors.f64s("val_rmse")?);

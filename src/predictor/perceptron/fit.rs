@@ -1,6 +1,6 @@
 //! The epochs of a fit.
 
-use super::{Layer, Optimizer, Params, Perceptron, Standard, multiply, sigmoid};
+use super::{Dense, Optimizer, Params, Perceptron, Standard, multiply, sigmoid};
 use crate::kernels::gemm::{Matrix, Update};
 use crate::kernels::optimizer::{self, Rule};
 use crate::kernels::{Isa, Lanes};
@@ -61,9 +61,9 @@ struct Fit<'a> {
     isa: Isa,
     train: &'a Table,
     model: Perceptron,
-    gradients: Vec<Layer>,
+    gradients: Vec<Dense>,
     /// First and second moments.
-    moments: [Vec<Layer>; 2],
+    moments: [Vec<Dense>; 2],
     /// Inputs of each layer, then the last layer's output.
     maps: Vec<Vec<f32>>,
     /// Gradients of a layer's output and of its input.
@@ -74,8 +74,8 @@ struct Fit<'a> {
 
 impl<'a> Fit<'a> {
     fn new(isa: Isa, train: &'a Table, params: &Params) -> Fit<'a> {
-        let sizes = Layer::sizes(train.width(), params);
-        let zeros = || sizes.iter().map(|&(inputs, outputs)| Layer::zero(inputs, outputs)).collect::<Vec<_>>();
+        let sizes = Dense::sizes(train.width(), params);
+        let zeros = || sizes.iter().map(|&(inputs, outputs)| Dense::zero(inputs, outputs)).collect::<Vec<_>>();
         let mut layers = zeros();
         for (index, layer) in layers.iter_mut().enumerate() {
             // he_normal before a ReLU; before the sigmoid half of it (glorot's with one output)
@@ -276,7 +276,7 @@ mod tests {
                 let mut fit = Fit::new(isa, &table, &params);
                 let squares = fit.gradient(&(0..23).collect::<Vec<_>>());
                 let wide = |x: &[f32]| x.iter().map(|&x| f64::from(x)).collect::<Vec<f64>>();
-                let flat = |layer: &Layer| [wide(layer.bias()), wide(layer.kernel())].concat();
+                let flat = |layer: &Dense| [wide(layer.bias()), wide(layer.kernel())].concat();
                 let mut point: Vec<Vec<f64>> = fit.model.layers.iter().map(flat).collect();
                 let expected = loss(&fit.model, &point, &table);
                 assert!((squares / 23.0 - expected).abs() < 1e-6 * expected);

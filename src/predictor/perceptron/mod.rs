@@ -65,7 +65,7 @@ impl Standard {
 
 /// A dense layer.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Layer {
+pub struct Dense {
     /// Number of inputs.
     pub inputs: usize,
     /// Number of outputs.
@@ -76,15 +76,15 @@ pub struct Layer {
     bias: Vec<Lanes>,
 }
 
-impl Layer {
-    fn zero(inputs: usize, outputs: usize) -> Layer {
+impl Dense {
+    fn zero(inputs: usize, outputs: usize) -> Dense {
         let lanes = |n: usize| vec![Lanes::ZERO; n.div_ceil(crate::kernels::LANES)];
-        Layer { inputs, outputs, kernel: lanes(inputs * outputs), bias: lanes(outputs) }
+        Dense { inputs, outputs, kernel: lanes(inputs * outputs), bias: lanes(outputs) }
     }
 
     /// A layer with these weights, in×out, and biases.
-    pub(super) fn new(inputs: usize, outputs: usize, bias: &[f32], kernel: &[f32]) -> Layer {
-        let mut layer = Layer::zero(inputs, outputs);
+    pub(super) fn new(inputs: usize, outputs: usize, bias: &[f32], kernel: &[f32]) -> Dense {
+        let mut layer = Dense::zero(inputs, outputs);
         layer.bias_mut().copy_from_slice(bias);
         layer.kernel_mut().copy_from_slice(kernel);
         layer
@@ -139,7 +139,7 @@ pub struct Perceptron {
     /// How its inputs are standardised.
     pub standard: Standard,
     /// First to last; the last has one output.
-    pub layers: Vec<Layer>,
+    pub layers: Vec<Dense>,
     /// Every epoch of the fit, those after the best one too.
     pub curve: Vec<Epoch>,
 }

@@ -11,7 +11,7 @@ use std::ops::Range;
 
 /// Which images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
+pub enum Subset {
     /// The training images.
     Train,
     /// The test images.
@@ -41,7 +41,7 @@ pub struct Measured {
 }
 
 /// Segments that a dispatch evaluates: which network, which images.
-type Chunk = (Part, Vec<(usize, Range<usize>)>);
+type Chunk = (Subset, Vec<(usize, Range<usize>)>);
 
 /// Measurements that were submitted.
 pub struct PendingMeasures {
@@ -51,25 +51,25 @@ pub struct PendingMeasures {
 }
 
 impl Fleet {
-    /// What some networks do on the first images of a part, dropout off: slot, hyperparameters, number of images. The losses
+    /// What some networks do on the first images of a subset, dropout off: slot, hyperparameters, number of images. The losses
     /// are without L2.
     ///
     /// # Errors
     /// [`Error::Device`](crate::Error::Device): any failure up to here.
-    pub fn evaluate(&self, part: Part, work: &[(usize, Run, usize)]) -> Result<Vec<Evaluation>> {
+    pub fn evaluate(&self, subset: Subset, work: &[(usize, Run, usize)]) -> Result<Vec<Evaluation>> {
         let work: Vec<Due> = work.iter().map(|&(slot, run, images)| Due { slot, run, images }).collect();
         let counts: Vec<usize> = work.iter().map(|due| due.images).collect();
-        let chunks = self.chunks(part, &work, &counts);
+        let chunks = self.chunks(subset, &work, &counts);
         let mut readback = self.readback(self.bytes(&chunks));
         self.submit_chunks(&work, &chunks, &mut readback);
         let pending = self.gpu.recorder().submit(readback);
         let (words, readback) = pending.finish(&self.gpu, bytemuck::pod_collect_to_vec::<u8, u32>)?;
         self.give_back(readback);
-        let sums = self.sums(&work, &chunks, &words, part)?;
+        let sums = self.sums(&work, &chunks, &words, subset)?;
         Ok(sums
             .into_iter()
             .zip(counts)
-            .map(|(sum, count)| sum.evaluation(&self.images(part).labels[..count]))
+            .map(|(sum, count)| sum.evaluation(&self.images(subset).labels[..count]))
             .collect())
     }
 
@@ -80,8 +80,8 @@ impl Fleet {
     pub fn submit_measures(&self, work: Vec<Due>) -> Result<PendingMeasures> {
         let train: Vec<usize> = work.iter().map(|due| due.images).collect();
         let test = vec![self.test.labels.len(); work.len()];
-        let mut chunks = self.chunks(Part::Train, &work, &train);
-        chunks.extend(self.chunks(Part::Test, &work, &test));
+        let mut chunks = self.chunks(Subset::Train, &work, &train);
+        chunks.extend(self.chunks(Subset::Test, &work, &test));
         let weights = (4 * self.engine.weights) as u64;
         let mut readback = self.readback(self.bytes(&chunks) + weights * work.len() as u64);
         self.submit_chunks(&work, &chunks, &mut readback);
@@ -100,8 +100,8 @@ impl Fleet {
         let (words, readback) = pending.finish(&self.gpu, bytemuck::pod_collect_to_vec::<u8, u32>)?;
         self.give_back(readback);
         let (results, weights) = words.split_at((self.bytes(&chunks) / 4) as usize);
-        let train = self.sums(&work, &chunks, results, Part::Train)?;
-        let test = self.sums(&work, &chunks, results, Part::Test)?;
+        let train = self.sums(&work, &chunks, results, Subset::Train)?;
+        let test = self.sums(&work, &chunks, results, Subset::Test)?;
         let networks = work.par_iter().zip(train).zip(test).zip(weights.par_chunks_exact(self.engine.weights));
         let measured = networks.map(|(((due, train), test), working)| {
             let mut weights = vec![0.0; self.engine.place.len()];
@@ -112,10 +112,10 @@ impl Fleet {
         Ok(measured.collect())
     }
 
-    fn images(&self, part: Part) -> &Images {
-        match part {
-            Part::Train => &self.train,
-            Part::Test => &self.test,
+    fn images(&self, subset: Subset) -> &Images {
+        match subset {
+            Subset::Train => &self.train,
+            Subset::Test => &self.test,
         }
     }
 
@@ -130,10 +130,10 @@ impl Fleet {
     }
 
     /// The segments of all networks, those of a program together, as many in a chunk as there is room for.
-    fn chunks(&self, part: Part, work: &[Due], counts: &[usize]) -> Vec<Chunk> {
+    fn chunks(&self, subset: Subset, work: &[Due], counts: &[usize]) -> Vec<Chunk> {
         // there is no more room for maps outside workgroup memory than training needs
         let room = (self.slots * self.engine.maps / super::shape::QUAD).checked_div(self.engine.evaluation_maps);
-        let most = self.slots * self.images(part).labels.len().div_ceil(self.engine.segment);
+        let most = self.slots * self.images(subset).labels.len().div_ceil(self.engine.segment);
         let most = room.map_or(most, |room| room.min(most)).max(1);
         let of_program = |program| {
             let networks = work.iter().zip(counts).enumerate();
@@ -144,7 +144,7 @@ impl Fleet {
                     firsts.map(move |first| (index, first..count.min(first + self.engine.segment)))
                 })
                 .collect();
-            all.chunks(most).map(|some| (part, some.to_vec())).collect::<Vec<_>>()
+            all.chunks(most).map(|some| (subset, some.to_vec())).collect::<Vec<_>>()
         };
         (0..self.engine.evaluation.len()).flat_map(of_program).collect()
     }
@@ -153,20 +153,20 @@ impl Fleet {
     fn submit_chunks(&self, work: &[Due], chunks: &[Chunk], readback: &mut Readback) {
         let networks: Vec<Network> = work.iter().map(|due| self.network(due.slot, &due.run)).collect();
         self.gpu.write(&self.evaluated, 0, &networks);
-        for (part, segments) in chunks {
-            let groups = self.write_segments(*part, segments);
+        for (subset, segments) in chunks {
+            let groups = self.write_segments(*subset, segments);
             let program = &self.engine.evaluation[self.engine.evaluates(&work[segments[0].0].run)];
-            let bindings = self.evaluation_bindings(*part, program);
+            let bindings = self.evaluation_bindings(*subset, program);
             let mut recorder = self.gpu.recorder();
             recorder.dispatch(&Dispatch { pipeline: &program.pipeline, bindings: &bindings, groups });
             let bytes = (4 * self.words() * segments.len()) as u64;
-            recorder.read(&self.images(*part).results, 0, bytes, readback);
+            recorder.read(&self.images(*subset).results, 0, bytes, readback);
             recorder.send();
         }
     }
 
     /// Writes what a dispatch evaluates; returns its workgroups.
-    fn write_segments(&self, part: Part, segments: &[(usize, Range<usize>)]) -> [usize; 2] {
+    fn write_segments(&self, subset: Subset, segments: &[(usize, Range<usize>)]) -> [usize; 2] {
         let segment = |(number, (network, images)): (usize, &(usize, Range<usize>))| Segment {
             network: *network as u32,
             first: images.start as u32,
@@ -178,12 +178,12 @@ impl Fleet {
         let columns = list.len().div_ceil(rows);
         // rows are equally long: some segments of no images fill them up
         list.resize(rows * columns, bytemuck::Zeroable::zeroed());
-        self.gpu.write(&self.images(part).segments, 0, &list);
+        self.gpu.write(&self.images(subset).segments, 0, &list);
         [columns, rows]
     }
 
-    fn evaluation_bindings(&self, part: Part, program: &Program) -> Bindings<'_> {
-        let images = self.images(part);
+    fn evaluation_bindings(&self, subset: Subset, program: &Program) -> Bindings<'_> {
+        let images = self.images(subset);
         let common = [
             (Binding::Pixels, &images.pixels),
             (Binding::Networks, &self.evaluated),
@@ -205,24 +205,25 @@ impl Fleet {
     ) -> usize {
         let work: Vec<Due> = work.iter().map(|&(slot, run, images)| Due { slot, run, images }).collect();
         let counts: Vec<usize> = work.iter().map(|due| due.images).collect();
-        let chunks = self.chunks(Part::Train, &work, &counts);
+        let chunks = self.chunks(Subset::Train, &work, &counts);
         let networks: Vec<Network> = work.iter().map(|due| self.network(due.slot, &due.run)).collect();
         self.gpu.write(&self.evaluated, 0, &networks);
-        for (part, segments) in &chunks {
-            let groups = self.write_segments(*part, segments);
-            let mut bindings = self.evaluation_bindings(*part, &self.engine.evaluation[0]);
+        for (subset, segments) in &chunks {
+            let groups = self.write_segments(*subset, segments);
+            let mut bindings = self.evaluation_bindings(*subset, &self.engine.evaluation[0]);
             bindings.push(more);
             self.gpu.submit(&Dispatch { pipeline, bindings: &bindings, groups });
         }
         chunks.len()
     }
 
-    /// The networks' sums on a part, from the results of all chunks.
-    fn sums(&self, work: &[Due], chunks: &[Chunk], results: &[u32], part: Part) -> Result<Vec<Sum>> {
+    /// The networks' sums on a subset, from the results of all chunks.
+    fn sums(&self, work: &[Due], chunks: &[Chunk], results: &[u32], subset: Subset) -> Result<Vec<Sum>> {
         let mut sums = vec![Sum { loss: 0.0, right: vec![0; self.engine.classes] }; work.len()];
-        let segments = chunks.iter().flat_map(|(part, segments)| segments.iter().map(move |segment| (part, segment)));
+        let segments =
+            chunks.iter().flat_map(|(subset, segments)| segments.iter().map(move |segment| (subset, segment)));
         for ((of, (network, images)), results) in segments.zip(results.chunks_exact(self.words())) {
-            if *of == part {
+            if *of == subset {
                 let seen = sums[*network].add(results);
                 self.complete(seen, images.len()..=images.len())?;
             }

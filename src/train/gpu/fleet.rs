@@ -9,7 +9,7 @@ use super::iterations::{self, Piece};
 use crate::Result;
 use crate::cnn::Arch;
 use crate::cnn::choice::Choice;
-use crate::dataset::Split;
+use crate::dataset::Examples;
 use crate::gpu::{Buffer, Dispatch, Gpu, Pending, Readback};
 use crate::train::rules;
 use crate::train::run::Run;
@@ -23,13 +23,13 @@ const MOST_IMAGES: usize = 1 << 24;
 
 /// What a fleet is made for.
 #[derive(Clone, Copy, Debug)]
-pub struct Plan<'a> {
+pub struct FleetPlan<'a> {
     /// Shape of every network.
     pub arch: &'a Arch,
     /// Images to train on.
-    pub train: &'a Split,
+    pub train: &'a Examples,
     /// Images to test on.
-    pub test: &'a Split,
+    pub test: &'a Examples,
     /// Images a step.
     pub batch: usize,
     /// Networks side by side.
@@ -40,7 +40,7 @@ pub struct Plan<'a> {
     pub path: Path,
 }
 
-impl Plan<'_> {
+impl FleetPlan<'_> {
     /// The shaders.
     ///
     /// # Errors
@@ -122,7 +122,7 @@ impl Fleet {
     ///
     /// # Errors
     /// [`Error::Device`](crate::Error::Device) where something does not fit or is refused.
-    pub fn new(gpu: Gpu, engine: Engine, plan: &Plan) -> Result<Fleet> {
+    pub fn new(gpu: Gpu, engine: Engine, plan: &FleetPlan) -> Result<Fleet> {
         let (slots, batch) = (plan.slots, plan.batch);
         let bytes = |of_a_slot: usize| (slots * of_a_slot) as u64;
         let networks = || gpu.zeros("networks", bytes(size_of::<Network>()));
@@ -395,7 +395,7 @@ impl Fleet {
 }
 
 /// Copies images to the GPU.
-fn images(gpu: &Gpu, engine: &Engine, split: &Split, slots: usize) -> Result<Images> {
+fn images(gpu: &Gpu, engine: &Engine, split: &Examples, slots: usize) -> Result<Images> {
     if split.len() > MOST_IMAGES {
         return Err(gpu.fail(format!("at most {MOST_IMAGES} images are possible")));
     }

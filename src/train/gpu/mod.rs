@@ -11,16 +11,16 @@ mod evaluate;
 pub mod fast;
 mod fleet;
 mod iterations;
-mod layer;
 mod pace;
 mod shape;
+mod stage;
 #[cfg(test)]
 mod tests;
 mod trainer;
 
 pub use engine::{Engine, Path};
-pub use evaluate::{Due, Measured, Part};
-pub use fleet::{Fleet, MOST_STEPS, Plan, Steps};
+pub use evaluate::{Due, Measured, Subset};
+pub use fleet::{Fleet, FleetPlan, MOST_STEPS, Steps};
 pub use pace::Pace;
 pub use shape::Shape;
 
@@ -86,7 +86,7 @@ impl Executor {
                 kinds.push(kind);
             }
         }
-        let mut plan = Plan { arch: &arch, train, test, batch: job.recipe.batch, slots: 1, kinds: &kinds, path };
+        let mut plan = FleetPlan { arch: &arch, train, test, batch: job.recipe.batch, slots: 1, kinds: &kinds, path };
         let engine = plan.engine(&gpu)?;
         let (bytes, longest) = plan.bytes(&engine);
         let longest = usize::try_from(gpu.limits().binding_bytes).unwrap_or(usize::MAX) / longest;

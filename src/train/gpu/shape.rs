@@ -4,7 +4,7 @@
 //! `[tap][input][quad]`; `shaders/network.wgsl` says the same.
 
 use super::abi;
-use super::layer::Layer;
+use super::stage::Stage;
 use crate::Result;
 use crate::cnn::{self, Arch};
 use crate::gpu::Gpu;
@@ -46,7 +46,7 @@ pub struct Shape {
     /// Place of the pooled channels among an image's maps.
     pub pooled: usize,
     /// The convolutions and the dense layer.
-    pub(super) layers: Vec<Layer>,
+    pub(super) layers: Vec<Stage>,
     /// `place[k]`: number of the flat vector's parameter `k` among the working parameters.
     pub(super) place: Vec<usize>,
 }
@@ -119,8 +119,8 @@ impl Shape {
             let outputs = conv.channels.div_ceil(4);
             let (top, left) = (conv.before(height), conv.before(width));
             let (stride, channels, taps) = (conv.stride, conv.channels, conv.kernel * conv.kernel);
-            let dims = Layer { height, width, inputs, outputs, stride, top, left, p, q, ..Layer::default() };
-            shape.push(Layer { real_inputs, channels, taps, ..dims });
+            let dims = Stage { height, width, inputs, outputs, stride, top, left, p, q, ..Stage::default() };
+            shape.push(Stage { real_inputs, channels, taps, ..dims });
             shape.units += p * q * outputs;
             shape.words += (p * q).div_ceil(8) * outputs;
             (inputs, real_inputs) = (outputs, conv.channels);
@@ -128,15 +128,15 @@ impl Shape {
         shape.pooled = shape.units;
         shape.units += inputs;
         let (outputs, channels) = (arch.classes.div_ceil(4), arch.classes);
-        let point = Layer { height: 1, width: 1, stride: 1, p: 1, q: 1, taps: 1, ..Layer::default() };
-        shape.push(Layer { inputs, outputs, real_inputs, channels, ..point });
+        let point = Stage { height: 1, width: 1, stride: 1, p: 1, q: 1, taps: 1, ..Stage::default() };
+        shape.push(Stage { inputs, outputs, real_inputs, channels, ..point });
         shape.units += outputs;
         shape
     }
 
     /// Adds a layer whose maps, words and weights begin where the others end.
-    fn push(&mut self, layer: Layer) {
-        let layer = Layer { weights: self.weights, map: self.units, words: self.words, ..layer };
+    fn push(&mut self, layer: Stage) {
+        let layer = Stage { weights: self.weights, map: self.units, words: self.words, ..layer };
         let first = 4 * self.weights;
         self.place.extend((0..layer.channels).map(|channel| first + channel));
         for tap in 0..layer.taps {
@@ -161,12 +161,12 @@ impl Shape {
     }
 
     /// The convolutions.
-    pub(super) fn convolutions(&self) -> impl Iterator<Item = Layer> {
+    pub(super) fn convolutions(&self) -> impl Iterator<Item = Stage> {
         self.layers[..self.convolutions].iter().copied()
     }
 
     /// The last convolution and the dense layer.
-    pub(super) fn ends(&self) -> [Layer; 2] {
+    pub(super) fn ends(&self) -> [Stage; 2] {
         [self.layers[self.convolutions - 1], self.layers[self.convolutions]]
     }
 

@@ -4,7 +4,7 @@ use super::*;
 use crate::cnn::Arch;
 use crate::cnn::choice::Choice;
 use crate::cnn::packing::Packing;
-use crate::dataset::Split;
+use crate::dataset::Examples;
 use crate::gpu::tests::card;
 use crate::kernels::Isa;
 use crate::kernels::activation::Activation;
@@ -14,9 +14,9 @@ use crate::train::reference;
 use crate::train::rules;
 use crate::train::run::{Optimizer, Run};
 
-pub(super) fn split(side: usize, images: usize, classes: usize) -> Split {
+pub(super) fn split(side: usize, images: usize, classes: usize) -> Examples {
     let mut stream = Stream::new(7, 0, images as u32);
-    Split {
+    Examples {
         images: (0..images * side * side).map(|_| stream.range(-1.0, 1.0) as f32).collect(),
         labels: (0..images).map(|n| (n * n % classes) as u8).collect(),
         height: side,
@@ -43,21 +43,21 @@ pub(super) fn kinds() -> Vec<Kind> {
 }
 
 /// A fleet on the general path.
-fn fleet(arch: &Arch, train: &Split, batch: usize, slots: usize) -> Option<Fleet> {
+fn fleet(arch: &Arch, train: &Examples, batch: usize, slots: usize) -> Option<Fleet> {
     fleet_on(arch, train, batch, slots, &kinds(), Path::General)
 }
 
 /// A fleet of some kinds of networks.
 pub(super) fn fleet_on(
     arch: &Arch,
-    train: &Split,
+    train: &Examples,
     batch: usize,
     slots: usize,
     kinds: &[Kind],
     path: Path,
 ) -> Option<Fleet> {
     let gpu = card()?;
-    let plan = Plan { arch, train, test: train, batch, slots, kinds, path };
+    let plan = FleetPlan { arch, train, test: train, batch, slots, kinds, path };
     let engine = plan.engine(&gpu).unwrap();
     Some(Fleet::new(gpu, engine, &plan).unwrap())
 }
@@ -156,7 +156,7 @@ fn steps_follow_the_cpu() {
     half(0, 4);
     let losses = half(4, steps - 4);
     let evaluations =
-        fleet.evaluate(Part::Train, &runs.iter().enumerate().map(|(slot, &run)| (slot, run, 83)).collect::<Vec<_>>());
+        fleet.evaluate(Subset::Train, &runs.iter().enumerate().map(|(slot, &run)| (slot, run, 83)).collect::<Vec<_>>());
     for (slot, (run, evaluation)) in runs.iter().zip(evaluations.unwrap()).enumerate() {
         let mut network = Network::new(Isa::detect(), &plan, *run);
         rules::shuffle(run, images.len(), 0, &mut order);
@@ -196,7 +196,7 @@ fn large_batches_follow_the_cpu() {
         let steps = |(slot, &run)| Steps { slot, run, first: 0, before: 0, count: 2, all: 1 };
         let losses = fleet.steps(&runs.iter().enumerate().map(steps).collect::<Vec<_>>()).unwrap();
         let work: Vec<(usize, Run, usize)> = runs.iter().zip(0..).map(|(&run, slot)| (slot, run, evaluated)).collect();
-        let found = fleet.evaluate(Part::Test, &work).unwrap();
+        let found = fleet.evaluate(Subset::Test, &work).unwrap();
         for (slot, (run, found)) in runs.iter().zip(found).enumerate() {
             let mut network = Network::new(Isa::detect(), &plan, *run);
             network.step(&images, &order[..batch]);
@@ -259,7 +259,7 @@ fn what_was_not_done_is_an_error() {
     let text = fleet.steps(&[Steps { slot: 0, run, first: 0, before: 0, count: 1, all: 1 }]).unwrap_err().to_string();
     assert!(text.contains("0 of 600 images"), "{text}");
     fleet.engine.segment = 600;
-    let text = fleet.evaluate(Part::Train, &[(0, run, 600)]).unwrap_err().to_string();
+    let text = fleet.evaluate(Subset::Train, &[(0, run, 600)]).unwrap_err().to_string();
     assert!(text.contains("0 of 600 images"), "{text}");
 }
 
@@ -274,7 +274,7 @@ fn evaluations_agree_over_several_segments() {
             [Activation::Tanh, Activation::Gelu].map(|activation| hyperparameters(activation, Optimizer::Sgd, 0.5));
         runs.iter().enumerate().for_each(|(slot, run)| fleet.load(slot, &[initial(&arch, run)]));
         let work = [(1, runs[1], images.len()), (0, runs[0], images.len() * 2 / 3)];
-        for (got, (_, run, count)) in fleet.evaluate(Part::Test, &work).unwrap().iter().zip(work) {
+        for (got, (_, run, count)) in fleet.evaluate(Subset::Test, &work).unwrap().iter().zip(work) {
             let expected = Network::new(Isa::detect(), &plan, run).evaluate(&images, count);
             assert!((got.loss - expected.loss).abs() < 1e-5 * expected.loss, "{} {}", got.loss, expected.loss);
             assert!((got.accuracy - expected.accuracy).abs() < 2.5 / count as f32);

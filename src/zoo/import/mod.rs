@@ -40,7 +40,7 @@ pub struct Import {
 
 /// What an import found.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Report {
+pub struct Imported {
     /// Networks.
     pub runs: usize,
     /// Checkpoints of each.
@@ -73,7 +73,7 @@ pub fn import(
     options: &Import,
     progress: &mut dyn FnMut(usize, usize),
     stop: &Stop,
-) -> Result<Report> {
+) -> Result<Imported> {
     absent(out)?;
     let mut weights = Weights::open(&find(folder, WEIGHTS)?)?;
     let path = find(folder, METRICS)?;
@@ -222,9 +222,9 @@ fn places(path: &Path, schema: &Schema, sheet: &Sheet, final_only: bool) -> Resu
 }
 
 /// What the text alone says.
-fn describe(schema: &Schema, sheet: &Sheet, places: &[Option<usize>]) -> Report {
+fn describe(schema: &Schema, sheet: &Sheet, places: &[Option<usize>]) -> Imported {
     let (checkpoints, rows) = (schema.checkpoints.len(), places.len());
-    let mut report = Report { runs: schema.runs, checkpoints, rows, ..Report::default() };
+    let mut report = Imported { runs: schema.runs, checkpoints, rows, ..Imported::default() };
     let mut note = |text: String| report.notes.push(text);
     for (what, names) in &sheet.names {
         for name in &names.list[names.known..] {
@@ -260,7 +260,7 @@ fn fill(
     sheet: &Sheet,
     places: &[Option<usize>],
     weights: &mut Weights,
-    report: &mut Report,
+    report: &mut Imported,
     progress: &mut dyn FnMut(usize, usize),
     stop: &Stop,
 ) -> Result<()> {

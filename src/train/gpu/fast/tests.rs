@@ -5,12 +5,12 @@ use super::source::{evaluation, training};
 use super::*;
 use crate::cnn::Arch;
 use crate::cnn::choice::Choice;
-use crate::dataset::Split;
+use crate::dataset::Examples;
 use crate::gpu::tests::card;
 use crate::gpu::{Buffer, Dispatch, Gpu, Pipeline, shader};
 use crate::kernels::activation::Activation;
 use crate::train::gpu::tests::{arch, fleet_on, hyperparameters, initial, kinds, place, split};
-use crate::train::gpu::{Fleet, Part, Path, Steps};
+use crate::train::gpu::{Fleet, Path, Steps, Subset};
 use crate::train::reference;
 use crate::train::run::{Optimizer, Run};
 
@@ -99,7 +99,7 @@ fn texts_are_valid() {
 }
 
 /// Networks whose units keep their distance from 0, where a ReLU may fall to either side in single precision.
-fn sound(arch: &Arch, run: Run, images: &Split, step: u32) -> Run {
+fn sound(arch: &Arch, run: Run, images: &Examples, step: u32) -> Run {
     let seeds = (0..200).map(|seed| Run { seed, ..run });
     let is_sound = |run: &Run| {
         let flat: Vec<f64> = initial(arch, run).iter().map(|&w| f64::from(w)).collect();
@@ -208,7 +208,7 @@ fn both_paths_agree_and_the_fast_one_with_itself() {
             flat
         };
         let weights: Vec<Vec<f32>> = (0..runs.len()).map(weights).collect();
-        Some((losses, weights, fleet.evaluate(Part::Train, &work).unwrap()))
+        Some((losses, weights, fleet.evaluate(Subset::Train, &work).unwrap()))
     };
     let Some(general) = results(Path::General) else { return };
     let (fast, again) = (results(Path::default()).unwrap(), results(Path::default()).unwrap());
@@ -238,7 +238,7 @@ fn what_is_special_is_as_on_the_cpu() {
     let calm = hyperparameters(kind.activation, Optimizer::Sgd, 0.0);
     let wild = Run { learning_rate: 1e30, ..calm };
     place(&fleet, 0, &vec![0.0; arch.parameters()], (0..batch as u32).collect());
-    let found = &fleet.evaluate(Part::Test, &[(0, calm, batch)]).unwrap()[0];
+    let found = &fleet.evaluate(Subset::Test, &[(0, calm, batch)]).unwrap()[0];
     let first = images.labels.iter().filter(|&&label| label == 0).count() as f32 / batch as f32;
     assert_eq!((found.accuracy, found.class_accuracy[0]), (first, 1.0));
     (0..2).for_each(|slot| place(&fleet, slot, &initial(&arch, &calm), (0..batch as u32).collect()));
@@ -249,7 +249,7 @@ fn what_is_special_is_as_on_the_cpu() {
     assert!(losses[0].is_finite() && losses[1].is_nan(), "{losses:?}");
     if fleet.limit.take().is_some() {
         let many = vec![0; 16 * batch];
-        let images = Split { images: images.images.repeat(16), labels: images.labels.repeat(16), ..images };
+        let images = Examples { images: images.images.repeat(16), labels: images.labels.repeat(16), ..images };
         let Some(mut fleet) = fleet_on(&arch, &images, many.len() / 2, 1, &[kind], Path::default()) else { return };
         assert!(fleet.engine.shape.is_some(), "a step that is too long takes the general path");
         fleet.limit = None;

@@ -1,10 +1,10 @@
-//! `Layer`: a convolution or the dense layer as the shaders see it.
+//! A stage: a convolution or the dense layer as the shaders see it.
 
 use super::abi;
 
 /// A layer's sizes and places, which [`abi::Layer`] explains: channels in quads, places among the network's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Layer {
+pub struct Stage {
     pub height: usize,
     pub width: usize,
     /// 0 for an image.
@@ -26,7 +26,7 @@ pub struct Layer {
     pub taps: usize,
 }
 
-impl Layer {
+impl Stage {
     /// Rows of the kernel: taps and inputs, which are filled up to whole quads.
     pub fn rows(&self) -> usize {
         self.taps * (4 * self.inputs).max(1)
@@ -39,8 +39,8 @@ impl Layer {
 
     /// As the uniform buffer has it.
     pub fn words(self) -> abi::Layer {
-        let Layer { height, width, inputs, outputs, stride, top, left, p, q, real_inputs, channels, .. } = self;
-        let Layer { weights, map, words, gradient, parts, taps, .. } = self;
+        let Stage { height, width, inputs, outputs, stride, top, left, p, q, real_inputs, channels, .. } = self;
+        let Stage { weights, map, words, gradient, parts, taps, .. } = self;
         let [height, width, inputs, outputs] = [height, width, inputs, outputs].map(|number| number as u32);
         let [stride, top, left, p, q] = [stride, top, left, p, q].map(|number| number as u32);
         let [real_inputs, channels, weights, map] = [real_inputs, channels, weights, map].map(|number| number as u32);
