@@ -142,7 +142,7 @@ impl Recipe {
             return Err(Error::unknown("recipe", name_or_file, known));
         }
         let malformed = |error: &dyn std::fmt::Display| Error::malformed(path, "a recipe", error.to_string());
-        let value: Json = serde_json::from_slice(&crate::bytes::read(path)?).map_err(|error| malformed(&error))?;
+        let value: Json = crate::json::read(path, "a recipe")?;
         Recipe::from_json(&value).map_err(|error| malformed(&error))
     }
 
