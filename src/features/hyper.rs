@@ -98,6 +98,7 @@ mod tests {
             .map(|(name, all)| (name.into(), names(all)))
             .into(),
             optional: Vec::new(),
+            shard: None,
             program: String::new(),
         };
         let numbers = [("learning_rate", 0.5), ("dropout", 0.25)];

@@ -145,7 +145,7 @@ fn describe(name: String, path: &Path, zoo: &Zoo, networks: usize) -> ZooEntry {
 
 /// Whether all networks have one seed: by what they say themselves, so imported zoos are told apart too.
 fn shared_seed(zoo: &Zoo) -> bool {
-    let mut seeds = zoo.final_rows().into_iter().map(|row| zoo.config(zoo.run()[row] as usize).seed);
+    let mut seeds = zoo.final_rows().into_iter().map(|row| zoo.config(zoo.network(row)).seed);
     let first = seeds.next();
     zoo.schema().seeds_are_known() && seeds.all(|seed| Some(seed) == first)
 }

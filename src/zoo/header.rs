@@ -78,6 +78,9 @@ impl Schema {
         for hyper in self.hyperparameters().filter(|hyper| hyper.is_name()) {
             entries.insert(format!("config.{}", hyper.name), serde_json::to_string(self.names_of(hyper.name))?);
         }
+        if let Some(shard) = self.shard {
+            entries.insert("shard".into(), serde_json::to_string(&shard)?);
+        }
         Ok(entries)
     }
 
@@ -137,6 +140,7 @@ impl Schema {
             seed: entries.json("seed")?,
             names,
             optional,
+            shard: if entries.map.contains_key("shard") { Some(entries.json("shard")?) } else { None },
             program: entries.text("program")?.into(),
         }
         .with_defaults();

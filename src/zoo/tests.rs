@@ -27,6 +27,7 @@ fn schema(runs: usize) -> Schema {
         .map(|(name, names)| (name.to_owned(), names.iter().map(|name| name.to_string()).collect()))
         .into(),
         optional: Vec::new(),
+        shard: None,
         program: "zoometry test".into(),
     }
 }

@@ -8,7 +8,7 @@
 //! status itself may be lost in a power loss; the row then counts as not written and is computed again.
 
 use super::hyper::{Config, HYPERPARAMETERS, Value};
-use super::reader::Zoo;
+use super::reader::ZooFile;
 use super::schema::{Metrics, Schema, Status};
 use crate::bytes::{sync_folder, temporary, write_at};
 use crate::{Error, Result};
@@ -23,7 +23,8 @@ use std::sync::atomic::{AtomicU8, Ordering};
 pub struct Writer {
     path: PathBuf,
     file: Exclusive,
-    schema: Schema,
+    /// The file as it is read: of its rows only those may be that [`Writer::status`] says are there.
+    zoo: ZooFile,
     weights: Place,
     class_accuracy: Place,
     metrics: [Place; 4],
@@ -33,7 +34,7 @@ pub struct Writer {
 
 /// A locked file.
 #[derive(Debug)]
-struct Exclusive(File);
+pub(super) struct Exclusive(pub File);
 
 // closing alone would not do: a child process that is just being started may still hold a copy of the descriptor
 impl Drop for Exclusive {
@@ -44,17 +45,17 @@ impl Drop for Exclusive {
 
 /// Where a column begins in the file and how many bytes a row of it has.
 #[derive(Clone, Copy, Debug)]
-struct Place {
+pub(super) struct Place {
     start: u64,
-    width: u64,
+    pub width: u64,
 }
 
 impl Place {
-    fn new(place: Range<usize>, rows: usize) -> Place {
+    pub fn new(place: Range<usize>, rows: usize) -> Place {
         Place { start: place.start as u64, width: (place.len() / rows) as u64 }
     }
 
-    fn row(self, row: usize) -> u64 {
+    pub fn row(self, row: usize) -> u64 {
         self.start + row as u64 * self.width
     }
 }
@@ -87,17 +88,12 @@ impl Writer {
     }
 
     /// Goes on with the locked `file` if it is the zoo that is wanted.
-    fn resume(path: &Path, file: Exclusive, schema: &Schema, configs: &[Config]) -> Result<Writer> {
-        let zoo = Zoo::of(&file.0, path)?;
+    pub(super) fn resume(path: &Path, file: Exclusive, schema: &Schema, configs: &[Config]) -> Result<Writer> {
+        let zoo = ZooFile::of(&file.0, path)?;
         if let Some((field, expected, got)) = schema.difference(zoo.schema()) {
             return Err(Error::Mismatch { path: path.into(), field, expected, got });
         }
-        for (run, config) in configs.iter().enumerate() {
-            if let Some((name, expected, got)) = difference(config, &zoo.config(run)) {
-                let field = format!("config.{name} of run {run}");
-                return Err(Error::Mismatch { path: path.into(), field, expected, got });
-            }
-        }
+        same_configs(&zoo, configs)?;
         let place = |name| Place::new(zoo.place(name), zoo.rows());
         Ok(Writer {
             path: path.into(),
@@ -106,14 +102,14 @@ impl Writer {
             metrics: [place("test_accuracy"), place("test_loss"), place("train_accuracy"), place("train_loss")],
             status_place: place("status"),
             status: zoo.status().iter().map(|&status| AtomicU8::new(status as u8)).collect(),
-            schema: zoo.schema().clone(),
+            zoo,
             file,
         })
     }
 
     /// What zoo it is, as the file says.
     pub fn schema(&self) -> &Schema {
-        &self.schema
+        self.zoo.schema()
     }
 
     /// Where the file is.
@@ -126,7 +122,7 @@ impl Writer {
     /// # Panics
     /// If there is no such run or checkpoint.
     pub fn row(&self, run: usize, checkpoint: usize) -> usize {
-        let (runs, checkpoints) = (self.schema.runs, self.schema.checkpoints.len());
+        let (runs, checkpoints) = (self.schema().runs, self.schema().checkpoints.len());
         assert!(
             run < runs && checkpoint < checkpoints,
             "run {run} of {runs}, checkpoint {checkpoint} of {checkpoints}"
@@ -160,8 +156,8 @@ impl Writer {
         class_accuracy: &[f32],
         status: Status,
     ) -> Result<()> {
-        assert_eq!(weights.len(), self.schema.arch.parameters(), "weights");
-        assert_eq!(class_accuracy.len(), self.schema.arch.classes, "class accuracies");
+        assert_eq!(weights.len(), self.schema().arch.parameters(), "weights");
+        assert_eq!(class_accuracy.len(), self.schema().arch.classes, "class accuracies");
         assert_ne!(status, Status::NotWritten, "status of a row to be written");
         let row = self.row(run, checkpoint);
         if self.status(row) != Status::NotWritten {
@@ -178,7 +174,25 @@ impl Writer {
         self.write_status(row, status)
     }
 
-    fn write_status(&self, row: usize, status: Status) -> Result<()> {
+    /// The file as it is read.
+    pub(super) fn zoo(&self) -> &ZooFile {
+        &self.zoo
+    }
+
+    /// The open file.
+    pub(super) fn file(&self) -> &File {
+        &self.file.0
+    }
+
+    /// The weights, metrics and accuracies of the classes in a row that is there.
+    ///
+    /// # Panics
+    /// If there is no such row.
+    pub fn read(&self, row: usize) -> (&[f32], Metrics, &[f32]) {
+        (self.zoo.weights(row), self.zoo.metrics(row), self.zoo.class_accuracy(row))
+    }
+
+    pub(super) fn write_status(&self, row: usize, status: Status) -> Result<()> {
         self.write_at(&[status as u8], self.status_place.row(row))?;
         self.status[row].store(status as u8, Ordering::Release);
         Ok(())
@@ -225,6 +239,17 @@ pub(super) fn check(schema: &Schema, configs: &[Config]) -> Result<()> {
     Ok(())
 }
 
+/// Refuses a file whose networks have other settings than `configs`, its first runs' one after another.
+pub(super) fn same_configs(zoo: &ZooFile, configs: &[Config]) -> Result<()> {
+    for (run, config) in configs.iter().enumerate().take(zoo.schema().runs) {
+        if let Some((name, expected, got)) = difference(config, &zoo.config(run)) {
+            let field = format!("config.{name} of run {}", zoo.schema().number(run));
+            return Err(Error::Mismatch { path: zoo.path().into(), field, expected, got });
+        }
+    }
+    Ok(())
+}
+
 /// The first hyperparameter in which two runs differ: its name and values. NaN is NaN.
 fn difference(want: &Config, got: &Config) -> Option<(&'static str, String, String)> {
     let values = HYPERPARAMETERS.iter().zip(want.values).zip(got.values);
@@ -234,7 +259,7 @@ fn difference(want: &Config, got: &Config) -> Option<(&'static str, String, Stri
 }
 
 /// Makes this process the writer of `file`, which must still be the one at `path`.
-fn lock(file: File, path: &Path) -> Result<Exclusive> {
+pub(super) fn lock(file: File, path: &Path) -> Result<Exclusive> {
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => return Err(Error::Locked { path: path.into() }),
@@ -261,7 +286,7 @@ fn same_file(_: &File, _: &Path) -> bool {
 }
 
 /// A new, locked file of full length with everything but the rows in it.
-fn create(path: &Path, schema: &Schema, configs: &[Config], overwrite: bool) -> Result<Exclusive> {
+pub(super) fn create(path: &Path, schema: &Schema, configs: &[Config], overwrite: bool) -> Result<Exclusive> {
     let temporary = temporary(path)?;
     let file = temporary.as_file();
     file.try_lock().map_err(|refused| Error::io("lock", path)(refused.into()))?;
@@ -295,7 +320,7 @@ fn settings(name: &str, schema: &Schema, configs: &[Config]) -> Option<Vec<u8>> 
     let epochs = &schema.checkpoints;
     let config = |row: usize| &configs[row / epochs.len()];
     Some(match name {
-        "run" => column(schema, |row| (row / epochs.len()) as u32),
+        "run" => column(schema, |row| schema.number(row / epochs.len()) as u32),
         "epoch" => column(schema, |row| epochs[row % epochs.len()]),
         "status" => column(schema, |_| Status::NotWritten as u8),
         "config.seed" => column(schema, |row| config(row).seed),

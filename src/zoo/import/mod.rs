@@ -193,6 +193,7 @@ fn schema(folder: &Path, layout: &Layout, sheet: &Sheet, options: &Import) -> Re
         seed: if sheet.configs.iter().all(|config| config.seed == seed) { seed } else { 0 },
         names: names(sheet),
         optional: Schema::optional(&sheet.configs),
+        shard: None,
         program: options.program.clone(),
     }
     .with_defaults())
