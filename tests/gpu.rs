@@ -37,7 +37,16 @@ fn recipe() -> Recipe {
 }
 
 fn job<'a>(dataset: &'a Dataset, recipe: &'a Recipe, models: usize) -> Job<'a> {
-    Job { dataset, recipe, models, checkpoints: vec![0, 2], seed: 11, isa: Isa::detect(), threads: 0 }
+    Job {
+        dataset,
+        recipe,
+        models,
+        checkpoints: vec![0, 2],
+        seed: 11,
+        isa: Isa::detect(),
+        threads: 0,
+        allow_mixed: false,
+    }
 }
 
 fn train(executor: &dyn Executor, job: &Job, out: &Path) -> Result<Zoo> {

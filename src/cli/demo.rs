@@ -47,8 +47,16 @@ impl Demo {
         let recipe = Recipe { name: "demo".into(), batch: BATCH, ..Recipe::default() };
         let checkpoints = vec![0, EPOCHS];
         let threads = usize::from(self.machine.threads);
-        let job =
-            Job { dataset: &dataset, recipe: &recipe, models: self.models, checkpoints, seed: self.seed, isa, threads };
+        let job = Job {
+            dataset: &dataset,
+            recipe: &recipe,
+            models: self.models,
+            checkpoints,
+            seed: self.seed,
+            isa,
+            threads,
+            allow_mixed: false,
+        };
         let (zoo_path, model_path) = (self.out.join("zoo.safetensors"), self.out.join("predictor.safetensors"));
         let mut output = Output::default();
         let zoo = train::session(&job, &Cpu, &zoo_path, &mut output)?;

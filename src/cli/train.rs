@@ -49,6 +49,10 @@ pub struct Train {
     /// Give all networks one seed, as the released zoo did
     #[arg(long)]
     shared_seed: bool,
+    /// Continue a zoo whose networks another family of rounding trained (portable, avx2 and avx512, a GPU): its bytes then depend
+    /// on who trained which; every row says who did
+    #[arg(long)]
+    allow_mixed: bool,
     #[command(flatten)]
     device: Device,
     #[command(flatten)]
@@ -78,6 +82,7 @@ impl Train {
             seed: self.seed,
             isa,
             threads: usize::from(self.machine.threads),
+            allow_mixed: self.allow_mixed,
         };
         let mut output = Output::default();
         let (executor, device) = self.device.executor(&job)?;

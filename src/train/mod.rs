@@ -44,6 +44,8 @@ pub struct Job<'a> {
     pub isa: Isa,
     /// Worker threads; 0 stands for one for each core.
     pub threads: usize,
+    /// Whether rows may be added to a zoo whose rows were rounded otherwise: its bytes then depend on who trained which.
+    pub allow_mixed: bool,
 }
 
 /// What has happened to a zoo in training, told to whoever shows it.
@@ -103,7 +105,7 @@ impl Job<'_> {
         u32::try_from(an_epoch).unwrap_or(u32::MAX).saturating_mul(epochs)
     }
 
-    /// The zoo file's schema.
+    /// The zoo file's schema, for networks trained on the CPU.
     ///
     /// # Errors
     /// [`Error::Invalid`] where the architecture does not fit the images, or the training subset is smaller than a batch.
@@ -130,6 +132,8 @@ impl Job<'_> {
             seed: self.seed,
             names: names(configs),
             optional: Schema::optional(configs),
+            rounding: Schema::begun_with(executor::rounding(self.isa.kind())),
+            dataset_notes: self.dataset.notes.clone(),
             program: format!("zoometry {}", env!("CARGO_PKG_VERSION")),
         })
     }
@@ -152,14 +156,15 @@ fn names(configs: &[Config]) -> BTreeMap<String, Vec<String>> {
 /// called from the workers.
 ///
 /// # Errors
-/// Whatever the zoo file refuses ([`Error::Mismatch`] for another recipe, [`Error::Locked`], [`Error::Io`]);
+/// Whatever the zoo file refuses ([`Error::Mismatch`] for another recipe or, unless [`Job::allow_mixed`], another family of
+/// rounding; [`Error::Locked`], [`Error::Io`]);
 /// [`Error::Interrupted`] when `stop` was requested.
 pub fn train(job: &Job, out: &Path, on_event: &(dyn Fn(Event) + Sync), stop: &Stop) -> Result<Summary> {
     train_on(&Cpu, job, out, on_event, stop)
 }
 
-/// As [`train`], on any device. Rows that another device wrote stay as they are, so that a zoo may be continued on another
-/// one; initial weights, orders of images and dropout are the same on all, sums are rounded as each device does.
+/// As [`train`], on any device. Rows that another device wrote stay as they are, so that with [`Job::allow_mixed`] a zoo may be
+/// continued on another one; initial weights, orders of images and dropout are the same on all, sums are rounded as each device does.
 ///
 /// # Errors
 /// As [`train`], and [`Error::Device`] where a GPU fails.
@@ -171,12 +176,17 @@ pub fn train_on(
     stop: &Stop,
 ) -> Result<Summary> {
     let configs = job.configs();
-    let schema = job.schema(&configs)?;
+    let schema = Schema { rounding: Schema::begun_with(executor.rounding(job)), ..job.schema(&configs)? };
     let (plan, runs) = (schema.arch.plan(), configs.iter().map(Run::from).collect::<Vec<Run>>());
     let writer = Writer::create_or_open(out, &schema, &configs, false)?;
     let last = schema.checkpoints.len() - 1;
     let todo: Vec<usize> =
         (0..job.models).filter(|&run| writer.status(writer.row(run, last)) == Status::NotWritten).collect();
+    if let Some(mixture) = writer.mixture().filter(|_| !job.allow_mixed && !todo.is_empty()) {
+        let (field, got) = ("rounding".into(), mixture.found.join("; "));
+        let expected = format!("{} (--allow-mixed adds such rows and marks them)", mixture.wanted);
+        return Err(Error::Mismatch { path: out.into(), field, expected, got });
+    }
     on_event(Event::Found { kept: job.models - todo.len() });
     executor.train(
         &Session { job, arch: &schema.arch, plan: &plan, runs: &runs, writer: &writer, on_event },

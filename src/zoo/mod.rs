@@ -4,6 +4,7 @@
 //! length from the start and is valid at every moment: `status` tells which rows are there. One process writes at a time,
 //! any number read. [`import`] and [`export`] are the door to the released Small CNN Zoo's format, [`write_torch`] to PyTorch.
 
+mod checksum;
 mod export;
 mod header;
 pub mod hyper;
@@ -23,10 +24,10 @@ pub use hyper::{Config, Value};
 pub use import::{Import, Imported, import};
 pub use loose::Loose;
 pub use reader::Zoo;
-pub use schema::{FORMAT_VERSION, Metrics, Schema, Status};
+pub use schema::{FORMAT_VERSION, Metrics, OTHER_ROUNDING, Schema, Status};
 pub use source::Source;
 pub use torch::write as write_torch;
-pub use writer::Writer;
+pub use writer::{Mixture, Writer};
 
 #[cfg(all(test, unix))]
 mod tests;

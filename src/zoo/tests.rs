@@ -27,6 +27,8 @@ fn schema(runs: usize) -> Schema {
         .map(|(name, names)| (name.to_owned(), names.iter().map(|name| name.to_string()).collect()))
         .into(),
         optional: Vec::new(),
+        rounding: Schema::begun_with("fused"),
+        dataset_notes: vec!["2 of 5 training batches".into()],
         program: "zoometry test".into(),
     }
 }
@@ -254,7 +256,10 @@ fn hostile_headers_are_refused() {
         ("[0,1,5]", "[0,1,-5]", "checkpoints"),
         ("\"seed\":\"18446744073709551615\"", "\"seed\":\"18446744073709551616\"", "\"seed\""),
         ("\"dataset\":", "\"datasets\":", "a text as metadata \"dataset\", got none"),
-        ("\"format_version\":\"1\"", "\"format_version\":\"3\"", "format_version"),
+        ("\"format_version\":\"3\"", "\"format_version\":\"4\"", "format_version"),
+        ("\"rounding\":", "\"sounding\":", "rounding"),
+        ("[\\\"other\\\",\\\"fused\\\"]", "[]", "rounding"),
+        ("\\\"other\\\"", "\\\"fused\\\"", "rounding"),
         ("\\\"channels\\\":4", "\\\"channels\\\":40000", "channels"),
         ("\\\"channels\\\":4", "\\\"channels\\\":5", "layout"),
         ("[\\\"relu\\\",\\\"tanh\\\"]", "[]", "config.activation"),
@@ -418,4 +423,60 @@ fn python_reads_it_at_every_step_and_its_copy_is_a_zoo() {
     assert!((0..6).all(|row| ours.weights(row) == theirs.weights(row) && ours.metrics(row) == theirs.metrics(row)));
     drop(open(&copy, 2).unwrap());
     assert_eq!(File::open(&copy).unwrap().metadata().unwrap().len(), fs::read(&copy).unwrap().len() as u64);
+}
+
+#[test]
+fn every_row_has_a_checksum_that_any_changed_bit_breaks() {
+    let (_folder, path) = folder();
+    let writer = open(&path, 2).unwrap();
+    (0..5).for_each(|row| write(&writer, row / 3, row % 3, Status::Done).unwrap());
+    let zoo = Zoo::open(&path).unwrap();
+    let right = |zoo: &Zoo, row: usize| zoo.checksum(row) == zoo.checksums().map(|sums| sums(row));
+    assert!((0..5).all(|row| right(&zoo, row)) && !right(&zoo, 5));
+    assert_eq!(
+        (zoo.rounding_of(0), zoo.rounding_of(5), zoo.families()),
+        (Some("fused"), Some("other"), vec!["fused".into()])
+    );
+    let whole = fs::read(&path).unwrap();
+    for column in zoo.schema().columns() {
+        let place = zoo.place(&column.name);
+        let (width, row) = (place.len() / 6, 4);
+        let mut damaged = whole.clone();
+        damaged[place.start + row * width] ^= 1;
+        fs::write(&path, &damaged).unwrap();
+        // what the reader refuses is noticed too
+        let wrong: Vec<usize> = match Zoo::open(&path) {
+            Ok(zoo) => (0..5).filter(|&row| !right(&zoo, row)).collect(),
+            Err(_) => vec![row],
+        };
+        assert_eq!(wrong, [row], "{}", column.name);
+    }
+}
+
+#[test]
+fn a_mixture_of_roundings_is_told_and_every_row_says_its_own() {
+    let (_folder, path) = folder();
+    let by = |families: &[&str]| {
+        let rounding = families.iter().map(|name| name.to_string()).collect();
+        Writer::create_or_open(&path, &Schema { rounding, ..schema(2) }, &configs(2), false).unwrap()
+    };
+    let (fused, portable) = (["other", "fused"], ["other", "portable"]);
+    assert_eq!(by(&fused).mixture(), None);
+    let mixture = |found: &[&str], wanted: &str| {
+        Some(Mixture { found: found.iter().map(|name| name.to_string()).collect(), wanted: wanted.into() })
+    };
+    // before there is any row, what it was begun with counts
+    assert_eq!(by(&portable).mixture().cloned(), mixture(&["fused"], "portable"));
+    write(&by(&fused), 0, 0, Status::Done).unwrap();
+    assert_eq!(by(&fused).mixture(), None);
+    write(&by(&portable), 0, 1, Status::Done).unwrap();
+    assert_eq!(by(&fused).mixture().cloned(), mixture(&["other", "fused"], "fused"));
+    let zoo = Zoo::open(&path).unwrap();
+    assert_eq!((zoo.rounding_of(0), zoo.rounding_of(1)), (Some("fused"), Some("other")));
+    assert!((0..2).all(|row| zoo.checksum(row) == zoo.checksums().map(|sums| sums(row))));
+    let bytes = fs::read(&path).unwrap();
+    let place = zoo.place("rounding");
+    let mut hostile = bytes.clone();
+    hostile[place.start + 3] = 2;
+    assert!(refusal(&hostile).contains("rounding below 2 in row 3"));
 }
