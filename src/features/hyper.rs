@@ -99,6 +99,8 @@ mod tests {
             .into(),
             optional: Vec::new(),
             shard: None,
+            rounding: Vec::new(),
+            dataset_notes: Vec::new(),
             program: String::new(),
         };
         let numbers = [("learning_rate", 0.5), ("dropout", 0.25)];

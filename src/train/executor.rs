@@ -9,7 +9,7 @@ use crate::cnn::choice::Choice;
 use crate::cnn::packing::Packing;
 use crate::cnn::plan::Plan;
 use crate::cnn::{Arch, init};
-use crate::kernels::LANES;
+use crate::kernels::{IsaKind, LANES};
 use crate::par::{self, Stop};
 use crate::zoo::{Metrics, Status, Writer};
 use crate::{Error, Result};
@@ -24,6 +24,19 @@ pub trait Executor {
     /// # Errors
     /// The zoo file's, the device's, [`Error::Interrupted`] when `stop` was requested.
     fn train(&self, session: &Session, networks: &[usize], stop: &Stop) -> Result<()>;
+
+    /// Name of the family whose sums are rounded as here: rows of one family have the same bits.
+    fn rounding(&self, job: &Job) -> String;
+}
+
+/// The family of a CPU's kernels: AVX2 and AVX-512 fuse each multiplication with its addition and sum in one order; what the
+/// portable kernels do is the build target's.
+pub(super) fn rounding(isa: IsaKind) -> String {
+    match isa {
+        IsaKind::Avx2 | IsaKind::Avx512 => "fused: avx2, avx512".into(),
+        IsaKind::Portable if cfg!(target_feature = "fma") => format!("portable: {} with fma", std::env::consts::ARCH),
+        IsaKind::Portable => format!("portable: {}", std::env::consts::ARCH),
+    }
 }
 
 /// What an executor works for.
@@ -105,6 +118,10 @@ impl Executor for Cpu {
         }
         let packing = Packing::new(session.arch);
         on_threads(session, networks, stop, || Trainer::new(session, &packing))
+    }
+
+    fn rounding(&self, job: &Job) -> String {
+        rounding(job.isa.kind())
     }
 }
 

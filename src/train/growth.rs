@@ -13,13 +13,13 @@ pub(super) struct Growth {
     checkpoints: usize,
 }
 
-/// The job on the zoo at `out`, keeping the checkpoints that are there besides its own, and what was there if that is less.
+/// The job, whose rows are of the family that `rounding` names last, on the zoo at `out`, keeping the checkpoints that are there besides its own, and what was there if that is less.
 ///
 /// Another zoo is left to the writer, which says what differs.
 ///
 /// # Errors
-/// Those of [`Zoo::open`]; [`Error::Invalid`] where the zoo has more networks or epochs, or cannot have more epochs.
-pub(super) fn on<'j>(job: &Job<'j>, out: &Path) -> Result<(Job<'j>, Option<Growth>)> {
+/// Those of [`Zoo::open`]; [`Error::Mismatch`] for rows of another family of rounding, [`Error::Invalid`] where the zoo has more networks or epochs, or cannot have more epochs.
+pub(super) fn on<'j>(job: &Job<'j>, rounding: &[String], out: &Path) -> Result<(Job<'j>, Option<Growth>)> {
     let mut job = job.clone();
     if !out.exists() {
         return Ok((job, None));
@@ -54,6 +54,10 @@ pub(super) fn on<'j>(job: &Job<'j>, out: &Path) -> Result<(Job<'j>, Option<Growt
     job.checkpoints.dedup();
     let growth = Growth { networks: there.runs, checkpoints: there.checkpoints.len() };
     let grows = job.models > there.networks() || job.checkpoints.len() > growth.checkpoints;
+    if grows {
+        // refused before the file is another
+        job.check_mixture(out, zoo.mixture(rounding).as_ref())?;
+    }
     Ok((job, grows.then_some(growth)))
 }
 

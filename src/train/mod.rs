@@ -23,7 +23,7 @@ use crate::dataset::Dataset;
 use crate::kernels::Isa;
 use crate::par::Stop;
 use crate::zoo::hyper::{COUNT, HYPERPARAMETERS};
-use crate::zoo::{Config, Place, Schema, Shard, Value, Writer};
+use crate::zoo::{Config, Mixture, Place, Schema, Shard, Value, Writer};
 use crate::{Error, Result};
 pub use executor::{Cpu, Executor, Session};
 pub use merge::merge;
@@ -51,6 +51,8 @@ pub struct Job<'a> {
     pub isa: Isa,
     /// Worker threads; 0 stands for one for each core.
     pub threads: usize,
+    /// Whether rows may be added to a zoo whose rows were rounded otherwise: its bytes then depend on who trained which.
+    pub allow_mixed: bool,
 }
 
 /// What has happened to a zoo in training, told to whoever shows it.
@@ -126,6 +128,14 @@ impl Job<'_> {
         self.recipe.networks(self.seed).take(self.models).skip(index).step_by(count).collect()
     }
 
+    /// Refuses, unless it is allowed, rows of another family of rounding than those that are there.
+    fn check_mixture(&self, out: &Path, mixture: Option<&Mixture>) -> Result<()> {
+        let Some(mixture) = mixture.filter(|_| !self.allow_mixed) else { return Ok(()) };
+        let (field, got) = ("rounding".into(), mixture.found.join("; "));
+        let expected = format!("{} (--allow-mixed adds such rows and marks them)", mixture.wanted);
+        Err(Error::Mismatch { path: out.into(), field, expected, got })
+    }
+
     /// Steps of a network's whole training.
     pub fn steps(&self, run: &Run) -> u32 {
         let epochs = self.checkpoints.last().copied().unwrap_or(0);
@@ -133,7 +143,7 @@ impl Job<'_> {
         u32::try_from(an_epoch).unwrap_or(u32::MAX).saturating_mul(epochs)
     }
 
-    /// The zoo file's schema.
+    /// The zoo file's schema, for networks trained on the CPU.
     ///
     /// # Errors
     /// [`Error::Invalid`] where the architecture does not fit the images, or the training subset is smaller than a batch.
@@ -170,6 +180,8 @@ impl Job<'_> {
             names: widths.names(),
             optional: widths.optional(),
             shard,
+            rounding: Schema::begun_with(executor::rounding(self.isa.kind())),
+            dataset_notes: self.dataset.notes.clone(),
             program: format!("zoometry {}", env!("CARGO_PKG_VERSION")),
         })
     }
@@ -226,14 +238,15 @@ impl Widths {
 ///
 /// # Errors
 /// [`Error::Invalid`] for fewer networks or epochs than the zoo has, and for more epochs where a schedule made for fewer was followed;
-/// whatever the zoo file refuses ([`Error::Mismatch`] for another recipe, [`Error::Locked`], [`Error::Io`]);
+/// whatever the zoo file refuses ([`Error::Mismatch`] for another recipe or, unless [`Job::allow_mixed`], another family of
+/// rounding; [`Error::Locked`], [`Error::Io`]);
 /// [`Error::Interrupted`] when `stop` was requested.
 pub fn train(job: &Job, out: &Path, on_event: &(dyn Fn(Event) + Sync), stop: &Stop) -> Result<Summary> {
     train_on(&Cpu, job, out, on_event, stop)
 }
 
-/// As [`train`], on any device. Rows that another device wrote stay as they are, so that a zoo may be continued on another
-/// one; initial weights, orders of images and dropout are the same on all, sums are rounded as each device does.
+/// As [`train`], on any device. Rows that another device wrote stay as they are, so that with [`Job::allow_mixed`] a zoo may be
+/// continued on another one; initial weights, orders of images and dropout are the same on all, sums are rounded as each device does.
 ///
 /// # Errors
 /// As [`train`], and [`Error::Device`] where a GPU fails.
@@ -244,15 +257,19 @@ pub fn train_on(
     on_event: &(dyn Fn(Event) + Sync),
     stop: &Stop,
 ) -> Result<Summary> {
-    let (job, growth) = growth::on(job, out)?;
+    let rounding = Schema::begun_with(executor.rounding(job));
+    let (job, growth) = growth::on(job, &rounding, out)?;
     let configs = job.configs();
-    let schema = job.schema(&configs)?;
+    let schema = Schema { rounding, ..job.schema(&configs)? };
     let (plan, runs) = (schema.arch.plan(), configs.iter().map(Run::from).collect::<Vec<Run>>());
     let writer = Writer::create_or_grow(out, &schema, &configs, stop)?;
     let session = Session { job: &job, arch: &schema.arch, plan: &plan, runs: &runs, writer: &writer, on_event };
     let todo: Vec<usize> = (0..schema.runs).filter(|&run| !session.missing(run).is_empty()).collect();
     if let Some(growth) = growth {
         on_event(growth.event(&session, &todo));
+    }
+    if !todo.is_empty() {
+        job.check_mixture(out, writer.mixture())?;
     }
     let kept = schema.runs - todo.len();
     on_event(Event::Found { kept });

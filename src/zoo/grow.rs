@@ -4,6 +4,7 @@
 //! file beside the old one, which takes the old one's name once all rows are on the disk in it: whenever the work is ended, one
 //! of the two is there, whole. For that moment the disk holds both; what is not written is a hole in either.
 
+use super::checksum::{CHECKSUM, Checksums, Row};
 use super::hyper::Config;
 use super::reader::ZooFile;
 use super::schema::{Schema, Status};
@@ -64,7 +65,8 @@ impl Schema {
 fn grown(old: &ZooFile, schema: &Schema, configs: &[Config], stop: &Stop) -> Result<Exclusive> {
     same_configs(old, configs)?;
     let path = old.path();
-    let schema = Schema { program: old.schema().program.clone(), ..schema.clone() };
+    let Schema { program, rounding, dataset_notes, .. } = old.schema().clone();
+    let schema = Schema { program, rounding, dataset_notes, ..schema.clone() };
     let temporary = temporary(path)?;
     let file = temporary.as_file();
     file.try_lock().map_err(|refused| Error::io("lock", path)(refused.into()))?;
@@ -99,21 +101,55 @@ pub(super) fn batch(schema: &Schema) -> usize {
     (BATCH / (4 * schema.arch.parameters())).max(1)
 }
 
-/// The columns that are a row's own, neither its settings nor its status.
+/// What a format-3 row says of itself.
+const SEALS: [&str; 2] = [CHECKSUM, "rounding"];
+
+/// The columns that are a row's own, neither its settings nor its status nor its seal.
 fn own(new: &ZooFile) -> impl Iterator<Item = &str> {
     let names = new.columns().map(|column| &*column.name);
-    names.filter(|name| !name.starts_with("config.") && !["run", "epoch", "status"].contains(name))
+    let others = |name: &&str| ["run", "epoch", "status"].contains(name) || SEALS.contains(name);
+    names.filter(move |name| !name.starts_with("config.") && !others(name))
 }
 
-/// Copies the rows' own columns to the open `file`, which is read as `new`.
+/// Copies what is the rows' own to the open `file`, which is read as `new`.
 fn copy(old: &ZooFile, new: &ZooFile, file: &File, rows: &[(usize, usize)]) -> io::Result<()> {
-    for name in own(new) {
+    let alike = seals_alike(old.schema(), new.schema());
+    let seals = if alike && new.schema().has_checksums() { &SEALS[..] } else { &[] };
+    for name in own(new).chain(seals.iter().copied()) {
         let target = Place::new(new.place(name), new.schema().rows());
         for neighbours in rows.chunk_by(|a, b| (b.0, b.1) == (a.0 + 1, a.1 + 1)) {
             let (first, ours) = neighbours[0];
             let last = neighbours[neighbours.len() - 1].0;
             write_at(file, old.bytes_of(name, first..last + 1), target.row(ours))?;
         }
+    }
+    if alike { Ok(()) } else { seal(old, new, file, rows) }
+}
+
+/// Whether a row's seal is the same in both: a checksum covers every column, and the code of the family.
+fn seals_alike(old: &Schema, new: &Schema) -> bool {
+    (&old.optional, old.has_checksums()) == (&new.optional, new.has_checksums())
+        && new.rounding.starts_with(&old.rounding)
+}
+
+/// Writes the seals of rows that are new in a file of other columns.
+fn seal(old: &ZooFile, new: &ZooFile, file: &File, rows: &[(usize, usize)]) -> io::Result<()> {
+    let Some(checksums) = Checksums::new(new.schema()) else { return Ok(()) };
+    let [checksum, rounding] = SEALS.map(|name| Place::new(new.place(name), new.schema().rows()));
+    let epochs = &new.schema().checkpoints;
+    for &(theirs, ours) in rows {
+        let code = old.rounding_of(theirs).and_then(|family| new.schema().rounding_code(family)).unwrap_or(0);
+        let (run, epoch) = (ours / epochs.len(), epochs[ours % epochs.len()]);
+        let row = Row {
+            weights: old.weights(theirs),
+            metrics: &old.metrics(theirs),
+            class_accuracy: old.class_accuracy(theirs),
+            status: old.status()[theirs],
+            rounding: code,
+        };
+        let sum = checksums.of_row(&new.config(run), new.schema().number(run), epoch, &row);
+        write_at(file, &[code], rounding.row(ours))?;
+        write_at(file, &sum.to_le_bytes(), checksum.row(ours))?;
     }
     Ok(())
 }

@@ -9,9 +9,10 @@
 use super::hyper::{self, Config, HYPERPARAMETERS, Value};
 use super::reader::ZooFile;
 use super::schema::{Column, Metrics, Schema, Status, Width};
+use super::writer::{Mixture, mixture};
 use crate::{Error, Result};
 use safetensors::Dtype;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 /// A zoo, mapped; which rows are there is what was so when it was opened.
@@ -68,17 +69,26 @@ impl Zoo {
             })?;
         }
         (schema.runs, schema.shard) = (networks.len(), None);
+        if files.iter().any(|file| !file.schema().has_checksums()) {
+            schema.rounding.clear();
+        }
         schema.check()?;
         let joined = Joined::new(&files, &schema, networks);
         Ok(Zoo { files, schema, joined: Some(joined) })
     }
 
-    /// The file that a row is in, and which of its rows that is.
-    fn at(&self, row: usize) -> (&ZooFile, usize) {
-        let Some(joined) = &self.joined else { return (&self.files[0], row) };
+    /// Which file a row is in, and which of its rows that is.
+    fn locate(&self, row: usize) -> (usize, usize) {
+        let Some(joined) = &self.joined else { return (0, row) };
         let checkpoints = self.schema.checkpoints.len();
         let (file, run) = joined.networks[row / checkpoints];
-        (&self.files[file as usize], run as usize * checkpoints + row % checkpoints)
+        (file as usize, run as usize * checkpoints + row % checkpoints)
+    }
+
+    /// The file that a row is in, and which of its rows that is.
+    fn at(&self, row: usize) -> (&ZooFile, usize) {
+        let (file, row) = self.locate(row);
+        (&self.files[file], row)
     }
 
     /// Where the file is; of several the first.
@@ -107,13 +117,18 @@ impl Zoo {
         families(&self.files).iter().map(|family| family.networks).sum()
     }
 
-    /// Refuses several files that are not one zoo with all its networks.
+    /// Refuses several files that are not one zoo with all its networks and the same columns.
     pub(super) fn check_one(&self) -> Result<()> {
-        match self.files.len() > 1 && (self.seeds().len() > 1 || self.schema.runs < self.networks()) {
+        let alike = |file: &ZooFile| {
+            let schema = file.schema();
+            (&schema.optional, &schema.rounding) == (&self.schema.optional, &self.schema.rounding)
+        };
+        let whole = self.seeds().len() == 1 && self.schema.runs == self.networks() && self.files.iter().all(alike);
+        match self.files.len() > 1 && !whole {
             true => {
                 let got =
                     format!("{} of {} networks of {} zoos", self.schema.runs, self.networks(), self.seeds().len());
-                Err(Error::malformed(self.path(), "one zoo, all of its networks", got))
+                Err(Error::malformed(self.path(), "one zoo, all of its networks (`zoometry merge` makes it)", got))
             }
             false => Ok(()),
         }
@@ -212,6 +227,49 @@ impl Zoo {
         file.metrics(row)
     }
 
+    /// The family whose sums are rounded as those that a row came of; nothing in a file of an older format.
+    ///
+    /// # Panics
+    /// If there is no such row.
+    pub fn rounding_of(&self, row: usize) -> Option<&str> {
+        let (file, row) = self.at(row);
+        file.rounding_of(row)
+    }
+
+    /// The families of rounding that the written rows are of, each once; none in files of an older format.
+    pub fn families(&self) -> Vec<String> {
+        let mut families: Vec<String> = Vec::new();
+        for family in self.files.iter().flat_map(ZooFile::families) {
+            if !families.contains(&family) {
+                families.push(family);
+            }
+        }
+        families
+    }
+
+    /// What the rows of a zoo's own file would be mixed with by rows of the family that `rounding` names last.
+    pub(crate) fn mixture(&self, rounding: &[String]) -> Option<Mixture> {
+        mixture(&self.files[0], rounding)
+    }
+
+    /// The checksum that the file has of a row; nothing in a file of an older format.
+    ///
+    /// # Panics
+    /// If there is no such row.
+    pub fn checksum(&self, row: usize) -> Option<u64> {
+        let (file, row) = self.at(row);
+        file.checksum(row)
+    }
+
+    /// What the checksums of the rows must be; nothing where a file is of an older format.
+    pub fn checksums(&self) -> Option<impl Fn(usize) -> u64 + '_> {
+        let all: Vec<_> = self.files.iter().map(ZooFile::checksums).collect::<Option<_>>()?;
+        Some(move |row| {
+            let (file, row) = self.locate(row);
+            all[file](row)
+        })
+    }
+
     /// Settings of a network, by its place; see [`Zoo::network`].
     ///
     /// # Panics
@@ -240,6 +298,25 @@ impl Zoo {
         let (status, rows) = (self.status(), (checkpoint..self.rows()).step_by(self.schema.checkpoints.len()));
         rows.filter(|&row| status[row] == Status::Done).collect()
     }
+}
+
+/// The files of each zoo: shards of one stand together, any other file alone.
+///
+/// # Errors
+/// Those of [`Zoo::open`].
+pub fn of_one_zoo(paths: &[PathBuf]) -> Result<Vec<Vec<PathBuf>>> {
+    let mut zoos: Vec<(Schema, Vec<PathBuf>)> = Vec::new();
+    for path in paths {
+        let schema = ZooFile::open(path)?.schema().clone();
+        let sibling = |(other, _): &&mut (Schema, Vec<PathBuf>)| {
+            schema.shard.is_some() && other.shard.is_some() && other.other_zoo(&schema).is_none()
+        };
+        match zoos.iter_mut().find(sibling) {
+            Some((_, files)) => files.push(path.clone()),
+            None => zoos.push((schema, vec![path.clone()])),
+        }
+    }
+    Ok(zoos.into_iter().map(|(_, files)| files).collect())
 }
 
 fn is_narrow(column: &Column) -> bool {

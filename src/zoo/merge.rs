@@ -21,7 +21,8 @@ pub struct Merge<'a> {
     pub parts: &'a [PathBuf],
     /// The settings of all networks of a zoo, as its recipe gives them.
     pub draw: &'a dyn Fn(&Schema) -> Result<Vec<Config>>,
-    /// Whether parts of different programs may be joined: the bytes then depend on who trained which.
+    /// Whether parts of different programs, or of different families of rounding, may be joined: the bytes then depend on who
+    /// trained which.
     pub allow_mixed: bool,
 }
 
@@ -98,8 +99,12 @@ impl Merge<'_> {
                 let (expected, got) = (schema.names_of(&name), theirs.names_of(&name));
                 return refused((format!("names of config.{name}"), format!("{expected:?}"), format!("{got:?}")));
             }
+            let more = theirs.rounding.iter().filter(|family| !schema.rounding.contains(family));
+            let more: Vec<String> = more.cloned().collect();
+            schema.rounding.extend(more);
             networks = networks.max(theirs.networks());
         }
+        self.check_families(files.iter().chain(&there))?;
         if let Some(part) = there.as_ref().filter(|there| there.schema().shard.is_some()) {
             let got = format!("shard {}", part.schema().place());
             return Err(Error::malformed(out, "a whole zoo that shards can be added to", got));
@@ -107,6 +112,22 @@ impl Merge<'_> {
         (schema.runs, schema.shard) = (networks, None);
         schema.check()?;
         Ok(schema)
+    }
+
+    /// Refuses, unless it is allowed, rows that were rounded otherwise than others.
+    fn check_families<'f>(&self, files: impl Iterator<Item = &'f ZooFile>) -> Result<()> {
+        let mut first: Option<String> = None;
+        for file in files {
+            for family in file.families() {
+                let known = first.get_or_insert_with(|| family.clone());
+                if *known != family && !self.allow_mixed {
+                    let (path, field) = (file.path().into(), "rounding".into());
+                    let expected = format!("{known} (--allow-mixed joins them and marks which is which)");
+                    return Err(Error::Mismatch { path, field, expected, got: family });
+                }
+            }
+        }
+        Ok(())
     }
 }
 
@@ -130,9 +151,21 @@ fn add(writer: &Writer, file: &ZooFile, rows: &[(usize, usize)], merged: &mut Me
             return Err(Error::malformed(file.path(), expected, "other weights or measurements"));
         }
     }
+    check(file, &new, writer.schema())?;
     merged.doubled += old.len();
     merged.copied += new.len();
     writer.copy(file, &new)
+}
+
+/// Refuses rows that are not what their checksums say.
+fn check(file: &ZooFile, rows: &[(usize, usize)], whole: &Schema) -> Result<()> {
+    let Some(checksums) = file.checksums() else { return Ok(()) };
+    let Some(&(theirs, ours)) = rows.iter().find(|&&(row, _)| file.checksum(row) != Some(checksums(row))) else {
+        return Ok(());
+    };
+    let (network, epoch) = (ours / whole.checkpoints.len(), whole.checkpoints[ours % whole.checkpoints.len()]);
+    let expected = format!("network {network} at epoch {epoch} as its checksum says");
+    Err(Error::malformed(file.path(), expected, format!("other bytes in row {theirs}")))
 }
 
 /// Numbers below `networks` that no file has.

@@ -5,6 +5,7 @@
 //! length from the start and is valid at every moment: `status` tells which rows are there. One process writes at a time,
 //! any number read. [`import`] and [`export`] are the door to the released Small CNN Zoo's format, [`write_torch`] to PyTorch.
 
+mod checksum;
 mod export;
 mod grow;
 mod header;
@@ -26,14 +27,14 @@ mod writer;
 pub use export::export;
 pub use hyper::{Config, Value};
 pub use import::{Import, Imported, import};
-pub use joined::Zoo;
+pub use joined::{Zoo, of_one_zoo};
 pub use loose::Loose;
 pub use merge::{Merge, Merged};
-pub use schema::{FORMAT_VERSION, Metrics, Schema, Status};
+pub use schema::{FORMAT_VERSION, Metrics, OTHER_ROUNDING, Schema, Status};
 pub use shard::{Place, Shard};
 pub use source::Source;
 pub use torch::write as write_torch;
-pub use writer::Writer;
+pub use writer::{Mixture, Writer};
 
 #[cfg(all(test, unix))]
 mod tests;

@@ -1,5 +1,6 @@
 //! `ZooFile`: one zoo file read in place.
 
+use super::checksum::{CHECKSUM, Checksums};
 use super::header;
 use super::hyper::{Config, HYPERPARAMETERS, Value};
 use super::schema::{Column, Metrics, Schema, Status};
@@ -57,7 +58,19 @@ impl ZooFile {
                 return Err(Error::malformed(&self.path, expected, codes[row].to_string()));
             }
         }
-        Ok(())
+        let families = self.schema.rounding.len();
+        match self.rounding().iter().position(|&code| usize::from(code) >= families) {
+            Some(row) => {
+                let expected = format!("rounding below {families} in row {row}");
+                Err(Error::malformed(&self.path, expected, self.rounding()[row].to_string()))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Codes of the families of rounding; none in a file of an older format.
+    fn rounding(&self) -> &[u8] {
+        if self.schema.has_checksums() { self.slice("rounding") } else { &[] }
     }
 
     fn read_status(&self) -> Result<Vec<Status>> {
@@ -167,6 +180,43 @@ impl ZooFile {
             train_accuracy: value("train_accuracy"),
             train_loss: value("train_loss"),
         }
+    }
+
+    /// The family whose sums are rounded as those that a row came of; nothing in a file of an older format.
+    ///
+    /// # Panics
+    /// If there is no such row.
+    pub fn rounding_of(&self, row: usize) -> Option<&str> {
+        assert!(row < self.rows(), "row {row} of {}", self.rows());
+        self.rounding().get(row).map(|&code| &*self.schema.rounding[usize::from(code)])
+    }
+
+    /// The families of rounding that the written rows are of, in the order of their codes; none in a file of an older format.
+    pub fn families(&self) -> Vec<String> {
+        let mut found = vec![false; self.schema.rounding.len()];
+        let written = self.rounding().iter().zip(&self.status).filter(|(_, status)| **status != Status::NotWritten);
+        written.for_each(|(&code, _)| found[usize::from(code)] = true);
+        self.schema.rounding.iter().zip(found).filter(|(_, found)| *found).map(|(name, _)| name.clone()).collect()
+    }
+
+    /// The checksum that the file has of a row; nothing in a file of an older format.
+    ///
+    /// # Panics
+    /// If there is no such row.
+    pub fn checksum(&self, row: usize) -> Option<u64> {
+        self.schema.has_checksums().then(|| self.slice::<u64>(CHECKSUM)[row])
+    }
+
+    /// What the checksums of the rows must be; nothing of a file of an older format.
+    pub fn checksums(&self) -> Option<impl Fn(usize) -> u64 + '_> {
+        let checksums = Checksums::new(&self.schema)?;
+        Some(move |row| {
+            checksums.of_bytes(|column| {
+                let place = self.place(&column.name);
+                let width = place.len() / self.rows();
+                &self.map[place.start + row * width..][..width]
+            })
+        })
     }
 
     /// Settings of a run.

@@ -12,10 +12,13 @@
 //! | `config.optimizer`, `.activation`, `.w_init` | u8 \[R\] | codes; their names are JSON lists in the metadata |
 //! | `config.schedule` | u8 \[R\] | missing: constant |
 //! | `config.seed` | u64 \[R\] | |
+//! | `checksum` | u64 \[R\] | XXH3-64 of the row's bytes in every other column, in the order of the file; since format 3 |
+//! | `rounding` | u8 \[R\] | code of the family whose sums are rounded alike ([`Schema::rounding`]); since format 3 |
 //!
 //! `__metadata__`: `format`, `format_version`, `program`, `dataset`, `dataset_digest`, `architecture`, `layout`, `runs`,
-//! `checkpoints`, `recipe`, `seed`, `config.optimizer`, `config.activation`, `config.w_init`; of a file that holds some networks of
-//! a zoo `shard` ([`Shard`]; `runs` then counts those, `run` is their number in the zoo); all but plain texts as JSON.
+//! `checkpoints`, `recipe`, `seed`, `config.optimizer`, `config.activation`, `config.w_init`; since format 3 `rounding` and,
+//! where there is something to say, `dataset_notes`; of a file that holds some networks of a zoo `shard` ([`Shard`]; `runs` then
+//! counts those, `run` is their number in the zoo); all but plain texts as JSON.
 
 use super::hyper::{Config, HYPERPARAMETERS, Hyperparameter, Kind};
 use super::shard::{Place, Shard};
@@ -30,8 +33,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// The newest version of the format, which is described here. Version 1 knew stacks of 3×3 convolutions on grey images and no
-/// optional columns, version 2 no shards; a zoo that is no more than that says 1 or 2.
+/// optional columns, version 2 no `checksum`, no `rounding` and no shards. A zoo without these says 1 or 2 and is read, continued,
+/// exported and imported as it is.
 pub const FORMAT_VERSION: u32 = 3;
+
+/// Name of the code 0 of `rounding`: a family that the file does not name, or none that is known.
+pub const OTHER_ROUNDING: &str = "other";
 
 /// What makes a zoo the one it is: enough to lay out its file and to tell whether another is the same.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -59,6 +66,14 @@ pub struct Schema {
     /// Which networks of a zoo these are, where it is made in several files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shard: Option<Shard>,
+    /// Names of the codes in `rounding`: devices and instruction sets of one family give the same bits. The first is
+    /// [`OTHER_ROUNDING`], the second the family that the zoo was begun with. Empty: a file of format 1 or 2, which has neither
+    /// that column nor checksums. Not compared; who continues a zoo asks [`super::Writer::mixture`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rounding: Vec<String>,
+    /// What a reader of scores should know of the images, such as missing batches; the digest covers it, so it is not compared.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dataset_notes: Vec<String>,
     /// Program and version that made the file; not compared.
     pub program: String,
 }
@@ -113,9 +128,10 @@ pub(super) struct Column {
 }
 
 /// The tensors that every zoo has: widest types first, so that each begins at a multiple of its element's size. The numbers
-/// among the hyperparameters come before the first `u32`, their codes at the end.
-const FIXED: [(&str, Dtype, Width); 10] = [
+/// among the hyperparameters come before the first `u32`, their codes at the end. [`SINCE_3`] are left out of older formats.
+const FIXED: [(&str, Dtype, Width); 12] = [
     ("config.seed", U64, Width::One),
+    ("checksum", U64, Width::One),
     ("weights", F32, Width::Parameters),
     ("test_class_accuracy", F32, Width::Classes),
     ("test_accuracy", F32, Width::One),
@@ -125,7 +141,11 @@ const FIXED: [(&str, Dtype, Width); 10] = [
     ("run", U32, Width::One),
     ("epoch", U32, Width::One),
     ("status", U8, Width::One),
+    ("rounding", U8, Width::One),
 ];
+
+/// Columns that formats 1 and 2 did not know.
+const SINCE_3: [&str; 2] = ["checksum", "rounding"];
 
 impl Schema {
     /// Rows of the file: runs × checkpoints. Meaningful once [`Schema::check`] passed.
@@ -205,25 +225,42 @@ impl Schema {
         self
     }
 
+    /// The names of `rounding` for a zoo that is begun with a family.
+    pub fn begun_with(family: impl Into<String>) -> Vec<String> {
+        vec![OTHER_ROUNDING.into(), family.into()]
+    }
+
+    /// The code of a family of rounding, if it has one.
+    pub(super) fn rounding_code(&self, family: &str) -> Option<u8> {
+        let code = self.rounding.iter().position(|known| known == family)?;
+        u8::try_from(code).ok()
+    }
+
+    /// Whether rows have checksums and say how they were rounded: since format 3.
+    pub fn has_checksums(&self) -> bool {
+        !self.rounding.is_empty()
+    }
+
     /// The version of the format that the zoo needs.
     pub(super) fn version(&self) -> u32 {
-        let first = self.arch.channels == 1 && cnn::stack(&self.arch.layers).is_some() && self.optional.is_empty();
-        match self.shard {
-            Some(_) => FORMAT_VERSION,
-            None if first => 1,
-            None => 2,
+        if self.has_checksums() {
+            return FORMAT_VERSION;
         }
+        let first = self.arch.channels == 1 && cnn::stack(&self.arch.layers).is_some() && self.optional.is_empty();
+        if first { 1 } else { 2 }
     }
 
     /// Every tensor in the order of the file.
     pub(super) fn columns(&self) -> Vec<Column> {
-        let (before, after) = FIXED.split_at(7);
+        let (before, after) = FIXED.split_at(8);
+        let known = |column: &&(&str, Dtype, Width)| self.has_checksums() || !SINCE_3.contains(&column.0);
         let fixed = |&(name, dtype, width): &(&'static str, Dtype, Width)| Column { name: name.into(), dtype, width };
         let of = |names: bool, dtype: Dtype| {
             let wanted = self.hyperparameters().filter(move |hyper| hyper.is_name() == names);
             wanted.map(move |hyper| Column { name: format!("config.{}", hyper.name).into(), dtype, width: Width::One })
         };
-        before.iter().map(fixed).chain(of(false, F32)).chain(after.iter().map(fixed)).chain(of(true, U8)).collect()
+        let (before, after) = (before.iter().filter(known).map(fixed), after.iter().filter(known).map(fixed));
+        before.chain(of(false, F32)).chain(after).chain(of(true, U8)).collect()
     }
 
     /// Refuses what cannot be a zoo.
@@ -234,7 +271,12 @@ impl Schema {
         self.arch.check()?;
         if let Some(shard) = self.shard {
             let place = Shard::new(shard.place(), shard.networks);
-            if shard.count < 2 || shard.count > Place::MOST || place? != Some(shard) || shard.runs() != self.runs {
+            if shard.count < 2
+                || shard.count > Place::MOST
+                || place? != Some(shard)
+                || shard.runs() != self.runs
+                || !self.has_checksums()
+            {
                 let expected = format!("a shard of {} networks", self.runs);
                 return Err(Error::invalid("shard", expected, format!("{shard:?}")));
             }
@@ -251,6 +293,10 @@ impl Schema {
             if names.is_empty() || names.len() > 256 {
                 return Err(Error::invalid(format!("names of config.{}", hyper.name), "1 to 256", names.len()));
             }
+        }
+        if self.rounding.len() > 256 || self.rounding.first().is_some_and(|first| first != OTHER_ROUNDING) {
+            let expected = format!("at most 256, the first {OTHER_ROUNDING:?}");
+            return Err(Error::invalid("names of rounding", expected, format!("{:?}", self.rounding)));
         }
         self.tensors().map(drop)
     }

@@ -7,6 +7,7 @@
 //! after a power loss on a disk that keeps its promises, status 1 or 2 therefore means that the whole row is there. The
 //! status itself may be lost in a power loss; the row then counts as not written and is computed again.
 
+use super::checksum::{CHECKSUM, Checksums, Row, Setting};
 use super::hyper::{Config, HYPERPARAMETERS, Value};
 use super::reader::ZooFile;
 use super::schema::{Metrics, Schema, Status};
@@ -30,6 +31,28 @@ pub struct Writer {
     metrics: [Place; 4],
     status_place: Place,
     status: Vec<AtomicU8>,
+    configs: Vec<Config>,
+    seal: Option<Seal>,
+    mixture: Option<Mixture>,
+}
+
+/// What a row says of itself since format 3.
+#[derive(Debug)]
+struct Seal {
+    checksums: Checksums,
+    checksum: Place,
+    rounding: Place,
+    /// The code of this process's family.
+    code: u8,
+}
+
+/// Rows of a zoo would be of different families of rounding: the same command no longer gives the same bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mixture {
+    /// The families of the rows that are there, or what the zoo was begun with.
+    pub found: Vec<String>,
+    /// The family of rows to come.
+    pub wanted: String,
 }
 
 /// A locked file.
@@ -102,9 +125,17 @@ impl Writer {
             metrics: [place("test_accuracy"), place("test_loss"), place("train_accuracy"), place("train_loss")],
             status_place: place("status"),
             status: zoo.status().iter().map(|&status| AtomicU8::new(status as u8)).collect(),
+            configs: configs.to_vec(),
+            seal: seal(&zoo, schema),
+            mixture: mixture(&zoo, &schema.rounding),
             zoo,
             file,
         })
+    }
+
+    /// What would be mixed by writing rows of the schema's family; of a file that does not tell nothing is known.
+    pub fn mixture(&self) -> Option<&Mixture> {
+        self.mixture.as_ref()
     }
 
     /// What zoo it is, as the file says.
@@ -170,6 +201,13 @@ impl Writer {
         for (value, place) in values.into_iter().zip(self.metrics) {
             self.write_at(&value.to_le_bytes(), place.row(row))?;
         }
+        if let Some(seal) = &self.seal {
+            let values = Row { weights, metrics, class_accuracy, status, rounding: seal.code };
+            let (number, epoch) = (self.schema().number(run), self.schema().checkpoints[checkpoint]);
+            let checksum = seal.checksums.of_row(&self.configs[run], number, epoch, &values);
+            self.write_at(&[seal.code], seal.rounding.row(row))?;
+            self.write_at(&checksum.to_le_bytes(), seal.checksum.row(row))?;
+        }
         self.sync()?;
         self.write_status(row, status)
     }
@@ -209,6 +247,25 @@ impl Writer {
     pub fn sync(&self) -> Result<()> {
         self.file.0.sync_data().map_err(Error::io("write", &self.path))
     }
+}
+
+/// How rows of the family that `schema` names last are sealed in a zoo.
+fn seal(zoo: &ZooFile, schema: &Schema) -> Option<Seal> {
+    let place = |name| Place::new(zoo.place(name), zoo.rows());
+    let code = schema.rounding.last().and_then(|family| zoo.schema().rounding_code(family)).unwrap_or(0);
+    let checksums = Checksums::new(zoo.schema())?;
+    Some(Seal { checksums, checksum: place(CHECKSUM), rounding: place("rounding"), code })
+}
+
+/// What rows of the family that `rounding` names last would be mixed with.
+pub(super) fn mixture(zoo: &ZooFile, rounding: &[String]) -> Option<Mixture> {
+    let wanted = rounding.last()?;
+    let mut found = zoo.families();
+    if found.is_empty() {
+        found.extend(zoo.schema().rounding.get(1).cloned());
+    }
+    let differs = found.iter().any(|family| family != wanted);
+    differs.then(|| Mixture { found, wanted: wanted.clone() })
 }
 
 /// Refuses what would make a file that the reader refuses.
@@ -314,29 +371,17 @@ pub(super) fn fill(file: &File, header: &[u8], schema: &Schema, configs: &[Confi
     file.sync_all()
 }
 
-/// The bytes of a column that is known before any network is trained. Among them is `status`: a reader touches all of it, and
-/// on some systems touching a hole takes space.
+/// The bytes of a column that is known before any network is trained. Among them are `status` and `rounding`: a reader touches all
+/// of them, and on some systems touching a hole takes space.
 fn settings(name: &str, schema: &Schema, configs: &[Config]) -> Option<Vec<u8>> {
     let epochs = &schema.checkpoints;
-    let config = |row: usize| &configs[row / epochs.len()];
-    Some(match name {
-        "run" => column(schema, |row| schema.number(row / epochs.len()) as u32),
-        "epoch" => column(schema, |row| epochs[row % epochs.len()]),
-        "status" => column(schema, |_| Status::NotWritten as u8),
-        "config.seed" => column(schema, |row| config(row).seed),
-        other => {
-            let name = other.strip_prefix("config.")?;
-            let at = HYPERPARAMETERS.iter().position(|hyper| hyper.name == name)?;
-            let value = |row: usize| config(row).values[at];
-            match HYPERPARAMETERS[at].is_name() {
-                true => column(schema, |row| if let Value::Code(code) = value(row) { code } else { 0 }),
-                false => column(schema, |row| if let Value::Number(number) = value(row) { number } else { 0.0 }),
-            }
-        }
-    })
-}
-
-/// `value` of every row, as bytes.
-fn column<T: bytemuck::Pod>(schema: &Schema, value: impl Fn(usize) -> T) -> Vec<u8> {
-    bytemuck::cast_slice(&(0..schema.rows()).map(value).collect::<Vec<T>>()).to_vec()
+    if ["status", "rounding"].contains(&name) {
+        return Some(vec![Status::NotWritten as u8; schema.rows()]);
+    }
+    let setting = Setting::of(name)?;
+    let mut column = Vec::new();
+    for (run, config) in configs.iter().enumerate() {
+        epochs.iter().for_each(|&epoch| column.extend_from_slice(&setting.cell(config, schema.number(run), epoch)));
+    }
+    Some(column)
 }

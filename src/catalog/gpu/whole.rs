@@ -25,7 +25,8 @@ impl Bench<'_> {
             return Ok(gpu);
         }
         let (train, test) = (split(28, images), split(28, images / 6));
-        let dataset = Dataset { name: "noise".into(), train, test, classes: 10, digest: "noise".into() };
+        let dataset =
+            Dataset { name: "noise".into(), train, test, classes: 10, digest: "noise".into(), notes: Vec::new() };
         let recipe = Recipe { batch: self.size.batch, ..Recipe::default() };
         let checkpoints: Vec<u32> = (1..=epochs as u32).collect();
         let job = Job {
@@ -37,6 +38,7 @@ impl Bench<'_> {
             seed: 1,
             isa: Isa::detect(),
             threads: 0,
+            allow_mixed: false,
         };
         let executor = Executor::new(gpu, &job)?;
         let folder = tempfile::tempdir().map_err(Error::io("create", std::env::temp_dir()))?;

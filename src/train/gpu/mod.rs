@@ -118,6 +118,10 @@ impl Executor {
 }
 
 impl super::Executor for Executor {
+    fn rounding(&self, _: &Job) -> String {
+        format!("gpu: {}, {}", self.fleet.gpu().adapter().name, self.fleet.engine().name)
+    }
+
     fn train(&self, session: &Session, networks: &[usize], stop: &Stop) -> Result<()> {
         let (rows, written) = std::sync::mpsc::sync_channel(2 * self.slots);
         std::thread::scope(|scope| {
