@@ -49,11 +49,12 @@ impl Merge {
         let (merged, seconds) = (outcome?, start.elapsed().as_secs_f64());
         let mut output = Output::default();
         output.line(format!(
-            "{}: {} networks of {} files, {} rows copied in {}",
+            "{}: a zoo of {} networks, {} rows copied from {} file{} in {}",
             self.out.display(),
             count(merged.networks as u64),
-            count(shards.len() as u64),
             count(merged.copied as u64),
+            count(shards.len() as u64),
+            if shards.len() == 1 { "" } else { "s" },
             duration(seconds)
         ));
         if merged.doubled > 0 {

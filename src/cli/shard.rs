@@ -75,9 +75,9 @@ fn scheduled(variable: &dyn Fn(&str) -> Option<String>) -> Result<Option<(Place,
         return Ok(None);
     };
     let number = |name: &str| -> Option<usize> { variable(name)?.parse().ok() };
-    let or = |name: Option<&str>, default: usize| name.map_or(Some(default), number);
     let found = || {
-        let (index, first, step) = (number(scheduler.index)?, or(scheduler.first, 0)?, or(scheduler.step, 1)?);
+        let (index, first) = (number(scheduler.index)?, scheduler.first.map_or(Some(0), number)?);
+        let step = scheduler.step.filter(|name| variable(name).is_some()).map_or(Some(1), number)?;
         let count = match scheduler.all {
             All::Count(name) => number(name)?,
             All::Last(name) => number(name)?.checked_sub(first)?.checked_div(step)? + 1,
@@ -104,8 +104,8 @@ fn untold(scheduler: &Scheduler, variable: &dyn Fn(&str) -> Option<String>) -> E
     let names = [Some(scheduler.index), scheduler.first, scheduler.step, count].into_iter().flatten();
     let told = names.map(|name| format!("{name}={}", variable(name).unwrap_or_default())).collect::<Vec<_>>();
     let expected = format!(
-        "I/N, for {} does not say which of how many shards this is (1/1 for the whole zoo); an array of some of the tasks \
-         cannot tell",
+        "I/N, for {} does not say which of how many shards this is (1/1 for the whole zoo; an array of only some of the tasks, \
+         or of one, cannot tell)",
         scheduler.name
     );
     Error::invalid("--shard", expected, told.join(" "))
