@@ -175,8 +175,7 @@ fn a_grown_zoo_is_the_one_made_at_once() {
     let mixed = |path: &Path, models| format!("{} --set momentum=0.9,0.8", small_zoo(path, models, 1));
     let differs = |models: usize| {
         succeed(&mixed(&wide, models));
-        let columns = Zoo::open(&wide).unwrap().column("config.momentum").is_ok();
-        columns
+        Zoo::open(&wide).unwrap().column("config.momentum").is_ok()
     };
     let models = (1..20).find(|&models| differs(models)).unwrap();
     assert!(models > 1, "another seed, for which the first network has the default");
@@ -208,12 +207,20 @@ fn teams_go_on_from_their_weights_as_from_the_start() {
     same(&one, &at_once);
 }
 
-/// Starts a command and kills it after some milliseconds; whether it was there to be killed.
-fn kill_after(arguments: &str, milliseconds: u64) -> bool {
+/// Starts a command that makes or replaces a file and kills it so long after the new one has begun to be; whether it was there to
+/// be killed.
+fn kill_after(arguments: &str, folder: &Path, delay: Duration) -> bool {
+    let begun = || {
+        let names = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names.filter(|name| name.ends_with(".partial") || name == "merged.safetensors").count() > 0
+    };
     let mut command = zoometry();
     let command = command.args(arguments.split_whitespace()).stderr(Stdio::null()).stdout(Stdio::null());
     let mut child = command.spawn().unwrap();
-    std::thread::sleep(Duration::from_millis(milliseconds));
+    while !begun() && child.try_wait().unwrap().is_none() {
+        std::thread::sleep(Duration::from_micros(50));
+    }
+    std::thread::sleep(delay);
     child.kill().unwrap();
     !child.wait().unwrap().success()
 }
@@ -235,17 +242,28 @@ fn kills_lose_nothing_of_a_zoo_that_grows_or_is_merged() {
     let grow = small_zoo(&grown, MODELS, EPOCHS);
     let merge = format!("merge -o {} {parts}", merged.display());
     let mut times = Stream::new(7, 0, 0);
-    let mut killed = [0, 0];
+    let mut killed = [0; 4];
+    let folder = one.parent().unwrap();
+    let sweep = || {
+        let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        files
+            .filter(|file| file.extension().is_some_and(|ending| ending == "partial"))
+            .for_each(|file| std::fs::remove_file(file).unwrap());
+    };
     for _ in 0..kills() {
         std::fs::copy(&base, &grown).unwrap();
-        killed[0] += u32::from(kill_after(&grow, times.below(60).into()));
+        let _ = std::fs::remove_file(&merged);
+        let early = kill_after(&grow, folder, Duration::from_micros(times.below(12_000).into()));
+        sweep();
         let there = Zoo::open(&grown).unwrap();
+        killed[usize::from(there.networks() == MODELS)] += u32::from(early);
         let place = |row: usize| row / 2 * there.schema().checkpoints.len() + row % 2;
         assert!(
             (0..10).all(|row| there.status()[place(row)] == Status::Done && there.weights(place(row)) == rows[row])
         );
-        let _ = std::fs::remove_file(&merged);
-        killed[1] += u32::from(kill_after(&merge, times.below(30).into()));
+        let early = kill_after(&merge, folder, Duration::from_micros(times.below(12_000).into()));
+        sweep();
+        killed[2 + usize::from(merged.exists())] += u32::from(early);
         if merged.exists() {
             let (there, expected) = (Zoo::open(&merged).unwrap(), Zoo::open(&one).unwrap());
             let written = (0..there.rows()).filter(|&row| there.status()[row] == Status::Done);
@@ -256,7 +274,10 @@ fn kills_lose_nothing_of_a_zoo_that_grows_or_is_merged() {
     }
     succeed(&grow);
     same(&grown, &one);
-    eprintln!("{} of {} kills came before the end of growing, {} of merging", killed[0], kills(), killed[1]);
+    let [before, after, unnamed, named] = killed;
+    eprintln!(
+        "growing: {before} kills before the new file had its name, {after} after; merging: {unnamed} and {named}"
+    );
 }
 
 /// A list in flow style, which is JSON, of a line of the manifest.

@@ -289,7 +289,6 @@ fn hostile_headers_are_refused() {
 fn hostile_columns_are_refused() {
     let (_folder, path) = folder();
     drop(open(&path, 2).unwrap());
-    let zoo = Zoo::open(&path).unwrap();
     for (column, value, says) in [
         ("status", 7, "status 0 to 2 in row 0, got 7"),
         ("config.optimizer", 2, "config.optimizer below 2 in row 0, got 2"),
