@@ -286,6 +286,35 @@ fn hostile_headers_are_refused() {
 }
 
 #[test]
+fn a_shard_says_which_networks_it_holds() {
+    let (_folder, path) = folder();
+    let shard = Some(Shard { index: 1, count: 3, networks: 6 });
+    let writer = Writer::create_or_open(&path, &Schema { shard, ..schema(2) }, &configs(2), false).unwrap();
+    (0..6).for_each(|row| write(&writer, row / 3, row % 3, Status::Done).unwrap());
+    let zoo = Zoo::open(&path).unwrap();
+    assert_eq!((zoo.run(), zoo.networks(), zoo.schema().shard), (&[1, 1, 1, 4, 4, 4][..], 6, shard));
+    assert_eq!((zoo.find(4), zoo.find(1), zoo.find(0), zoo.find(7)), (Some(1), Some(0), None, None));
+    assert!((0..6).all(|row| zoo.checksum(row) == zoo.checksums().map(|sums| sums(row))));
+    let bytes = fs::read(&path).unwrap();
+    let text = r#"\"index\":1,\"count\":3,\"networks\":6"#;
+    let place = bytes.windows(text.len()).position(|window| window == text.as_bytes()).unwrap();
+    // the same length, so that everything stays where it is
+    for (hostile, says) in [
+        (r#"\"index\":1,\"count\":3,\"networks\":9"#, "shard of 2 networks"),
+        (r#"\"index\":1,\"count\":0,\"networks\":6"#, "shard"),
+        (r#"\"index\":1,\"count\":1,\"networks\":6"#, "shard"),
+        (r#"\"index\":5,\"count\":3,\"networks\":6"#, "shard"),
+        (r#"\"index\":0,\"count\":3,\"networks\":6"#, "run 0 and epoch 0 in row 0, got run 1"),
+        (r#"\"index\":1,\"count\":3,\"networks\":-"#, "shard"),
+    ] {
+        let mut bytes = bytes.clone();
+        bytes[place..place + text.len()].copy_from_slice(hostile.as_bytes());
+        let message = refusal(&bytes);
+        assert!(message.contains(says), "{hostile}: {message}");
+    }
+}
+
+#[test]
 fn hostile_columns_are_refused() {
     let (_folder, path) = folder();
     drop(open(&path, 2).unwrap());
