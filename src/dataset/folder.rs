@@ -148,7 +148,13 @@ impl Folder {
             let expected = format!("test images of {} as in training", size(&train));
             return Err(Error::malformed(&self.path, expected, size(&test)));
         }
-        transform::dataset(name, train, test, classes, images)
+        let mut dataset = transform::dataset(name, train, test, classes, images)?;
+        if kind == Kind::Cifar {
+            let there = self.names.iter().filter(|name| batch_number(name).is_some()).count();
+            let note = format!("{there} of {} training batches", cifar::BATCHES);
+            dataset.notes.extend(Some(note).filter(|_| there < cifar::BATCHES));
+        }
+        Ok(dataset)
     }
 
     fn read_idx(&self, classes: Option<usize>, missing: impl Fn(&str) -> Error) -> Result<(Decoded, Decoded, usize)> {

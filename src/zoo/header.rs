@@ -77,6 +77,15 @@ impl Schema {
         for hyper in self.hyperparameters().filter(|hyper| hyper.is_name()) {
             entries.insert(format!("config.{}", hyper.name), serde_json::to_string(self.names_of(hyper.name))?);
         }
+        if let Some(shard) = self.shard {
+            entries.insert("shard".into(), serde_json::to_string(&shard)?);
+        }
+        if self.has_checksums() {
+            entries.insert("rounding".into(), serde_json::to_string(&self.rounding)?);
+        }
+        if !self.dataset_notes.is_empty() {
+            entries.insert("dataset_notes".into(), serde_json::to_string(&self.dataset_notes)?);
+        }
         Ok(entries)
     }
 
@@ -136,9 +145,15 @@ impl Schema {
             seed: entries.json("seed")?,
             names,
             optional,
+            shard: entries.maybe("shard")?,
+            rounding: if version < 3 { Vec::new() } else { entries.json("rounding")? },
+            dataset_notes: entries.maybe("dataset_notes")?.unwrap_or_default(),
             program: entries.text("program")?.into(),
         }
         .with_defaults();
+        if version >= 3 && !schema.has_checksums() {
+            return Err(entries.wrong("rounding", "at least one name", "none"));
+        }
         schema.check().map_err(|wrong| Error::malformed(path, "metadata of a zoo", wrong.to_string()))?;
         let layout: Vec<layout::Tensor> = entries.json("layout")?;
         if layout != layout::tensors(&schema.arch.plan()) {
@@ -173,6 +188,11 @@ impl Entries<'_> {
     fn expect(&self, key: &str, want: &str) -> Result<()> {
         let got = self.text(key)?;
         if got == want { Ok(()) } else { Err(self.wrong(key, &format!("{want:?}"), &format!("{got:?}"))) }
+    }
+
+    /// [`Entries::json`] of a key that may be missing.
+    fn maybe<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>> {
+        if self.map.contains_key(key) { self.json(key).map(Some) } else { Ok(None) }
     }
 
     fn json<T: DeserializeOwned>(&self, key: &str) -> Result<T> {

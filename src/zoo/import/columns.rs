@@ -39,6 +39,8 @@ pub(super) struct Columns {
     pub classes: Vec<usize>,
     seed: Option<usize>,
     status: Option<usize>,
+    rounding: Option<usize>,
+    checksum: Option<usize>,
     others: Vec<Other>,
 }
 
@@ -81,6 +83,8 @@ impl Columns {
             seed: column("config.random_seed"),
             // in other people's tables it means something else
             status: if numbered { column("status") } else { None },
+            rounding: if numbered { column("rounding") } else { None },
+            checksum: if numbered { column("checksum") } else { None },
             others: Vec::new(),
         };
         // of a numbered run the folder's name says nothing more
@@ -148,6 +152,22 @@ impl Columns {
             b"done" => Ok(Some(Status::Done)),
             b"diverged" => Ok(Some(Status::Diverged)),
             other => Err(format!("{:?}", String::from_utf8_lossy(other))),
+        }
+    }
+
+    /// The name of the family of rounding of a line, if it tells.
+    pub fn rounding<'r>(&self, record: &'r ByteRecord) -> Option<&'r [u8]> {
+        self.rounding.map(|column| &record[column]).filter(|name| !name.is_empty())
+    }
+
+    /// The checksum of a line, if it tells; or what was found.
+    pub fn checksum(&self, record: &ByteRecord) -> std::result::Result<Option<u64>, String> {
+        let text = self.checksum.map_or(&b""[..], |column| &record[column]);
+        let number = std::str::from_utf8(text).ok().and_then(|text| text.parse().ok());
+        match (text.is_empty(), number) {
+            (true, _) => Ok(None),
+            (false, Some(checksum)) => Ok(Some(checksum)),
+            (false, None) => Err(format!("{:?}", String::from_utf8_lossy(text))),
         }
     }
 
