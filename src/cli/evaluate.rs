@@ -36,7 +36,7 @@ impl Evaluate {
     pub fn run(&self) -> Result<Output> {
         let isa = self.machine.isa()?;
         let predictor = Predictor::load(&self.model)?;
-        let input = select::input(&predictor, &self.model)?;
+        let input = select::input(&predictor)?;
         let zoo = Zoo::open(&self.zoo)?;
         let start = Instant::now();
         let (predicted, part, target) = self.machine.run(|| -> Result<_> {
