@@ -79,6 +79,7 @@ pub fn backward(
         let x = &mut lower[step.from];
         match (work, below) {
             (Work::Conv { dims, bias, kernel }, below) => {
+                let dims = &conv::Dims { images: arena.images, ..*dims };
                 if let Wanted::Weights(gradients) = &mut wanted {
                     let (db, dw) = gradients[bias.start..kernel.end].split_at_mut(bias.len());
                     match dims.inputs {

@@ -1,7 +1,7 @@
 //! The gradient of the image.
 
 use super::{Dims, Input};
-use crate::rows::with_rows;
+use crate::rows::{starts, with_rows};
 use crate::{Block, Isa, Kernel, LANES, Lanes, TILE, simd::Simd};
 
 /// Values that are turned together; [`TILE`] is a multiple.
@@ -34,7 +34,7 @@ impl Kernel for BackwardInputImage<'_> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        with_rows!(S, R => self.rows::<S, R>(s));
+        with_rows!(S, self.dims.images, R => self.rows::<S, R>(s));
     }
 }
 
@@ -48,7 +48,7 @@ impl BackwardInputImage<'_> {
         for (dy, position) in self.dy.chunks_exact(outputs).zip(0..rows * columns) {
             let corner = (position / columns * width + position % columns) * stride * channels;
             for (wt, first_term) in self.wt.chunks_exact(outputs).zip((0..).step_by(LANES)) {
-                for first in (0..TILE).step_by(R) {
+                for first in starts::<R>(self.dims.images) {
                     let mut acc = [s.splat(0.0); R];
                     for (dy, wt) in dy.iter().zip(wt) {
                         <Block as Input>::accumulate(s, dy, first, wt, &mut acc);
