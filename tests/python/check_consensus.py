@@ -162,13 +162,15 @@ def digest(flat):
     return value
 
 
-def correlation(a, b):
+def correlation(a, b, logits):
+    if ((a - a.mean()) ** 2).sum() <= 1e-8 * (logits**2).sum():
+        return 0.0
     return np.corrcoef(a.ravel(), b.ravel())[0, 1]
 
 
 def agreement(z, q):
     """The numbers of a network with logits z beside the consensus q, both images × classes."""
-    p, z = softmax(z), z - z.mean(1, keepdims=True)
+    logits, p, z = z, softmax(z), z - z.mean(1, keepdims=True)
     log = np.log(np.maximum(q, 1e-12))
     log -= log.mean(1, keepdims=True)
     top, each = q.argmax(1), np.arange(len(q))
@@ -182,8 +184,8 @@ def agreement(z, q):
         "probability": (p * q).sum(1).mean(),
         "class_probability": p[each, top].mean(),
         "margin": (z[each, top] - other).mean() / np.sqrt((z * z).mean()),
-        "correlation": correlation(z, log),
-        "correlation_classes": correlation(z - z.mean(0), log - log.mean(0)),
+        "correlation": correlation(z, log, logits),
+        "correlation_classes": correlation(z - z.mean(0), log - log.mean(0), logits),
         "distance": abs(p - q).sum(1).mean(),
     }
 
@@ -218,7 +220,7 @@ def main():
     place = {run: row for row, run in enumerate(zoo.get_tensor("run")) if zoo.get_tensor("epoch")[row] == last}
     rows = [place[run] for run in runs]
     flat = np.ascontiguousarray(zoo.get_tensor("weights")[rows])
-    activations = [codes[zoo.get_tensor("config.activation")[run]] for run in runs]
+    activations = [codes[code] for code in zoo.get_tensor("config.activation")[rows]]
     accuracy = zoo.get_tensor("test_accuracy")[rows]
     nets = [Net(weights, layout, activation) for weights, activation in zip(flat, activations)]
     digests = [digest(weights) for weights in flat]
@@ -242,11 +244,11 @@ def main():
             tiles = [made(tile, [nets[row] for row in best], height, width, classes) for tile in range(-(-len(images) // TILE))]
             error, limit = abs(images - np.concatenate(tiles)[: len(images)]).mean(), 0.02
         print(f"{key}: {len(members)} members, {len(images)} images, which differ by {error:.1e}")
-        wrong += [f"images of {key}"] * (error > limit)
+        wrong += [f"images of {key}"] * int(error > limit)
         logits = [net.forward(images) for net in nets]
         mean = np.mean([softmax(logits[row]) for row in members], axis=0)
         error = abs(mean.ravel() - model.get_tensor(f"{key}.answers")).max()
-        wrong += [f"answers of {key}"] * (error > 1e-4)
+        wrong += [f"answers of {key}"] * int(error > 1e-4)
         for row, z in enumerate(logits):
             own = np.array([member != row for member in members])
             q = np.mean([softmax(logits[member]) for member in np.array(members)[own]], axis=0)

@@ -17,6 +17,9 @@ pub const NUMBERS: [&str; 9] = [
 /// The least that a probability counts for in a logarithm.
 const LEAST: f64 = 1e-12;
 
+/// Logits that vary by no more than this share of themselves do not vary.
+const SILENT: f64 = 1e-4;
+
 /// Softmax of logits, row by row.
 pub fn softmax(classes: usize, logits: &[f64]) -> Vec<f64> {
     let mut p = logits.to_vec();
@@ -54,13 +57,13 @@ fn answer(row: &[f64]) -> usize {
     (0..row.len()).fold(0, |best, k| if row[k] > row[best] { k } else { best })
 }
 
-/// Pearson's correlation; NaN, a missing value, where one does not vary.
-fn correlation(a: &[f64], b: &[f64]) -> f64 {
+/// Pearson's correlation; 0 where a sum of squares is no more than rounding leaves of one that was `square`.
+fn correlation(a: &[f64], b: &[f64], square: f64) -> f64 {
     let n = a.len() as f64;
     let (ma, mb) = (a.iter().sum::<f64>() / n, b.iter().sum::<f64>() / n);
     let pairs = a.iter().zip(b).map(|(a, b)| (a - ma, b - mb));
     let (ab, aa, bb) = pairs.fold((0.0, 0.0, 0.0), |(ab, aa, bb), (a, b)| (ab + a * b, aa + a * a, bb + b * b));
-    ab / (aa * bb).sqrt()
+    if aa <= SILENT * SILENT * square || bb == 0.0 { 0.0 } else { ab / (aa * bb).sqrt() }
 }
 
 fn ln(p: f64) -> f64 {
@@ -72,7 +75,7 @@ fn ln(p: f64) -> f64 {
 pub fn numbers(classes: usize, logits: &[f64], q: &[f64]) -> [f64; NUMBERS.len()] {
     let (p, z) = (softmax(classes, logits), centred(classes, logits));
     let log = centred(classes, &q.iter().map(|&q| ln(q)).collect::<Vec<f64>>());
-    let images = (q.len() / classes) as f64;
+    let (images, square) = ((q.len() / classes) as f64, logits.iter().map(|z| z * z).sum::<f64>());
     let rows = || p.chunks_exact(classes).zip(q.chunks_exact(classes));
     let mean = |of: &dyn Fn(&[f64], &[f64]) -> f64| rows().map(|(p, q)| of(p, q)).sum::<f64>() / images;
     let sum =
@@ -88,8 +91,8 @@ pub fn numbers(classes: usize, logits: &[f64], q: &[f64]) -> [f64; NUMBERS.len()
         mean(&|p, q| sum(p, q, &|p, q| q * p)),
         mean(&|p, q| p[answer(q)]),
         margin(classes, &z, q),
-        correlation(&z, &log),
-        correlation(&centred_classes(classes, &z), &centred_classes(classes, &log)),
+        correlation(&z, &log, square),
+        correlation(&centred_classes(classes, &z), &centred_classes(classes, &log), square),
         mean(&|p, q| sum(p, q, &|p, q| (p - q).abs())),
     ]
 }
@@ -142,8 +145,9 @@ mod tests {
             assert!((number(name, &logits, &q) - 1.0).abs() < 1e-12, "{name}");
         }
         assert!(number("distance", &logits, &q) < 1e-12);
-        // one that always says the same has no correlation that is a number, one that is broken none at all
-        assert!(number("correlation_classes", &[1.0, 0.0, 1.0, 0.0, 1.0, 0.0], &q).is_nan());
-        assert!(number("cross_entropy", &[f64::NAN; 6], &q).is_nan());
+        // one that always says the same is correlated with nothing, of one that is broken nothing is known
+        assert_eq!(number("correlation_classes", &[1.0, 0.1, 1.0, 0.1 + 1e-9, 1.0, 0.1], &q), 0.0);
+        assert!(number("correlation", &[0.0; 6], &q) == 0.0 && number("cross_entropy", &[f64::NAN; 6], &q).is_nan());
+        assert!(number("correlation", &[f64::NAN; 6], &q).is_nan());
     }
 }
