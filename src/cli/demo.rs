@@ -63,10 +63,10 @@ impl Demo {
         let mut output = Output::default();
         let zoo = train::session(&job, &Cpu, &zoo_path, &mut output)?;
         let fitted = |input: &Input, output: &mut Output| -> Result<_> {
-            let (parts, info) = parts::from_zoo(isa, &zoo, &zoo_path, None, &Division::Seed(0), input)?;
-            let predictor = fit::fit(isa, &parts, &Options::networks(DEFAULT)?, info, output)?;
-            let predicted = predictor.predict(isa, &parts.test)?;
-            Ok((predictor, predicted, parts.test.y))
+            let divided = parts::from_zoo(isa, &zoo, &zoo_path, None, &Division::Seed(0), input)?;
+            let predictor = fit::fit(isa, &divided, &Options::networks(DEFAULT)?, output)?;
+            let predicted = predictor.predict(isa, &divided.parts.test)?;
+            Ok((predictor, predicted, divided.parts.test.y))
         };
         let (predictor, predicted, measured) = self.machine.run(|| -> Result<_> {
             output.line("from the statistics of the reference:");

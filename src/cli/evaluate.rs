@@ -34,7 +34,7 @@ impl Evaluate {
     pub fn run(&self) -> Result<Output> {
         let isa = self.machine.isa()?;
         let predictor = Predictor::load(&self.model)?;
-        let input = select::input(&predictor, &self.model)?;
+        let input = select::input(&predictor)?;
         let zoo = files::zoo(&self.zoo)?;
         let start = Instant::now();
         let (predicted, part, target) = self.machine.run(|| -> Result<_> {

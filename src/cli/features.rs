@@ -2,10 +2,11 @@
 
 use super::device::Device;
 use super::output::{self, Output, count, duration};
-use super::{MachineArgs, STOP, files, select};
+use super::{MachineArgs, STOP, files, parts, select};
 use clap::Args;
 use std::path::PathBuf;
 use std::time::Instant;
+use zoometry::eval::Division;
 use zoometry::features::{Networks, write};
 use zoometry::{Error, Result};
 
@@ -26,6 +27,12 @@ pub struct Features {
     /// The checkpoint's epoch [default: the last]
     #[arg(long, value_name = "E")]
     epoch: Option<u32>,
+    /// Seed of the division whose train part an input is fitted to that depends on a zoo (consensus, synthetic)
+    #[arg(long, value_name = "S", default_value_t = 0, allow_negative_numbers = true)]
+    split_seed: u64,
+    /// A published division instead: a permutation of the released row numbers, one a line
+    #[arg(long, value_name = "FILE.csv", conflicts_with = "split_seed")]
+    split: Option<PathBuf>,
     #[command(flatten)]
     device: Device,
     #[command(flatten)]
@@ -42,8 +49,12 @@ impl Features {
         }
         let zoo = files::zoo(&self.zoo)?;
         let rows = select::rows(&zoo, zoo.path(), self.epoch, &input)?;
+        let division = Division::new(self.split.as_deref(), self.split_seed, &zoo)?;
         let start = Instant::now();
-        let table = self.machine.run(|| self.device.table(&input, isa, &Networks::Zoo { zoo: &zoo, rows: &rows }))?;
+        let table = self.machine.run(|| {
+            let (fitted, _) = parts::fit_input(isa, &zoo, &rows, &division, &input)?;
+            self.device.table(&fitted, isa, &Networks::Zoo { zoo: &zoo, rows: &rows })
+        })?;
         let seconds = start.elapsed().as_secs_f64();
         let mut output = Output::default();
         output.set("rows", table.rows());

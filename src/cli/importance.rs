@@ -65,7 +65,7 @@ impl Importance {
     pub fn run(&self) -> Result<Output> {
         let isa = self.machine.isa()?;
         let predictor = Predictor::load(&self.model)?;
-        let input = select::input(&predictor, &self.model)?;
+        let input = select::input(&predictor)?;
         let zoos = files::expand(&self.zoo)?;
         for out in self.out.iter().chain(&self.shap).chain(&self.shap.as_deref().map(names)) {
             output::check(out, zoos.iter().chain([&self.model]))?;

@@ -130,7 +130,11 @@ What is seen of a network; keys are joined by + as in wstats+probes [default: ws
   weights, weights.0        the weights, of all layers or of one
   hyper, hyper.NAME         hyperparameters: w_init, activation, learning_rate, init_std, l2reg, train_fraction,
                             dropout, or one of them or optimizer; hyper+hyper.optimizer is all
-  probes                    what comes out for 24 images made from formulas: for zoos of different architectures";
+  probes                    what comes out for 24 images made from formulas: for zoos of different architectures
+  spectra                   singular values of each kernel, correlations of its filters, bias against kernel
+  consensus                 agreement with the best quarter of the training networks at 256 drawn objects
+  synthetic                 the same at images that these networks take for their classes (activation maximisation,
+                            model inversion): no image of the task is used";
 
 /// What `--predictor` takes.
 fn kinds_help() -> String {

@@ -7,7 +7,7 @@ use serde_json::json;
 use std::path::PathBuf;
 use zoometry::cnn::choice::Choice;
 use zoometry::eval::conformal;
-use zoometry::features::{Input, Networks as Features};
+use zoometry::features::{Fitted, Input, Networks as Features};
 use zoometry::kernels::{Isa, activation::Activation};
 use zoometry::predictor::Predictor;
 use zoometry::table::Table;
@@ -32,7 +32,7 @@ pub struct Predict {
     /// The checkpoint's epoch [default: the last]
     #[arg(long, value_name = "E")]
     epoch: Option<u32>,
-    /// The networks' activation where the file does not tell it and the predictor's input is probes: relu, tanh, sigmoid, gelu,
+    /// The networks' activation where the file does not tell it and the predictor's input runs them (probes, consensus, synthetic): relu, tanh, sigmoid, gelu,
     /// leaky_relu or silu
     #[arg(long, value_name = "NAME")]
     activation: Option<String>,
@@ -58,7 +58,7 @@ impl Predict {
     pub fn run(&self) -> Result<Output> {
         let isa = self.machine.isa()?;
         let predictor = Predictor::load(&self.model)?;
-        let input = select::input(&predictor, &self.model)?;
+        let input = select::input(&predictor)?;
         let reach = self.interval.map(|level| self.reach(&predictor, level)).transpose()?;
         let (networks, predicted) = self.machine.run(|| -> Result<_> {
             let networks = self.networks(isa, &predictor, &input)?;
@@ -109,7 +109,7 @@ impl Predict {
     }
 
     /// The networks of a zoo, or of any file with a tensor `weights`.
-    fn networks(&self, isa: Isa, predictor: &Predictor, input: &Input) -> Result<Networks> {
+    fn networks(&self, isa: Isa, predictor: &Predictor, input: &Fitted) -> Result<Networks> {
         let files = files::expand(&self.file)?;
         let file = Loose::open(&files[0])?;
         if file.is_zoo() || files.len() > 1 {
@@ -118,7 +118,7 @@ impl Predict {
                 return Err(Error::invalid("--activation", expected, format!("{name} and a zoo")));
             }
             let zoo = Zoo::open_all(&files)?;
-            let rows = select::rows(&zoo, zoo.path(), self.epoch, input)?;
+            let rows = select::rows(&zoo, zoo.path(), self.epoch, input.input())?;
             let names = rows.iter().map(|&row| (u64::from(zoo.run()[row]), Some(zoo.epoch()[row]))).collect();
             return self.table(isa, predictor, input, &Features::Zoo { zoo: &zoo, rows: &rows }, names);
         }
@@ -126,7 +126,8 @@ impl Predict {
             return Err(Error::malformed(&self.model, "a predictor fitted to a zoo", "one fitted to a table"));
         };
         let weights = file.weights(&arch)?;
-        let features = Features::Loose { arch: &arch, weights: &weights, activation: self.activation(&file, input)? };
+        let features =
+            Features::Loose { arch: &arch, weights: &weights, activation: self.activation(&file, input.input())? };
         let names = (0..features.count() as u64).map(|row| (row, None)).collect();
         self.table(isa, predictor, input, &features, names)
     }
@@ -134,13 +135,13 @@ impl Predict {
     /// What a predictor sees of some networks.
     ///
     /// # Errors
-    /// [`Error::Malformed`] for a single network whose weights are not finite; those of [`Input::table_unless`] and of
+    /// [`Error::Malformed`] for a single network whose weights are not finite; those of [`Fitted::table`] and of
     /// [`select::same_columns`].
     fn table(
         &self,
         isa: Isa,
         predictor: &Predictor,
-        input: &Input,
+        input: &Fitted,
         networks: &Features,
         names: Vec<(u64, Option<u32>)>,
     ) -> Result<Networks> {
@@ -153,7 +154,7 @@ impl Predict {
                 "NaN or infinite weights",
             ));
         }
-        let table = input.table_unless(isa, networks, &STOP)?;
+        let table = input.table(isa, networks, &STOP)?;
         select::same_columns(predictor, &table, networks.arch(), &self.file[0])?;
         Ok(Networks { table, names, finite })
     }

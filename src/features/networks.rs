@@ -74,6 +74,20 @@ impl<'a> Networks<'a> {
         }
     }
 
+    /// Test accuracy of each network.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] naming the input that wants it, where weights came alone.
+    pub(super) fn accuracy(&self, input: &str) -> Result<Vec<f32>> {
+        match self {
+            Networks::Zoo { zoo, rows } => Ok(rows.iter().map(|&row| zoo.test_accuracy()[row]).collect()),
+            Networks::Loose { .. } => {
+                let expected = "a zoo, which has every network's accuracy";
+                Err(Error::invalid(format!("networks to fit the input {input} to"), expected, "weights alone"))
+            }
+        }
+    }
+
     /// Activation of each network.
     ///
     /// # Errors
