@@ -158,7 +158,7 @@ fn intervals_need_errors_enough() {
         assert!(0.0 <= low && low <= predicted && predicted <= high && high <= 1.0, "{line}");
     }
     let predicted = json(&format!("predict {model} {zoo} --interval 0.5"));
-    assert!(predicted["interval_reach"].is_number() && predicted["networks"][0]["high"].is_number());
+    assert!(predicted["interval_level"] == 0.5 && predicted["networks"][0]["high"].is_number());
     assert!(json(&format!("predict {model} {zoo}"))["networks"][0].get("high").is_none());
     let too_few = format!("has {count} validation errors, 0.9 needs 9");
     fail(&format!("predict {model} {zoo} --interval 0.9"), 2, &["--interval", &too_few]);

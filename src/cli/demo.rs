@@ -54,7 +54,7 @@ impl Demo {
         let zoo = train::session(&job, &Cpu, &zoo_path, &mut output)?;
         let fitted = |input: &Input, output: &mut Output| -> Result<_> {
             let (parts, info) = parts::from_zoo(isa, &zoo, &zoo_path, None, &Division::Seed(0), input)?;
-            let predictor = fit::fit(isa, &parts, &Options::networks(DEFAULT)?, info, output)?;
+            let predictor = fit::fit(isa, &parts, &Options::networks(DEFAULT)?, false, info, output)?;
             let predicted = predictor.predict(isa, &parts.test)?;
             Ok((predictor, predicted, parts.test.y))
         };

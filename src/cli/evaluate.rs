@@ -1,12 +1,11 @@
 //! `zoometry evaluate`
 
 use super::output::Output;
-use super::{MachineArgs, fit, select};
+use super::{MachineArgs, score, select};
 use clap::Args;
 use std::path::PathBuf;
 use std::time::Instant;
 use zoometry::Result;
-use zoometry::eval::Score;
 use zoometry::predictor::Predictor;
 use zoometry::zoo::Zoo;
 
@@ -39,19 +38,19 @@ impl Evaluate {
         let input = select::input(&predictor, &self.model)?;
         let zoo = Zoo::open(&self.zoo)?;
         let start = Instant::now();
-        let (predicted, part, target) = self.machine.run(|| -> Result<_> {
+        let (predicted, part, table) = self.machine.run(|| -> Result<_> {
             let table = select::table(isa, &zoo, &self.zoo, self.epoch, &input)?;
             select::same_columns(&predictor, &table, &zoo.schema().arch, &self.zoo)?;
             let (rows, part) = select::unseen(&predictor.info, &zoo, &table, self.split.as_deref())?;
             let table = table.select(&rows);
             let predicted = predictor.predict(isa, &table)?;
-            Ok((predicted, part, table.y))
+            Ok((predicted, part, table))
         })?;
-        let rows = target.len();
+        let rows = table.rows();
         let mut output = Output::default();
         output.line(format!("{} on {}: {rows} networks, {part}", self.model.display(), self.zoo.display()));
-        fit::show(&Score::new(&predicted, &target), &mut output);
-        fit::show_intervals(&predictor, &predicted, &target, &mut output);
+        score::show(&predicted, &table.y, &mut output);
+        self.machine.run(|| score::show_intervals(isa, &predictor, &table, &predicted, &mut output));
         let fitted = |key: &str| predictor.info.get(key).and_then(|count| count.parse::<u64>().ok());
         output.set("n", rows);
         output.set("n_train", fitted(select::N_TRAIN));

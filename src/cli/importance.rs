@@ -1,11 +1,11 @@
 //! `zoometry importance`
 
 use super::output::{self, Output};
-use super::{MachineArgs, STOP, fit, select};
+use super::{MachineArgs, STOP, score, select};
 use clap::Args;
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
-use zoometry::eval::{Score, importance};
+use zoometry::eval::importance;
 use zoometry::kernels::Isa;
 use zoometry::predictor::Predictor;
 use zoometry::predictor::boost::{self, Boost};
@@ -86,7 +86,7 @@ impl Importance {
         let mut output = Output::default();
         let rows = table.rows();
         output.line(format!("{} on {}: {rows} networks, {part}", self.model.display(), self.zoo.display()));
-        fit::show(&Score::new(&predicted, &table.y), &mut output);
+        score::show(&predicted, &table.y, &mut output);
         output.set("n", rows);
         output.set("part", part);
         self.show(&predictor.columns, found, &mut output)?;

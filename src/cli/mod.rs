@@ -19,6 +19,7 @@ mod predict;
 mod progress;
 mod report;
 mod reproduce;
+mod score;
 mod search;
 mod select;
 mod signals;
@@ -131,14 +132,19 @@ What is seen of a network; keys are joined by + as in wstats+probes [default: ws
 /// What `--predictor` takes.
 fn kinds_help() -> String {
     let kinds = KINDS.map(|kind| format!("{} ({})", kind.name, kind.title));
-    format!("The kind of predictor: {}", kinds.join(", "))
+    format!(
+        "The kind of predictor: {}; also what is made of several: mean(gbm,gp), bag(mean(gbm,gp))",
+        kinds.join(", ")
+    )
 }
 
 /// What `--param` takes.
 fn params_help(what: &str) -> String {
     let names = |kind: &Kind| (kind.options)().values().keys().cloned().collect::<Vec<_>>().join(", ");
-    let kinds = KINDS.map(|kind| format!("of {}: {}", kind.name, names(kind)));
-    format!("{what}, by its name; {}", kinds.join("; "))
+    let kinds = KINDS.iter().filter(|kind| kind.compose.is_none());
+    let kinds: Vec<String> = kinds.map(|kind| format!("of {}: {}", kind.name, names(kind))).collect();
+    let made = "of bag: folds, fold_seed and those of its predictor; of mean: gbm.num_leaves and so on";
+    format!("{what}, by its name; {}; {made}", kinds.join("; "))
 }
 
 /// The input of a key, or the default.

@@ -37,8 +37,9 @@ pub struct Predict {
     #[arg(long, value_name = "NAME")]
     activation: Option<String>,
     /// Add intervals that hold the accuracy with this probability, 0.9 for instance (split-conformal prediction, from the
-    /// predictor's errors on its validation part; early stopping used the same part, so they are a little too small; `evaluate`
-    /// counts how much they hold). For networks of other zoos nothing is promised
+    /// predictor's errors on its validation part, or CV+, from those on the folds of a bag; early stopping used the same
+    /// networks, so they are a little too small; `evaluate` counts how much they hold). For networks of other zoos nothing is
+    /// promised
     #[arg(long, value_name = "LEVEL", allow_negative_numbers = true)]
     interval: Option<f64>,
     #[command(flatten)]
@@ -59,53 +60,49 @@ impl Predict {
         let isa = self.machine.isa()?;
         let predictor = Predictor::load(&self.model)?;
         let input = select::input(&predictor, &self.model)?;
-        let reach = self.interval.map(|level| self.reach(&predictor, level)).transpose()?;
-        let (networks, predicted) = self.machine.run(|| -> Result<_> {
+        self.interval.map(|level| self.check(&predictor, level)).transpose()?;
+        let (networks, predicted, intervals) = self.machine.run(|| -> Result<_> {
             let networks = self.networks(isa, &predictor, &input)?;
             let mut predicted = predictor.predict(isa, &networks.table)?;
             let broken = predicted.iter_mut().zip(&networks.finite).filter(|(_, finite)| !**finite);
             broken.for_each(|(value, _)| *value = f32::NAN);
-            Ok((networks, predicted))
+            let around = |level| conformal::around(isa, &predictor, &networks.table, &predicted, level);
+            let intervals = self.interval.map(around);
+            Ok((networks, predicted, intervals))
         })?;
         if let broken @ 1.. = networks.finite.iter().filter(|finite| !**finite).count() {
             let (all, file) = (predicted.len(), self.file.display());
             output::tell(format!("{broken} of {all} networks of {file} have weights that are not finite: NaN"));
         }
         let mut output = Output::default();
-        print(&networks, &predicted, reach, &mut output);
-        if let (Some(level), Some(reach)) = (self.interval, reach) {
+        print(&networks, &predicted, intervals.as_deref(), &mut output);
+        if let Some(level) = self.interval {
             output.set("interval_level", level);
-            output.set("interval_reach", reach);
         }
         Ok(output)
     }
 
-    /// How far an interval of a level reaches to both sides.
+    /// Checks that there can be intervals of a level.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for a level that is none, or for which there are too few validation errors; [`Error::Malformed`] for
-    /// a predictor without any.
-    fn reach(&self, predictor: &Predictor, level: f64) -> Result<f32> {
+    /// [`Error::Invalid`] for a level that is none, or for which there are too few errors; [`Error::Malformed`] for a predictor
+    /// without any.
+    fn check(&self, predictor: &Predictor, level: f64) -> Result<()> {
         if !(level > 0.0 && level < 1.0) {
             return Err(Error::invalid("--interval", "a number above 0 and below 1", level));
         }
-        let count = predictor.residuals.len();
+        let (count, fewest) = (conformal::errors(predictor), conformal::fewest(level));
         if count == 0 {
-            let expected = "a predictor with the errors of its validation part, for intervals";
-            return Err(Error::malformed(
-                &self.model,
-                expected,
-                "one that was fitted without such a part, or long ago",
-            ));
+            let expected = "a predictor with its errors on networks held out, for intervals";
+            let got = "one that was fitted without a validation part, or long ago";
+            return Err(Error::malformed(&self.model, expected, got));
         }
-        let reach = conformal::reach(&predictor.residuals, level);
-        if reach.is_infinite() {
-            let most = count as f64 / (count + 1) as f64;
-            let (model, fewest) = (self.model.display(), conformal::fewest(level));
+        if count < fewest {
+            let (most, model) = (count as f64 / (count + 1) as f64, self.model.display());
             let expected = format!("at most {most:.4}: {model} has {count} validation errors, {level} needs {fewest}");
             return Err(Error::invalid("--interval", expected, level));
         }
-        Ok(reach)
+        Ok(())
     }
 
     /// The networks of a zoo, or of any file with a tensor `weights`.
@@ -176,9 +173,13 @@ impl Predict {
 }
 
 /// Adds a line and an object for each network.
-fn print(networks: &Networks, predicted: &[f32], reach: Option<f32>, output: &mut Output) {
+fn print(networks: &Networks, predicted: &[f32], intervals: Option<&[[f32; 2]]>, output: &mut Output) {
     let Networks { table, names, .. } = networks;
-    output.line(if reach.is_some() { "run,epoch,predicted,measured,low,high" } else { "run,epoch,predicted,measured" });
+    output.line(if intervals.is_some() {
+        "run,epoch,predicted,measured,low,high"
+    } else {
+        "run,epoch,predicted,measured"
+    });
     let mut list = Vec::with_capacity(names.len());
     for (row, (&(run, epoch), &value)) in names.iter().zip(predicted).enumerate() {
         let measured = table.y.get(row).copied();
@@ -186,8 +187,8 @@ fn print(networks: &Networks, predicted: &[f32], reach: Option<f32>, output: &mu
         let measured_text = measured.map_or(String::new(), |value| value.to_string());
         let mut line = format!("{run},{epoch_text},{value},{measured_text}");
         let mut network = json!({ "run": run, "epoch": epoch, "predicted": value, "measured": measured });
-        if let Some(reach) = reach {
-            let [low, high] = conformal::interval(value, reach);
+        if let Some(intervals) = intervals {
+            let [low, high] = intervals[row].map(|end| end.clamp(0.0, 1.0));
             line += &format!(",{low},{high}");
             (network["low"], network["high"]) = (low.into(), high.into());
         }

@@ -12,7 +12,7 @@ use zoometry::eval::Search as Trials;
 use zoometry::eval::search::{Journal, Trial};
 use zoometry::features::Input;
 use zoometry::kernels::Isa;
-use zoometry::predictor::{self, Config, DEFAULT, Kind};
+use zoometry::predictor::{Config, DEFAULT, Kind, Options};
 
 /// Search for the options of a fit by chance
 ///
@@ -69,7 +69,7 @@ impl Search {
         let (kept, done) = Journal::open(journal, &about.collect::<Vec<_>>(), &search)?;
         let mut output = Output::default();
         let trials = run(&search, isa, &kept, done, &mut output)?;
-        show(predictor::kind(kind)?, &trials, &mut output);
+        show(Options::new(kind)?.kind(), &trials, &mut output);
         if let rest @ 1.. = trials.len().saturating_sub(SHOWN) {
             output.line(format!("  the other {rest} are in {}", journal.display()));
         }
@@ -78,7 +78,7 @@ impl Search {
         config.save(&self.out)?;
         let (number, chosen) = (best.number, best.score.r2);
         output.line(format!("the best is trial {number}, R² {chosen:.4} on the validation networks; fitted again:"));
-        fit::fit(isa, &parts, &best.options, info, &mut output)?;
+        fit::fit(isa, &parts, &best.options, false, info, &mut output)?;
         output.line(format!("  its configuration is in {}, for fit --config", self.out.display()));
         output.set("trial", best.number);
         output.set("validation", best.score);

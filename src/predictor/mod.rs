@@ -2,15 +2,21 @@
 //!
 //! A fitted predictor is one safetensors file. It knows the columns it was fitted on and refuses others.
 
+pub mod bag;
 pub mod boost;
 mod config;
 mod distribution;
 mod file;
 mod kind;
+pub mod mean;
 mod option;
 pub mod perceptron;
+pub mod process;
+mod product;
+mod spec;
 mod tensors;
 
+pub use bag::BagModel;
 pub use config::Config;
 pub use kind::{Estimator, Kind, Model};
 pub use tensors::{Column, Tensors};
@@ -28,7 +34,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// The kinds of predictors.
-pub static KINDS: [&Kind; 3] = [&boost::KIND, &perceptron::LINEAR, &perceptron::MLP];
+pub static KINDS: [&Kind; 6] =
+    [&boost::KIND, &perceptron::LINEAR, &perceptron::MLP, &process::KIND, &mean::KIND, &bag::KIND];
 
 /// Name of the kind that is taken where none is named.
 pub const DEFAULT: &str = boost::KIND.name;
@@ -60,25 +67,35 @@ impl Clone for Options {
 
 impl PartialEq for Options {
     fn eq(&self, other: &Options) -> bool {
-        self.kind().name == other.kind().name && self.values() == other.values()
+        self.spec() == other.spec() && self.values() == other.values()
     }
 }
 
 impl Options {
-    /// The default options of a kind.
+    /// The default options of a kind, or of what is made of several: `gbm`, `mean(gbm,gp)`, `bag(gbm)`.
     ///
     /// # Errors
-    /// [`Error::Unknown`] for a name that is none of [`names`].
-    pub fn new(name: &str) -> Result<Options> {
-        kind(name).map(|kind| Options((kind.options)()))
+    /// [`Error::Unknown`] for a name that is none of [`names`], [`Error::Invalid`] for what cannot be put together.
+    pub fn new(spec: &str) -> Result<Options> {
+        spec::parse(spec, |kind| (kind.options)())
     }
 
-    /// The options that a kind is fitted to a zoo's networks with.
+    /// The options that it is fitted to a zoo's networks with.
     ///
     /// # Errors
-    /// [`Error::Unknown`] for a name that is none of [`names`].
-    pub fn networks(name: &str) -> Result<Options> {
-        kind(name).map(|kind| Options((kind.networks)()))
+    /// Those of [`Options::new`].
+    pub fn networks(spec: &str) -> Result<Options> {
+        spec::parse(spec, |kind| (kind.networks)())
+    }
+
+    /// What [`Options::new`] makes such options of.
+    pub fn spec(&self) -> String {
+        self.0.spec()
+    }
+
+    /// In words.
+    pub fn title(&self) -> String {
+        self.0.title()
     }
 
     /// The kind whose options these are.
@@ -108,6 +125,18 @@ impl Options {
     pub fn stops_early(&self) -> bool {
         self.0.stops_early()
     }
+
+    /// Whether a fit holds out rows by itself, so that it needs no validation part.
+    pub fn holds_out(&self) -> bool {
+        self.0.holds_out()
+    }
+}
+
+/// The absolute errors on rows that a fit did not see, ascending; none after a fit that diverged.
+fn held_out(predicted: &[f32], target: &[f32]) -> Vec<f32> {
+    let mut errors: Vec<f32> = predicted.iter().zip(target).map(|(p, y)| (p - y).abs()).collect();
+    errors.sort_unstable_by(f32::total_cmp);
+    if errors.iter().all(|error| error.is_finite()) { errors } else { Vec::new() }
 }
 
 /// A fitted predictor.
@@ -119,15 +148,15 @@ pub struct Predictor {
     pub info: BTreeMap<String, String>,
     /// The fitted state.
     pub model: Arc<dyn Model>,
-    /// Absolute errors on the validation rows of the fit, ascending, in the target's units; empty where there were none.
-    /// Intervals are made of them ([`crate::eval::conformal`]).
+    /// Absolute errors on the validation rows of the fit, ascending, in the target's units; empty where there were none. Intervals are made of them ([`crate::eval::conformal`]).
     pub residuals: Vec<f32>,
 }
 
 impl PartialEq for Predictor {
     fn eq(&self, other: &Predictor) -> bool {
         let options = |predictor: &Predictor| predictor.model.options().values();
-        (self.kind().name, &self.columns, &self.info) == (other.kind().name, &other.columns, &other.info)
+        let spec = |predictor: &Predictor| predictor.model.options().spec();
+        (spec(self), &self.columns, &self.info) == (spec(other), &other.columns, &other.info)
             && options(self) == options(other)
             && self.model.tensors() == other.model.tensors()
             && self.residuals == other.residuals
@@ -147,15 +176,22 @@ impl Predictor {
         let (columns, info) = (train.columns.clone(), BTreeMap::new());
         let mut predictor = Predictor { columns, info, model, residuals: Vec::new() };
         if let Some(val) = val {
-            let predicted = predictor.predict(isa, val)?;
-            let mut residuals: Vec<f32> = predicted.iter().zip(&val.y).map(|(p, y)| (p - y).abs()).collect();
-            residuals.retain(|residual| residual.is_finite());
-            residuals.sort_unstable_by(f32::total_cmp);
-            if residuals.len() == val.rows() {
-                predictor.residuals = residuals;
-            }
+            predictor.residuals = held_out(&predictor.predict(isa, val)?, &val.y);
         }
         Ok(predictor)
+    }
+
+    /// [`Predictor::fit`], then once more to both tables, with as many rounds as the first fit found to be best.
+    ///
+    /// The errors that are kept are those of the first fit, which had not seen their rows.
+    ///
+    /// # Errors
+    /// Those of [`Estimator::fit`].
+    pub fn refit(isa: Isa, options: &Options, train: &Table, val: &Table, stop: &Stop) -> Result<Predictor> {
+        let first = Predictor::fit(isa, options, train, Some(val), stop)?;
+        let settled = options.0.settled(&*first.model);
+        let model = settled.fit(isa, &train.join(val), None, stop)?;
+        Ok(Predictor { model, ..first })
     }
 
     /// Its kind.

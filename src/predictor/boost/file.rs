@@ -2,7 +2,7 @@
 
 use super::{Boost, Forest, Node, Params, Round, Tree};
 use crate::Result;
-use crate::predictor::tensors::{Column, Tensors, bytes};
+use crate::predictor::tensors::{Column, Tensors, bytes, column};
 use safetensors::Dtype;
 
 /// The tensors of a model.
@@ -12,17 +12,21 @@ pub fn tensors(boost: &Boost) -> Vec<Column> {
     let f32s = |number: fn(&Node) -> f32| bytes(nodes().map(number), f32::to_le_bytes);
     let rounds = |number: fn(&Round) -> f64| bytes(boost.curve.iter().map(number), f64::to_le_bytes);
     vec![
-        ("base", Dtype::F64, boost.base.to_le_bytes().into()),
-        ("tree_nodes", Dtype::U32, bytes(boost.trees.iter().map(|tree| tree.nodes.len() as u32), u32::to_le_bytes)),
-        ("feature", Dtype::U32, u32s(|node| node.feature)),
-        ("left", Dtype::U32, u32s(|node| node.left)),
-        ("count", Dtype::U32, u32s(|node| node.count)),
-        ("threshold", Dtype::F32, f32s(|node| node.threshold)),
-        ("value", Dtype::F32, f32s(|node| node.value)),
-        ("gain", Dtype::F32, f32s(|node| node.gain)),
-        ("missing_left", Dtype::U8, nodes().map(|node| u8::from(node.missing_left)).collect()),
-        ("train_rmse", Dtype::F64, rounds(|round| round.train_rmse)),
-        ("val_rmse", Dtype::F64, rounds(|round| round.val_rmse.unwrap_or(f64::NAN))),
+        column("base", Dtype::F64, boost.base.to_le_bytes().into()),
+        column(
+            "tree_nodes",
+            Dtype::U32,
+            bytes(boost.trees.iter().map(|tree| tree.nodes.len() as u32), u32::to_le_bytes),
+        ),
+        column("feature", Dtype::U32, u32s(|node| node.feature)),
+        column("left", Dtype::U32, u32s(|node| node.left)),
+        column("count", Dtype::U32, u32s(|node| node.count)),
+        column("threshold", Dtype::F32, f32s(|node| node.threshold)),
+        column("value", Dtype::F32, f32s(|node| node.value)),
+        column("gain", Dtype::F32, f32s(|node| node.gain)),
+        column("missing_left", Dtype::U8, nodes().map(|node| u8::from(node.missing_left)).collect()),
+        column("train_rmse", Dtype::F64, rounds(|round| round.train_rmse)),
+        column("val_rmse", Dtype::F64, rounds(|round| round.val_rmse.unwrap_or(f64::NAN))),
     ]
 }
 

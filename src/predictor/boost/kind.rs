@@ -6,7 +6,7 @@ use crate::kernels::Isa;
 use crate::par::Stop;
 use crate::predictor::distribution::{integer, log_uniform, pick};
 use crate::predictor::kind::{Estimator, Kind, Model, fields};
-use crate::predictor::tensors::Column;
+use crate::predictor::tensors::{Column, Tensors};
 use crate::rng::Stream;
 use crate::table::Table;
 use serde_json::{Map, Value};
@@ -30,7 +30,7 @@ pub const KIND: Kind = Kind {
     ],
     options: || Box::new(Params::default()),
     networks: || Box::new(Params::networks()),
-    load: |tensors, options, width| Ok(Arc::new(file::load(tensors, tensors.options(options)?, width)?)),
+    compose: None,
 };
 
 /// Columns beyond which a tree sees a tenth of them at most.
@@ -79,6 +79,15 @@ impl Estimator for Params {
 
     fn fit(&self, isa: Isa, train: &Table, val: Option<&Table>, stop: &Stop) -> Result<Arc<dyn Model>> {
         Ok(Arc::new(fit(isa, train, val, self, &mut |_| {}, stop)?))
+    }
+
+    fn load(&self, tensors: &Tensors, width: usize) -> Result<Arc<dyn Model>> {
+        Ok(Arc::new(file::load(tensors, self.clone(), width)?))
+    }
+
+    fn settled(&self, fitted: &dyn Model) -> Box<dyn Estimator> {
+        // a fit of no trees at all would not be one
+        Box::new(Params { n_estimators: fitted.rounds().max(1), early_stopping_rounds: 0, ..self.clone() })
     }
 
     fn copy(&self) -> Box<dyn Estimator> {

@@ -3,9 +3,9 @@
 use super::*;
 use crate::kernels::Isa;
 use crate::par::Stop;
-use crate::predictor::Column;
 use crate::predictor::boost::{Boost, Params, fit};
 use crate::predictor::perceptron::Perceptron;
+use crate::predictor::{BagModel, Column};
 use crate::table::Table;
 use std::fs;
 use std::sync::Arc;
@@ -77,14 +77,14 @@ fn load_changed(change: impl Fn(&mut Vec<Column>, &mut serde_json::Value)) -> Re
     let head = Head {
         version: VERSION,
         kind: "gbm".into(),
-        params: predictor.model.options().values().into(),
+        params: predictor.model.options().values(),
         columns: predictor.columns.clone(),
         info: BTreeMap::new(),
     };
     let mut head = serde_json::to_value(head).unwrap();
     change(&mut columns, &mut head);
     let views = columns.iter().map(|(name, dtype, bytes)| {
-        (*name, TensorView::new(*dtype, vec![bytes.len() * 8 / dtype.bitsize()], bytes).unwrap())
+        (&**name, TensorView::new(*dtype, vec![bytes.len() * 8 / dtype.bitsize()], bytes).unwrap())
     });
     let metadata = Some(HashMap::from([(KEY.to_owned(), head.to_string())]));
     let folder = tempfile::tempdir().unwrap();
@@ -104,7 +104,7 @@ fn no_hostile_tree_gets_in() {
     assert!(load_changed(|_, _| ()).is_ok());
     let with_residuals = |residuals: &'static [f32]| {
         load_changed(|columns, _| {
-            columns.push((RESIDUALS, Dtype::F32, bytes(residuals.iter().copied(), f32::to_le_bytes)))
+            columns.push(column(RESIDUALS, Dtype::F32, bytes(residuals.iter().copied(), f32::to_le_bytes)))
         })
     };
     assert_eq!(with_residuals(&[0.0, 0.5, 0.5]).unwrap().residuals, [0.0, 0.5, 0.5]);
@@ -163,6 +163,42 @@ fn no_damaged_file_gets_in_or_panics() {
         }
     }
     assert!(matches!(Predictor::load(&folder.path().join("none")), Err(Error::Io { .. })));
+}
+
+#[test]
+fn predictors_made_of_predictors_are_kept_with_all_of_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model");
+    let (_, table) = example();
+    let table = Table { y: table.y.iter().map(|y| y / 10.0).collect(), ..table };
+    for spec in ["gp", "bag(gbm)", "mean(linear,gp)", "bag(mean(gbm,gp))", "mean(bag(gbm),linear)"] {
+        let mut options = Options::new(spec).unwrap();
+        for option in ["n_estimators=4", "epochs=3", "steps=3", "likelihood_rows=50", "folds=3"] {
+            for prefix in ["", "gbm.", "linear.", "gp.", "bag."] {
+                // of those that a kind has
+                let _ = options.set(&format!("{prefix}{option}"));
+            }
+        }
+        let predictor = Predictor::fit(Isa::detect(), &options, &table, Some(&table), &Stop::new()).unwrap();
+        predictor.save(&path).unwrap();
+        let loaded = Predictor::load(&path).unwrap();
+        assert!(loaded == predictor && loaded.model.options().spec() == spec, "{spec}");
+        let predict = |p: &Predictor| p.predict(Isa::detect(), &table).unwrap();
+        assert_eq!(predict(&loaded), predict(&predictor));
+        if let Some(bag) = loaded.model_as::<BagModel>() {
+            assert_eq!(bag.errors().iter().map(Vec::len).sum::<usize>(), table.rows());
+            assert_eq!(bag.errors(), predictor.model_as::<BagModel>().unwrap().errors());
+        }
+        let whole = fs::read(&path).unwrap();
+        for at in (0..whole.len()).step_by(97) {
+            let mut damaged = whole.clone();
+            damaged[at] ^= 0x55;
+            fs::write(&path, &damaged).unwrap();
+            if let Ok(predictor) = Predictor::load(&path) {
+                predictor.model.predict(Isa::detect(), &table.x[..predictor.columns.len()]);
+            }
+        }
+    }
 }
 
 /// A perceptron that was fitted for a moment.

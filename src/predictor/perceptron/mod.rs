@@ -8,7 +8,6 @@ mod file;
 mod fit;
 mod kind;
 mod params;
-mod product;
 
 pub use fit::{Epoch, fit};
 pub use kind::{LINEAR, MLP};
@@ -16,7 +15,7 @@ pub use params::{Optimizer, Params};
 
 use crate::kernels::gemm::{Matrix, Update};
 use crate::kernels::{Isa, Lanes};
-use product::multiply;
+use crate::predictor::product::multiply;
 
 /// Standard deviations beyond which an input is cut off: networks that diverged have weights of any size.
 pub const FAR: f32 = 10.0;
