@@ -9,7 +9,7 @@ use zoometry::cnn::choice::Choice;
 use zoometry::eval::conformal;
 use zoometry::features::{Input, Networks as Features};
 use zoometry::kernels::{Isa, activation::Activation};
-use zoometry::predictor::Predictor;
+use zoometry::predictor::{Place, Predictor};
 use zoometry::table::Table;
 use zoometry::zoo::{Loose, Zoo};
 use zoometry::{Error, Result};
@@ -19,8 +19,9 @@ use zoometry::{Error, Result};
 /// The file is a zoo, or any .safetensors file with a tensor `weights` (f32, networks × weights or one network) in the order of
 /// the released Small CNN Zoo, or with one network of PyTorch's (conv1.weight OIHW, conv1.bias … dense.weight, dense.bias; any
 /// layer names in this order). Prints CSV: the network's run and epoch (or its row), the predicted accuracy, the measured one
-/// where the file has it and, with --interval, the ends of an interval around the prediction. Of a network whose weights are
-/// not finite nothing is predicted: NaN.
+/// where the file has it and, with --interval, the ends of an interval around the prediction. Then how far the network lies from
+/// those that the predictor was fitted to: the share of columns outside of their range, and the share of them that are nearer to
+/// their nearest neighbour than it is to its own. Of a network whose weights are not finite nothing is predicted: NaN.
 #[derive(Args)]
 pub struct Predict {
     /// The fitted predictor
@@ -61,21 +62,30 @@ impl Predict {
         let predictor = Predictor::load(&self.model)?;
         let input = select::input(&predictor, &self.model)?;
         self.interval.map(|level| self.check(&predictor, level)).transpose()?;
-        let (networks, predicted, intervals) = self.machine.run(|| -> Result<_> {
+        let (networks, predicted, intervals, places) = self.machine.run(|| -> Result<_> {
             let networks = self.networks(isa, &predictor, &input)?;
             let mut predicted = predictor.predict(isa, &networks.table)?;
             let broken = predicted.iter_mut().zip(&networks.finite).filter(|(_, finite)| !**finite);
             broken.for_each(|(value, _)| *value = f32::NAN);
             let around = |level| conformal::around(isa, &predictor, &networks.table, &predicted, level);
             let intervals = self.interval.map(around);
-            Ok((networks, predicted, intervals))
+            let places = predictor.domain.as_ref().map(|domain| domain.places(&networks.table.x));
+            Ok((networks, predicted, intervals, places))
         })?;
         if let broken @ 1.. = networks.finite.iter().filter(|finite| !**finite).count() {
             let (all, file) = (predicted.len(), self.file.display());
             output::tell(format!("{broken} of {all} networks of {file} have weights that are not finite: NaN"));
         }
+        if let far @ 1.. = places.iter().flatten().filter(|place| place.is_far()).count() {
+            let (all, file) = (predicted.len(), self.file.display());
+            output::tell(format!(
+                "{far} of {all} networks of {file} lie far from those that the predictor was fitted to (more than 5 % of the \
+                 columns beyond their range, or farther from the nearest of them than 99 % of them from each other): what is \
+                 predicted of these is a guess"
+            ));
+        }
         let mut output = Output::default();
-        print(&networks, &predicted, intervals.as_deref(), &mut output);
+        print(&networks, &predicted, intervals.as_deref(), places.as_deref(), &mut output);
         if let Some(level) = self.interval {
             output.set("interval_level", level);
         }
@@ -173,27 +183,37 @@ impl Predict {
 }
 
 /// Adds a line and an object for each network.
-fn print(networks: &Networks, predicted: &[f32], intervals: Option<&[[f32; 2]]>, output: &mut Output) {
+fn print(
+    networks: &Networks,
+    predicted: &[f32],
+    intervals: Option<&[[f32; 2]]>,
+    places: Option<&[Place]>,
+    output: &mut Output,
+) {
     let Networks { table, names, .. } = networks;
-    output.line(if intervals.is_some() {
-        "run,epoch,predicted,measured,low,high"
-    } else {
-        "run,epoch,predicted,measured"
-    });
+    let interval = if intervals.is_some() { ",low,high" } else { "" };
+    output.line(format!("run,epoch,predicted,measured{interval},outside,farther_than"));
     let mut list = Vec::with_capacity(names.len());
     for (row, (&(run, epoch), &value)) in names.iter().zip(predicted).enumerate() {
         let measured = table.y.get(row).copied();
-        let epoch_text = epoch.map_or(String::new(), |epoch| epoch.to_string());
-        let measured_text = measured.map_or(String::new(), |value| value.to_string());
-        let mut line = format!("{run},{epoch_text},{value},{measured_text}");
+        let mut cells = vec![run.to_string(), text(epoch), value.to_string(), text(measured)];
         let mut network = json!({ "run": run, "epoch": epoch, "predicted": value, "measured": measured });
         if let Some(intervals) = intervals {
             let [low, high] = intervals[row].map(|end| end.clamp(0.0, 1.0));
-            line += &format!(",{low},{high}");
+            cells.extend([low, high].map(|end| end.to_string()));
             (network["low"], network["high"]) = (low.into(), high.into());
         }
-        output.line(line);
+        let place = places.map(|places| places[row]);
+        let measures = [place.map(|place| place.outside), place.map(|place| place.farther_than)];
+        cells.extend(measures.map(text));
+        (network["outside"], network["farther_than"]) = (measures[0].into(), measures[1].into());
+        output.line(cells.join(","));
         list.push(network);
     }
     output.set("networks", list);
+}
+
+/// A cell; empty where there is nothing.
+fn text<T: ToString>(value: Option<T>) -> String {
+    value.map_or(String::new(), |value| value.to_string())
 }

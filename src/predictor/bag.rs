@@ -127,7 +127,7 @@ impl Estimator for Bag {
             let (held, seen): (Vec<usize>, Vec<usize>) = (0..train.rows()).partition(|&row| fold[row] == k);
             let (held, seen) = (train.select(&held), train.select(&seen));
             let model = self.of.0.fit(isa, &seen, Some(&held), stop)?;
-            let errors = held_out(&model.predict(isa, &held.x), &held.y);
+            let errors = held_out(&*model, isa, &held);
             Ok((model, errors))
         };
         let fitted: Result<Vec<_>> = (0..self.folds).into_par_iter().map(one).collect();
@@ -147,6 +147,10 @@ impl Estimator for Bag {
 
     fn settled(&self, _: &dyn Model) -> Box<dyn Estimator> {
         self.copy()
+    }
+
+    fn of_classes(&self, classes: usize) -> Result<Box<dyn Estimator>> {
+        Ok(Box::new(Bag { of: self.of.of_classes(classes)?, ..self.clone() }))
     }
 
     fn copy(&self) -> Box<dyn Estimator> {
@@ -180,6 +184,10 @@ impl BagModel {
 impl Model for BagModel {
     fn options(&self) -> &dyn Estimator {
         &self.options
+    }
+
+    fn outputs(&self) -> usize {
+        self.members[0].outputs()
     }
 
     fn predict(&self, isa: Isa, x: &[f32]) -> Vec<f32> {

@@ -86,6 +86,14 @@ pub trait Estimator: Debug + Send + Sync {
     /// The same options with as many rounds as a fit has found to be best, for a fit that looks at no validation part.
     fn settled(&self, fitted: &dyn Model) -> Box<dyn Estimator>;
 
+    /// The same options for a target that is one of so many classes.
+    ///
+    /// # Errors
+    /// [`crate::Error::Invalid`] of a kind that predicts numbers only.
+    fn of_classes(&self, _: usize) -> Result<Box<dyn Estimator>> {
+        Err(crate::Error::invalid("predictor", "gbm, bag(gbm) …, which can tell classes apart", self.spec()))
+    }
+
     /// The same options.
     fn copy(&self) -> Box<dyn Estimator>;
 }
@@ -95,7 +103,12 @@ pub trait Model: Any + Debug + Send + Sync {
     /// What it was fitted with.
     fn options(&self) -> &dyn Estimator;
 
-    /// One prediction for each row of a row-major table of the columns of the fit.
+    /// Numbers that are predicted of a row: 1, or of each class its probability.
+    fn outputs(&self) -> usize {
+        1
+    }
+
+    /// The prediction, [`Model::outputs`] numbers, for each row of a row-major table of the columns of the fit.
     fn predict(&self, isa: Isa, x: &[f32]) -> Vec<f32>;
 
     /// What its file holds besides the options.

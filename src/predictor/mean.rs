@@ -109,6 +109,11 @@ impl Estimator for Mean {
         }
     }
 
+    fn of_classes(&self, classes: usize) -> Result<Box<dyn Estimator>> {
+        let members: Result<_> = self.members.iter().map(|member| member.of_classes(classes)).collect();
+        Ok(Box::new(Mean { members: members? }))
+    }
+
     fn copy(&self) -> Box<dyn Estimator> {
         Box::new(self.clone())
     }
@@ -124,6 +129,10 @@ pub struct MeanModel {
 impl Model for MeanModel {
     fn options(&self) -> &dyn Estimator {
         &self.options
+    }
+
+    fn outputs(&self) -> usize {
+        self.members[0].outputs()
     }
 
     fn predict(&self, isa: Isa, x: &[f32]) -> Vec<f32> {

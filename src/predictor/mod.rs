@@ -6,6 +6,7 @@ pub mod bag;
 pub mod boost;
 mod config;
 mod distribution;
+pub mod domain;
 mod file;
 mod kind;
 pub mod mean;
@@ -18,6 +19,7 @@ mod tensors;
 
 pub use bag::BagModel;
 pub use config::Config;
+pub use domain::{Domain, Place};
 pub use kind::{Estimator, Kind, Model};
 pub use tensors::{Column, Tensors};
 
@@ -98,6 +100,14 @@ impl Options {
         self.0.title()
     }
 
+    /// The same for a target that is one of so many classes.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] of a kind that predicts numbers only.
+    pub fn of_classes(&self, classes: usize) -> Result<Options> {
+        self.0.of_classes(classes).map(Options)
+    }
+
     /// The kind whose options these are.
     pub fn kind(&self) -> &'static Kind {
         self.0.kind()
@@ -132,9 +142,13 @@ impl Options {
     }
 }
 
-/// The absolute errors on rows that a fit did not see, ascending; none after a fit that diverged.
-fn held_out(predicted: &[f32], target: &[f32]) -> Vec<f32> {
-    let mut errors: Vec<f32> = predicted.iter().zip(target).map(|(p, y)| (p - y).abs()).collect();
+/// The absolute errors on rows that a fit did not see, ascending; none after a fit that diverged, and where classes are predicted.
+fn held_out(model: &dyn Model, isa: Isa, held: &Table) -> Vec<f32> {
+    if model.outputs() > 1 {
+        return Vec::new();
+    }
+    let predicted = model.predict(isa, &held.x);
+    let mut errors: Vec<f32> = predicted.iter().zip(&held.y).map(|(p, y)| (p - y).abs()).collect();
     errors.sort_unstable_by(f32::total_cmp);
     if errors.iter().all(|error| error.is_finite()) { errors } else { Vec::new() }
 }
@@ -150,6 +164,8 @@ pub struct Predictor {
     pub model: Arc<dyn Model>,
     /// Absolute errors on the validation rows of the fit, ascending, in the target's units; empty where there were none. Intervals are made of them ([`crate::eval::conformal`]).
     pub residuals: Vec<f32>,
+    /// What it was fitted to; a file of an older version does not tell.
+    pub domain: Option<Domain>,
 }
 
 impl PartialEq for Predictor {
@@ -160,6 +176,7 @@ impl PartialEq for Predictor {
             && options(self) == options(other)
             && self.model.tensors() == other.model.tensors()
             && self.residuals == other.residuals
+            && self.domain == other.domain
     }
 }
 
@@ -174,9 +191,11 @@ impl Predictor {
     pub fn fit(isa: Isa, options: &Options, train: &Table, val: Option<&Table>, stop: &Stop) -> Result<Predictor> {
         let model = options.0.fit(isa, train, val, stop)?;
         let (columns, info) = (train.columns.clone(), BTreeMap::new());
-        let mut predictor = Predictor { columns, info, model, residuals: Vec::new() };
+        let domain = Some(Domain::of(train));
+        let mut predictor = Predictor { columns, info, model, residuals: Vec::new(), domain };
         if let Some(val) = val {
-            predictor.residuals = held_out(&predictor.predict(isa, val)?, &val.y);
+            predictor.check(val)?;
+            predictor.residuals = held_out(&*predictor.model, isa, val);
         }
         Ok(predictor)
     }
@@ -190,8 +209,9 @@ impl Predictor {
     pub fn refit(isa: Isa, options: &Options, train: &Table, val: &Table, stop: &Stop) -> Result<Predictor> {
         let first = Predictor::fit(isa, options, train, Some(val), stop)?;
         let settled = options.0.settled(&*first.model);
-        let model = settled.fit(isa, &train.join(val), None, stop)?;
-        Ok(Predictor { model, ..first })
+        let all = train.join(val);
+        let model = settled.fit(isa, &all, None, stop)?;
+        Ok(Predictor { model, domain: Some(Domain::of(&all)), ..first })
     }
 
     /// Its kind.
@@ -204,7 +224,7 @@ impl Predictor {
         (&*self.model as &dyn Any).downcast_ref()
     }
 
-    /// One prediction a row.
+    /// The prediction of each row: a number, or of each class its probability ([`Model::outputs`]).
     ///
     /// # Errors
     /// [`Error::Invalid`] if the table's columns are not those of the fit.

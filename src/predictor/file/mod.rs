@@ -6,7 +6,7 @@
 mod tests;
 
 use super::tensors::{Tensors, bytes, column};
-use super::{Config, Options, Predictor};
+use super::{Config, Domain, Options, Predictor};
 use crate::bytes::replace;
 use crate::{Error, Result};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
@@ -38,6 +38,7 @@ pub(super) fn save(predictor: &Predictor, path: &Path) -> Result<()> {
     if !predictor.residuals.is_empty() {
         columns.push(column(RESIDUALS, Dtype::F32, bytes(predictor.residuals.iter().copied(), f32::to_le_bytes)));
     }
+    columns.extend(predictor.domain.iter().flat_map(Domain::tensors));
     let not_json = |e: serde_json::Error| Error::malformed(path, "metadata that JSON can hold", e.to_string());
     let head = Head {
         version: VERSION,
@@ -80,5 +81,6 @@ pub(super) fn load(path: &Path) -> Result<Predictor> {
     let options = Options::try_from(config).map_err(|e| Error::malformed(path, "a known predictor", e.to_string()))?;
     let model = options.0.load(&tensors, head.columns.len())?;
     let residuals = if tensors.has(RESIDUALS) { tensors.errors(RESIDUALS)? } else { Vec::new() };
-    Ok(Predictor { columns: head.columns, info: head.info, model, residuals })
+    let domain = Domain::load(&tensors, head.columns.len())?;
+    Ok(Predictor { columns: head.columns, info: head.info, model, residuals, domain })
 }

@@ -25,7 +25,7 @@ fn example() -> (Predictor, Table) {
     let boost = fit(Isa::detect(), &table, Some(&table), &params, &mut |_| (), &Stop::new()).unwrap();
     let info = BTreeMap::from([("input".to_owned(), "zoo.safetensors".to_owned())]);
     let residuals = vec![0.0, 0.25, 0.25, 1.5];
-    (Predictor { columns: table.columns.clone(), info, model: Arc::new(boost), residuals }, table)
+    (Predictor { columns: table.columns.clone(), info, model: Arc::new(boost), residuals, domain: None }, table)
 }
 
 #[test]
@@ -209,7 +209,7 @@ fn perceptron(layers: usize) -> (Predictor, Table) {
     let params = Params { layers, units: 5, epochs: 2, ..Params::mlp() };
     let model = fit(Isa::detect(), &table, Some(&table), &params, &Stop::new()).unwrap();
     let (columns, info, residuals) = (table.columns.clone(), BTreeMap::new(), Vec::new());
-    (Predictor { columns, info, model: Arc::new(model), residuals }, table)
+    (Predictor { columns, info, model: Arc::new(model), residuals, domain: None }, table)
 }
 
 #[test]

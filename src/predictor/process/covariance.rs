@@ -1,5 +1,6 @@
 //! The Matérn 5/2 covariance.
 
+use crate::predictor::domain::squared;
 use rayon::prelude::*;
 
 /// `(1 + √5·r + 5/3·r²)·exp(−√5·r)` of `r²`.
@@ -12,22 +13,6 @@ pub fn matern(squared: f64) -> f64 {
 fn slope(squared: f64) -> f64 {
     let r = (5.0 * squared).sqrt();
     5.0 / 3.0 * (1.0 + r) * libm::exp(-r)
-}
-
-/// Sum of squared differences: of the differences themselves, as in `a² + b² − 2ab` everything would cancel for neighbours.
-pub fn distance(a: &[f32], b: &[f32]) -> f64 {
-    const LANES: usize = 16;
-    let (a, a_rest) = a.as_chunks::<LANES>();
-    let (b, b_rest) = b.as_chunks::<LANES>();
-    let mut sums = [0.0f32; LANES];
-    for (a, b) in a.iter().zip(b) {
-        for lane in 0..LANES {
-            let difference = a[lane] - b[lane];
-            sums[lane] += difference * difference;
-        }
-    }
-    let rest = a_rest.iter().zip(b_rest).map(|(a, b)| f64::from((a - b) * (a - b)));
-    sums.iter().map(|&sum| f64::from(sum)).sum::<f64>() + rest.sum::<f64>()
 }
 
 /// Covariances of rows with each other, and their slopes, both n×n and without the signal.
@@ -50,13 +35,16 @@ impl Covariances {
             let pairs = self.values.par_chunks_exact_mut(n).zip(self.slopes.par_chunks_exact_mut(n)).enumerate();
             pairs.for_each(|(i, (values, slopes))| {
                 for j in 0..n {
-                    let squared = distance(row(i), row(j));
-                    (values[j], slopes[j]) = (matern(squared) as f32, slope(squared) as f32);
+                    let r2 = f64::from(squared(row(i), row(j)));
+                    (values[j], slopes[j]) = (matern(r2) as f32, slope(r2) as f32);
                 }
             });
         } else {
             self.values.par_chunks_exact_mut(n).enumerate().for_each(|(i, values)| {
-                values.iter_mut().enumerate().for_each(|(j, value)| *value = matern(distance(row(i), row(j))) as f32);
+                values
+                    .iter_mut()
+                    .enumerate()
+                    .for_each(|(j, value)| *value = matern(f64::from(squared(row(i), row(j)))) as f32);
             });
         }
     }

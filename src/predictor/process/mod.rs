@@ -23,6 +23,7 @@ pub use fit::fit;
 pub use kind::KIND;
 pub use params::Params;
 
+use super::domain::squared;
 use crate::kernels::Isa;
 use covariance::matern;
 use rayon::prelude::*;
@@ -80,7 +81,7 @@ impl Process {
         let one = |row: &[f32]| {
             let at: Vec<f32> = self.scores.row(row).zip(&self.hyper.inverse_lengths).map(|(z, i)| z * i).collect();
             let rows = self.inputs.chunks_exact(width).zip(&self.alpha);
-            let sum: f64 = rows.map(|(row, alpha)| alpha * matern(covariance::distance(&at, row))).sum();
+            let sum: f64 = rows.map(|(row, alpha)| alpha * matern(f64::from(squared(&at, row)))).sum();
             (mean + deviation * self.hyper.signal * sum) as f32
         };
         x.par_chunks_exact(width).map(one).collect()
