@@ -10,6 +10,7 @@ use zoometry::eval::Division;
 use zoometry::features::Input;
 use zoometry::predictor::{DEFAULT, Options};
 use zoometry::train::{Cpu, Job, recipe::Recipe};
+use zoometry::zoo::Target;
 use zoometry::{Error, Result};
 
 /// Epochs of the demo's networks: few, so that hundreds of them take about a minute.
@@ -53,7 +54,8 @@ impl Demo {
         let mut output = Output::default();
         let zoo = train::session(&job, &Cpu, &zoo_path, &mut output)?;
         let fitted = |input: &Input, output: &mut Output| -> Result<_> {
-            let (parts, info) = parts::from_zoo(isa, &zoo, &zoo_path, None, &Division::Seed(0), input)?;
+            let (parts, info) =
+                parts::from_zoo(isa, &zoo, &zoo_path, None, &Division::Seed(0), input, Target::default())?;
             let predictor = fit::fit(isa, &parts, &Options::networks(DEFAULT)?, false, info, output)?;
             let predicted = predictor.predict(isa, &parts.test)?;
             Ok((predictor, predicted, parts.test.y))

@@ -1,7 +1,9 @@
 //! `zoometry evaluate`
 
+use super::asked::Asked;
 use super::output::Output;
-use super::{MachineArgs, score, select};
+use super::score::{self, Tested};
+use super::{MachineArgs, select};
 use clap::Args;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -35,11 +37,12 @@ impl Evaluate {
     pub fn run(&self) -> Result<Output> {
         let isa = self.machine.isa()?;
         let predictor = Predictor::load(&self.model)?;
-        let input = select::input(&predictor, &self.model)?;
+        let (input, asked) = (select::input(&predictor, &self.model)?, Asked::of(&predictor, &self.model)?);
         let zoo = Zoo::open(&self.zoo)?;
         let start = Instant::now();
         let (predicted, part, table) = self.machine.run(|| -> Result<_> {
             let table = select::table(isa, &zoo, &self.zoo, self.epoch, &input)?;
+            let table = asked.set(table, &zoo, &self.zoo, self.epoch)?;
             select::same_columns(&predictor, &table, &zoo.schema().arch, &self.zoo)?;
             let (rows, part) = select::unseen(&predictor.info, &zoo, &table, self.split.as_deref())?;
             let table = table.select(&rows);
@@ -49,8 +52,10 @@ impl Evaluate {
         let rows = table.rows();
         let mut output = Output::default();
         output.line(format!("{} on {}: {rows} networks, {part}", self.model.display(), self.zoo.display()));
-        score::show(&predicted, &table.y, &mut output);
-        self.machine.run(|| score::show_intervals(isa, &predictor, &table, &predicted, &mut output));
+        self.machine.run(|| {
+            score::show(Tested::new(&predictor, &predicted, &table.y), &mut output);
+            score::show_intervals(isa, &predictor, &table, &predicted, &mut output);
+        });
         let fitted = |key: &str| predictor.info.get(key).and_then(|count| count.parse::<u64>().ok());
         output.set("n", rows);
         output.set("n_train", fitted(select::N_TRAIN));

@@ -1,8 +1,10 @@
 //! `zoometry fit`
 
+use super::asked::Asked;
 use super::output::{self, Output, duration};
 use super::parts::Rows;
-use super::{MachineArgs, STOP, score, select};
+use super::score::{self, Tested};
+use super::{MachineArgs, STOP, select};
 use clap::Args;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -10,9 +12,10 @@ use std::time::Instant;
 use zoometry::eval::Parts;
 use zoometry::kernels::Isa;
 use zoometry::predictor::{Config, DEFAULT, Options, Predictor};
+use zoometry::zoo::Target;
 use zoometry::{Error, Result};
 
-/// Fit a predictor of accuracy to a zoo or a table
+/// Fit a predictor of accuracy, or of another target, to a zoo or a table
 ///
 /// A zoo's networks are divided by number into 40 % train, 10 % validation (early stopping) and 50 % test, or as
 /// --split says, in the same shares. Of a
@@ -22,6 +25,11 @@ use zoometry::{Error, Result};
 pub struct Fit {
     #[command(flatten)]
     source: Rows,
+    /// What is predicted: test_accuracy, train_accuracy, gap (train less test accuracy), test_loss, train_loss or a
+    /// hyperparameter; one whose values are names (activation, optimizer, w_init, schedule) makes it a classification, for gbm
+    /// and bags of it [default: test_accuracy]
+    #[arg(long, value_name = "NAME", requires = "zoo")]
+    target: Option<String>,
     #[arg(long, value_name = "KIND", help = super::kinds_help() + &format!(" [default: {DEFAULT}]"))]
     predictor: Option<String>,
     /// Fit once for each of K folds of the train and the validation networks, to all but the fold, and predict the mean of the K
@@ -57,7 +65,12 @@ impl Fit {
         }
         let options = self.options(config)?;
         self.machine.run(|| {
-            let (parts, info) = self.source.parts(isa, &input, options.stops_early())?;
+            let target = self.target.as_deref().map_or_else(|| Ok(Target::default()), str::parse)?;
+            let (parts, info) = self.source.parts(isa, &input, target, options.stops_early())?;
+            let options = match Asked::of_info(&info)?.classes.len() {
+                0 => options,
+                classes => options.of_classes(classes)?,
+            };
             let mut output = Output::default();
             let predictor = fit(isa, &parts, &options, self.refit, info, &mut output)?;
             if let Some(path) = &self.out {
@@ -121,7 +134,7 @@ pub fn fit(
         duration(seconds)
     ));
     output.line(format!("  {train} train, {val} validation and {test} test networks"));
-    score::show(&predicted, &parts.test.y, output);
+    score::show(Tested::new(&predictor, &predicted, &parts.test.y), output);
     score::show_intervals(isa, &predictor, &parts.test, &predicted, output);
     output.set("n_train", train);
     output.set("n_val", val);

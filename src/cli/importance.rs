@@ -1,7 +1,9 @@
 //! `zoometry importance`
 
+use super::asked::Asked;
 use super::output::{self, Output};
-use super::{MachineArgs, STOP, score, select};
+use super::score::{self, Tested};
+use super::{MachineArgs, STOP, select};
 use clap::Args;
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
@@ -67,7 +69,7 @@ impl Importance {
     pub fn run(&self) -> Result<Output> {
         let isa = self.machine.isa()?;
         let predictor = Predictor::load(&self.model)?;
-        let input = select::input(&predictor, &self.model)?;
+        let (input, asked) = (select::input(&predictor, &self.model)?, Asked::of(&predictor, &self.model)?);
         for out in self.out.iter().chain(&self.shap).chain(&self.shap.as_deref().map(names)) {
             output::check(out, [&self.model, &self.zoo])?;
         }
@@ -78,6 +80,7 @@ impl Importance {
         let zoo = Zoo::open(&self.zoo)?;
         let (table, part) = self.machine.run(|| -> Result<_> {
             let table = select::table(isa, &zoo, &self.zoo, self.epoch, &input)?;
+            let table = asked.set(table, &zoo, &self.zoo, self.epoch)?;
             select::same_columns(&predictor, &table, &zoo.schema().arch, &self.zoo)?;
             let (rows, part) = select::unseen(&predictor.info, &zoo, &table, self.split.as_deref())?;
             Ok((table.select(&rows), part))
@@ -86,7 +89,7 @@ impl Importance {
         let mut output = Output::default();
         let rows = table.rows();
         output.line(format!("{} on {}: {rows} networks, {part}", self.model.display(), self.zoo.display()));
-        score::show(&predicted, &table.y, &mut output);
+        self.machine.run(|| score::show(Tested::new(&predictor, &predicted, &table.y), &mut output));
         output.set("n", rows);
         output.set("part", part);
         self.show(&predictor.columns, found, &mut output)?;

@@ -1,9 +1,11 @@
 //! The command line: one verb a file. Data goes to stdout, progress and errors to stderr; exit code 0, 1 for a failed job, 2 for
 //! a wrong command line, 130 when stopped.
 
+mod asked;
 mod bench;
 #[cfg(feature = "gpu")]
 mod bench_gpu;
+mod compare;
 mod demo;
 mod device;
 mod evaluate;
@@ -54,6 +56,7 @@ enum Verb {
     Fit(fit::Fit),
     Search(search::Search),
     Evaluate(evaluate::Evaluate),
+    Compare(compare::Compare),
     Predict(predict::Predict),
     Reproduce(reproduce::Reproduce),
     /// Experiment: each input with each predictor on the zoo it is fitted to
@@ -179,6 +182,7 @@ pub fn main() -> ExitCode {
         Verb::Fit(verb) => (verb.machine.json, verb.run()),
         Verb::Search(verb) => (verb.machine.json, verb.run()),
         Verb::Evaluate(verb) => (verb.machine.json, verb.run()),
+        Verb::Compare(verb) => (verb.machine.json, verb.run()),
         Verb::Predict(verb) => (verb.machine.json, verb.run()),
         Verb::Reproduce(verb) => (verb.study.machine.json, verb.run()),
         Verb::Table(verb) => (verb.study.machine.json, verb.run("table")),

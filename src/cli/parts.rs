@@ -1,5 +1,6 @@
 //! What predictors are fitted to: a zoo's networks or a table, in train, validation and test parts.
 
+use super::asked::Asked;
 use super::select;
 use clap::Args;
 use std::collections::BTreeMap;
@@ -8,7 +9,7 @@ use zoometry::eval::{Division, Fractions, MIN_NETWORKS, Parts, Split};
 use zoometry::features::Input;
 use zoometry::kernels::Isa;
 use zoometry::table::Table;
-use zoometry::zoo::Zoo;
+use zoometry::zoo::{Target, Zoo};
 use zoometry::{Error, Result};
 
 /// Where networks or rows come from, and how they are divided.
@@ -50,12 +51,18 @@ impl Rows {
     }
 
     /// The parts, and what a predictor's file is to say of them; where `validation` some rows are for validation in any case.
-    pub fn parts(&self, isa: Isa, input: &Input, validation: bool) -> Result<(Parts, BTreeMap<String, String>)> {
+    pub fn parts(
+        &self,
+        isa: Isa,
+        input: &Input,
+        target: Target,
+        validation: bool,
+    ) -> Result<(Parts, BTreeMap<String, String>)> {
         match (&self.zoo, &self.x) {
             (Some(path), _) => {
                 let zoo = Zoo::open(path)?;
                 let division = Division::new(self.split.as_deref(), self.split_seed, &zoo)?;
-                from_zoo(isa, &zoo, path, self.epoch, &division, input)
+                from_zoo(isa, &zoo, path, self.epoch, &division, input, target)
             }
             (None, Some(x)) => Ok((self.from_tables(x, validation)?, BTreeMap::new())),
             (None, None) => Err(Error::invalid("command line", "a zoo or --x and --y", "neither")),
@@ -100,8 +107,10 @@ pub fn from_zoo(
     epoch: Option<u32>,
     division: &Division,
     input: &Input,
+    target: Target,
 ) -> Result<(Parts, BTreeMap<String, String>)> {
-    let table = select::table(isa, zoo, path, epoch, input)?;
+    let asked = Asked::of_zoo(target, zoo, path, epoch)?;
+    let table = asked.set(select::table(isa, zoo, path, epoch, input)?, zoo, path, epoch)?;
     enough(&table, path, "finished networks that have not diverged")?;
     let last = zoo.schema().checkpoints.last().copied().unwrap_or(0);
     let mut info = BTreeMap::from([
@@ -111,5 +120,6 @@ pub fn from_zoo(
         (select::ARCHITECTURE.to_owned(), serde_json::to_string(&zoo.schema().arch).unwrap_or_default()),
     ]);
     select::note(division, &mut info);
+    asked.note(&mut info);
     Ok((Parts::new(&table, &division.split(&table.group)?), info))
 }

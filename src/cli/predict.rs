@@ -1,12 +1,14 @@
 //! `zoometry predict`
 
+use super::asked::Asked;
 use super::output::{self, Output};
 use super::{MachineArgs, STOP, select};
 use clap::Args;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::path::PathBuf;
 use zoometry::cnn::choice::Choice;
 use zoometry::eval::conformal;
+use zoometry::eval::metrics::most_probable;
 use zoometry::features::{Input, Networks as Features};
 use zoometry::kernels::{Isa, activation::Activation};
 use zoometry::predictor::{Place, Predictor};
@@ -61,23 +63,24 @@ impl Predict {
         let isa = self.machine.isa()?;
         let predictor = Predictor::load(&self.model)?;
         let input = select::input(&predictor, &self.model)?;
+        let asked = Asked::of(&predictor, &self.model)?;
         self.interval.map(|level| self.check(&predictor, level)).transpose()?;
         let (networks, predicted, intervals, places) = self.machine.run(|| -> Result<_> {
-            let networks = self.networks(isa, &predictor, &input)?;
+            let networks = self.networks(isa, &predictor, &input, &asked)?;
             let mut predicted = predictor.predict(isa, &networks.table)?;
-            let broken = predicted.iter_mut().zip(&networks.finite).filter(|(_, finite)| !**finite);
-            broken.for_each(|(value, _)| *value = f32::NAN);
+            let broken = predicted.chunks_mut(predictor.model.outputs()).zip(&networks.finite);
+            broken.filter(|(_, finite)| !**finite).for_each(|(values, _)| values.fill(f32::NAN));
             let around = |level| conformal::around(isa, &predictor, &networks.table, &predicted, level);
             let intervals = self.interval.map(around);
             let places = predictor.domain.as_ref().map(|domain| domain.places(&networks.table.x));
             Ok((networks, predicted, intervals, places))
         })?;
         if let broken @ 1.. = networks.finite.iter().filter(|finite| !**finite).count() {
-            let (all, file) = (predicted.len(), self.file.display());
+            let (all, file) = (networks.finite.len(), self.file.display());
             output::tell(format!("{broken} of {all} networks of {file} have weights that are not finite: NaN"));
         }
         if let far @ 1.. = places.iter().flatten().filter(|place| place.is_far()).count() {
-            let (all, file) = (predicted.len(), self.file.display());
+            let (all, file) = (networks.finite.len(), self.file.display());
             output::tell(format!(
                 "{far} of {all} networks of {file} lie far from those that the predictor was fitted to (more than 5 % of the \
                  columns beyond their range, or farther from the nearest of them than 99 % of them from each other): what is \
@@ -85,7 +88,8 @@ impl Predict {
             ));
         }
         let mut output = Output::default();
-        print(&networks, &predicted, intervals.as_deref(), places.as_deref(), &mut output);
+        let told = Told { asked: &asked, predicted: &predicted, intervals, places };
+        told.print(&networks, &mut output);
         if let Some(level) = self.interval {
             output.set("interval_level", level);
         }
@@ -100,6 +104,13 @@ impl Predict {
     fn check(&self, predictor: &Predictor, level: f64) -> Result<()> {
         if !(level > 0.0 && level < 1.0) {
             return Err(Error::invalid("--interval", "a number above 0 and below 1", level));
+        }
+        if predictor.model.outputs() > 1 {
+            return Err(Error::invalid(
+                "--interval",
+                "a predictor of a number",
+                "one of names, which has probabilities",
+            ));
         }
         let (count, fewest) = (conformal::errors(predictor), conformal::fewest(level));
         if count == 0 {
@@ -116,7 +127,7 @@ impl Predict {
     }
 
     /// The networks of a zoo, or of any file with a tensor `weights`.
-    fn networks(&self, isa: Isa, predictor: &Predictor, input: &Input) -> Result<Networks> {
+    fn networks(&self, isa: Isa, predictor: &Predictor, input: &Input, asked: &Asked) -> Result<Networks> {
         let file = Loose::open(&self.file)?;
         if file.is_zoo() {
             if let Some(name) = &self.activation {
@@ -126,7 +137,9 @@ impl Predict {
             let zoo = Zoo::open(&self.file)?;
             let rows = select::rows(&zoo, &self.file, self.epoch, input)?;
             let names = rows.iter().map(|&row| (u64::from(zoo.run()[row]), Some(zoo.epoch()[row]))).collect();
-            return self.table(isa, predictor, input, &Features::Zoo { zoo: &zoo, rows: &rows }, names);
+            let mut found = self.table(isa, predictor, input, &Features::Zoo { zoo: &zoo, rows: &rows }, names)?;
+            found.table.y = asked.target.values(&zoo, &rows, &asked.classes);
+            return Ok(found);
         }
         let Some(arch) = select::architecture(predictor) else {
             return Err(Error::malformed(&self.model, "a predictor fitted to a zoo", "one fitted to a table"));
@@ -182,38 +195,83 @@ impl Predict {
     }
 }
 
-/// Adds a line and an object for each network.
-fn print(
-    networks: &Networks,
-    predicted: &[f32],
-    intervals: Option<&[[f32; 2]]>,
-    places: Option<&[Place]>,
-    output: &mut Output,
-) {
-    let Networks { table, names, .. } = networks;
-    let interval = if intervals.is_some() { ",low,high" } else { "" };
-    output.line(format!("run,epoch,predicted,measured{interval},outside,farther_than"));
-    let mut list = Vec::with_capacity(names.len());
-    for (row, (&(run, epoch), &value)) in names.iter().zip(predicted).enumerate() {
-        let measured = table.y.get(row).copied();
-        let mut cells = vec![run.to_string(), text(epoch), value.to_string(), text(measured)];
-        let mut network = json!({ "run": run, "epoch": epoch, "predicted": value, "measured": measured });
-        if let Some(intervals) = intervals {
-            let [low, high] = intervals[row].map(|end| end.clamp(0.0, 1.0));
-            cells.extend([low, high].map(|end| end.to_string()));
-            (network["low"], network["high"]) = (low.into(), high.into());
-        }
-        let place = places.map(|places| places[row]);
-        let measures = [place.map(|place| place.outside), place.map(|place| place.farther_than)];
-        cells.extend(measures.map(text));
-        (network["outside"], network["farther_than"]) = (measures[0].into(), measures[1].into());
-        output.line(cells.join(","));
-        list.push(network);
-    }
-    output.set("networks", list);
+/// What is told of networks.
+struct Told<'a> {
+    asked: &'a Asked,
+    /// A number, or of each class its probability.
+    predicted: &'a [f32],
+    intervals: Option<Vec<[f32; 2]>>,
+    places: Option<Vec<Place>>,
 }
 
-/// A cell; empty where there is nothing.
-fn text<T: ToString>(value: Option<T>) -> String {
-    value.map_or(String::new(), |value| value.to_string())
+impl Told<'_> {
+    /// Adds a line and an object for each network.
+    fn print(&self, networks: &Networks, output: &mut Output) {
+        let interval = if self.intervals.is_some() { ",low,high" } else { "" };
+        let probability = if self.asked.classes.is_empty() { "" } else { ",probability" };
+        output.line(format!("run,epoch,predicted,measured{probability}{interval},outside,farther_than"));
+        let mut list = Vec::with_capacity(networks.names.len());
+        for (row, &(run, epoch)) in networks.names.iter().enumerate() {
+            let mut network = json!({ "run": run, "epoch": epoch });
+            let mut cells = vec![run.to_string(), epoch.map_or(String::new(), |epoch| epoch.to_string())];
+            for (name, cell) in self.cells(row, networks.table.y.get(row).copied()) {
+                cells.push(cell.text());
+                network[name] = cell.json();
+            }
+            output.line(cells.join(","));
+            list.push(network);
+        }
+        output.set("networks", list);
+    }
+
+    /// What is told of one network, in the order of the columns.
+    fn cells(&self, row: usize, measured: Option<f32>) -> Vec<(&'static str, Cell<'_>)> {
+        let number = |x: Option<f32>| x.map_or(Cell::Nothing, Cell::Number);
+        let mut cells = match &*self.asked.classes {
+            [] => vec![("predicted", Cell::Number(self.predicted[row])), ("measured", number(measured))],
+            names => {
+                let name = |class: f32| names.get(class as usize).map_or(Cell::Nothing, |name| Cell::Name(name));
+                let probabilities = &self.predicted[row * names.len()..][..names.len()];
+                let class = most_probable(probabilities);
+                let probability = probabilities[class];
+                let predicted = if probability.is_nan() { Cell::Number(probability) } else { name(class as f32) };
+                let measured = measured.filter(|class| class.is_finite()).map_or(Cell::Nothing, name);
+                vec![("predicted", predicted), ("measured", measured), ("probability", Cell::Number(probability))]
+            }
+        };
+        if let Some(intervals) = &self.intervals {
+            let [least, most] = self.asked.target.range();
+            let [low, high] = intervals[row].map(|end| end.clamp(least, most));
+            cells.extend([("low", Cell::Number(low)), ("high", Cell::Number(high))]);
+        }
+        let place = self.places.as_ref().map(|places| places[row]);
+        cells.push(("outside", number(place.map(|place| place.outside))));
+        cells.push(("farther_than", number(place.map(|place| place.farther_than))));
+        cells
+    }
+}
+
+/// What is told of a network in one column.
+enum Cell<'a> {
+    Number(f32),
+    Name(&'a str),
+    Nothing,
+}
+
+impl Cell<'_> {
+    fn text(&self) -> String {
+        match self {
+            Cell::Number(number) => number.to_string(),
+            Cell::Name(name) => (*name).to_owned(),
+            Cell::Nothing => String::new(),
+        }
+    }
+
+    fn json(&self) -> Value {
+        match self {
+            Cell::Number(number) => (*number).into(),
+            Cell::Name(name) => (*name).into(),
+            Cell::Nothing => Value::Null,
+        }
+    }
 }

@@ -13,6 +13,7 @@ use zoometry::eval::search::{Journal, Trial};
 use zoometry::features::Input;
 use zoometry::kernels::Isa;
 use zoometry::predictor::{Config, DEFAULT, Kind, Options};
+use zoometry::zoo::Target;
 
 /// Search for the options of a fit by chance
 ///
@@ -58,7 +59,7 @@ impl Search {
     }
 
     fn search(&self, isa: Isa, input: &Input, journal: &Path) -> Result<Output> {
-        let (parts, info) = self.source.parts(isa, input, true)?;
+        let (parts, info) = self.source.parts(isa, input, Target::default(), true)?;
         let (train, validation) = (&parts.train, &parts.validation);
         let (kind, fixed, seed, trials) = (&*self.predictor, &*self.param, self.seed, self.trials);
         let search = Trials { kind, fixed, seed, trials, train, validation };

@@ -14,6 +14,7 @@ mod released;
 mod schema;
 mod settings;
 mod source;
+mod target;
 mod torch;
 mod whole;
 mod writer;
@@ -25,6 +26,7 @@ pub use loose::Loose;
 pub use reader::Zoo;
 pub use schema::{FORMAT_VERSION, Metrics, Schema, Status};
 pub use source::Source;
+pub use target::Target;
 pub use torch::write as write_torch;
 pub use writer::Writer;
 

@@ -74,6 +74,10 @@ pub fn fit(isa: Isa, train: &Table, val: Option<&Table>, params: &Params, stop: 
     params.check()?;
     check(train, "training table")?;
     let val = val.filter(|val| val.rows() > 0);
+    if let Some(val) = val.filter(|val| val.columns != train.columns) {
+        let got = format!("{} others", val.width());
+        return Err(Error::invalid("validation table", "the columns of the training table", got));
+    }
     let classes = codes(train, params.num_class)?;
     let val_classes = val.map(|val| check(val, "validation table").and_then(|_| codes(val, params.num_class)));
     let val_classes = val_classes.transpose()?.unwrap_or_default();
@@ -254,21 +258,19 @@ mod tests {
     use super::*;
     use crate::rng::Stream;
 
-    /// Three classes that a tree can tell apart, but for some noise.
+    /// Three classes that a tree can tell apart, but for some noise; values have enough rows to be bins.
     fn table(rows: usize, seed: u64) -> Table {
         let mut stream = Stream::new(seed, 0, 0);
-        let x: Vec<f32> = (0..rows * 3).map(|_| stream.normal() as f32).collect();
-        let class = |row: &[f32]| {
-            let sure = if row[0] > 0.3 {
-                0.0
-            } else if row[1] > 0.0 {
-                1.0
-            } else {
-                2.0
+        let x: Vec<f32> = (0..rows * 3).map(|_| stream.below(13) as f32 - 6.0).collect();
+        let mut class = |row: &[f32]| {
+            let sure = match row {
+                [a, ..] if *a > 1.0 => 0.0,
+                [_, b, ..] if *b > 0.0 => 1.0,
+                _ => 2.0,
             };
             if stream.below(20) == 0 { stream.below(3) as f32 } else { sure }
         };
-        let y = x.chunks(3).map(class).collect();
+        let y = x.chunks(3).map(&mut class).collect();
         Table { columns: ["a", "b", "c"].map(String::from).into(), x, y, group: (0..rows as u64).collect() }
     }
 
