@@ -4,7 +4,7 @@ use super::{Params, Process, file, fit};
 use crate::Result;
 use crate::kernels::Isa;
 use crate::par::Stop;
-use crate::predictor::distribution::pick;
+use crate::predictor::distribution::{integer, pick};
 use crate::predictor::kind::{Estimator, Kind, Model, fields};
 use crate::predictor::tensors::{Column, Tensors};
 use crate::rng::Stream;
@@ -38,7 +38,7 @@ impl Estimator for Params {
 
     /// Few steps are early stopping of a kind: the lengths stay near each other.
     fn draw(&mut self, stream: &mut Stream, _: usize, _: usize) {
-        self.steps = pick(stream, [0, 10, 20, 40, 80, 160]);
+        self.steps = integer(stream, 0, 200) as usize;
         self.likelihood_rows = pick(stream, [250, 500, 1000]);
     }
 
