@@ -16,6 +16,9 @@ use std::any::Any;
 use std::fmt::Debug;
 use std::sync::Arc;
 
+/// Puts predictors together.
+pub type Compose = fn(Vec<Options>) -> Result<Box<dyn Estimator>>;
+
 /// A kind of predictor.
 #[derive(Debug)]
 pub struct Kind {
@@ -32,7 +35,7 @@ pub struct Kind {
     /// The options that it is fitted to a zoo's networks with, so that nobody must search.
     pub networks: fn() -> Box<dyn Estimator>,
     /// Of a kind that is made of predictors: the options of a fit of these; refuses what cannot be put together.
-    pub compose: Option<fn(Vec<Options>) -> Result<Box<dyn Estimator>>>,
+    pub compose: Option<Compose>,
 }
 
 /// The options of a fit.
