@@ -2,7 +2,7 @@
 //!
 //! `f(x) = ȳ + s·Σᵢ αᵢ·k(x, xᵢ)`, `(K + ν·I)·α = (y − ȳ)/s`, `k(x, x′) = τ²·(1 + √5·r + 5/3·r²)·exp(−√5·r)`,
 //! `r² = Σ_c ((z_c − z′_c)/ℓ_c)²`. Inputs z are quantile-normal ([`scores`]); the length scales ℓ, the signal τ² and the noise ν
-//! are those of the largest marginal likelihood that the search finds ([`likelihood`]).
+//! are those of the largest marginal likelihood that the search finds (`likelihood`).
 //!
 //! Time grows with the cube of the rows and memory with their square, so there is a limit ([`MOST_ROWS`]).
 //!
