@@ -1,11 +1,13 @@
 //! `zoometry importance`
 
+use super::asked::Asked;
 use super::output::{self, Output};
-use super::{MachineArgs, STOP, files, fit, select};
+use super::score::{self, Tested};
+use super::{MachineArgs, STOP, files, select};
 use clap::Args;
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
-use zoometry::eval::{Score, importance};
+use zoometry::eval::importance;
 use zoometry::kernels::Isa;
 use zoometry::predictor::Predictor;
 use zoometry::predictor::boost::{self, Boost};
@@ -65,7 +67,7 @@ impl Importance {
     pub fn run(&self) -> Result<Output> {
         let isa = self.machine.isa()?;
         let predictor = Predictor::load(&self.model)?;
-        let input = select::input(&predictor)?;
+        let (input, asked) = (select::input(&predictor)?, Asked::of(&predictor, &self.model)?);
         let zoos = files::expand(&self.zoo)?;
         for out in self.out.iter().chain(&self.shap).chain(&self.shap.as_deref().map(names)) {
             output::check(out, zoos.iter().chain([&self.model]))?;
@@ -77,6 +79,7 @@ impl Importance {
         let zoo = files::zoo(&self.zoo)?;
         let (table, part) = self.machine.run(|| -> Result<_> {
             let table = select::table(isa, &zoo, zoo.path(), self.epoch, &input)?;
+            let table = asked.set(table, &zoo, zoo.path(), self.epoch)?;
             select::same_columns(&predictor, &table, &zoo.schema().arch, zoo.path())?;
             let (rows, part) = select::unseen(&predictor.info, &zoo, &table, self.split.as_deref())?;
             Ok((table.select(&rows), part))
@@ -85,7 +88,7 @@ impl Importance {
         let mut output = Output::default();
         let rows = table.rows();
         output.line(format!("{} on {}: {rows} networks, {part}", self.model.display(), files::shown(&self.zoo)));
-        fit::show(&Score::new(&predicted, &table.y), &mut output);
+        self.machine.run(|| score::show(Tested::new(&predictor, &predicted, &table.y), &mut output));
         output.set("n", rows);
         output.set("part", part);
         self.show(&predictor.columns, found, &mut output)?;

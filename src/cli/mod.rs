@@ -1,9 +1,11 @@
 //! The command line: one verb a file. Data goes to stdout, progress and errors to stderr; exit code 0, 1 for a failed job, 2 for
 //! a wrong command line, 130 when stopped.
 
+mod asked;
 mod bench;
 #[cfg(feature = "gpu")]
 mod bench_gpu;
+mod compare;
 mod demo;
 mod device;
 mod evaluate;
@@ -21,6 +23,7 @@ mod predict;
 mod progress;
 mod report;
 mod reproduce;
+mod score;
 mod search;
 mod select;
 mod shard;
@@ -57,6 +60,7 @@ enum Verb {
     Fit(fit::Fit),
     Search(search::Search),
     Evaluate(evaluate::Evaluate),
+    Compare(compare::Compare),
     Predict(predict::Predict),
     Reproduce(reproduce::Reproduce),
     /// Experiment: each input with each predictor on the zoo it is fitted to
@@ -139,14 +143,19 @@ What is seen of a network; keys are joined by + as in wstats+probes [default: ws
 /// What `--predictor` takes.
 fn kinds_help() -> String {
     let kinds = KINDS.map(|kind| format!("{} ({})", kind.name, kind.title));
-    format!("The kind of predictor: {}", kinds.join(", "))
+    format!(
+        "The kind of predictor: {}; also what is made of several: mean(gbm,gp), bag(mean(gbm,gp))",
+        kinds.join(", ")
+    )
 }
 
 /// What `--param` takes.
 fn params_help(what: &str) -> String {
     let names = |kind: &Kind| (kind.options)().values().keys().cloned().collect::<Vec<_>>().join(", ");
-    let kinds = KINDS.map(|kind| format!("of {}: {}", kind.name, names(kind)));
-    format!("{what}, by its name; {}", kinds.join("; "))
+    let kinds = KINDS.iter().filter(|kind| kind.compose.is_none());
+    let kinds: Vec<String> = kinds.map(|kind| format!("of {}: {}", kind.name, names(kind))).collect();
+    let made = "of bag: folds, fold_seed and those of its predictor; of mean: gbm.num_leaves and so on";
+    format!("{what}, by its name; {}; {made}", kinds.join("; "))
 }
 
 /// The input of a key, or the default.
@@ -182,6 +191,7 @@ pub fn main() -> ExitCode {
         Verb::Fit(verb) => (verb.machine.json, verb.run()),
         Verb::Search(verb) => (verb.machine.json, verb.run()),
         Verb::Evaluate(verb) => (verb.machine.json, verb.run()),
+        Verb::Compare(verb) => (verb.machine.json, verb.run()),
         Verb::Predict(verb) => (verb.machine.json, verb.run()),
         Verb::Reproduce(verb) => (verb.study.machine.json, verb.run()),
         Verb::Table(verb) => (verb.study.machine.json, verb.run("table")),

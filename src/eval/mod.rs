@@ -13,7 +13,7 @@ pub mod search;
 pub mod split;
 
 pub use division::{Division, MIN_NETWORKS, Parts};
-pub use metrics::Score;
+pub use metrics::{ClassScore, Score};
 pub use published::PublishedOrder;
 pub use search::Search;
 pub use split::{Fractions, Split};
