@@ -130,9 +130,15 @@ impl Job<'_> {
             seed: self.seed,
             names: names(configs),
             optional: Schema::optional(configs),
-            program: format!("zoometry {}", env!("CARGO_PKG_VERSION")),
+            program: program(self.isa),
         })
     }
+}
+
+/// The program and its version; of an ISA that rounds products before they are summed, which trains to other bits, this too.
+fn program(isa: Isa) -> String {
+    let rounding = if isa.fuses() { "" } else { " (unfused)" };
+    format!("zoometry {}{rounding}", env!("CARGO_PKG_VERSION"))
 }
 
 /// Names of the codes: those of format 1, and new ones as far as a network has them.

@@ -54,7 +54,7 @@ pub struct Schema {
     /// Hyperparameters with a default that the file has columns of.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub optional: Vec<String>,
-    /// Program and version that made the file; not compared.
+    /// Program and version that made the file, and `(unfused)` where its ISA rounds products before they are summed; not compared.
     pub program: String,
 }
 
