@@ -12,6 +12,7 @@
 extern crate std;
 
 pub mod activation;
+pub mod compact;
 pub mod conv;
 pub mod gemm;
 pub mod histogram;
@@ -28,6 +29,7 @@ pub mod reference;
 pub mod residual;
 mod rows;
 pub mod simd;
+pub mod summary;
 pub mod team;
 pub mod tile;
 pub mod tree;

@@ -3,6 +3,7 @@
 //! A fitted predictor is one safetensors file. It knows the columns it was fitted on and refuses others.
 
 pub mod boost;
+pub mod compact;
 mod config;
 mod distribution;
 mod file;
