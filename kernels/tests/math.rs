@@ -108,6 +108,7 @@ fn check_isa(isa: Isa, step: usize) {
 }
 
 #[test]
+#[cfg_attr(target_family = "wasm", ignore = "no threads")]
 fn errors_stay_within_their_bounds() {
     check(4_099);
 }
