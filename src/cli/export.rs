@@ -1,18 +1,19 @@
 //! `zoometry export`
 
 use super::output::{self, Output, count, duration};
-use super::{STOP, files, progress};
+use super::{STOP, files, firmware, progress};
 use clap::Args;
 use std::path::PathBuf;
 use std::time::Instant;
 use zoometry::zoo::{self, Status, Zoo};
 use zoometry::{Error, Result};
 
-/// Write a zoo as a folder of the released format, or one of its networks for PyTorch
+/// Write a zoo as a folder of the released format, or one of its networks for PyTorch or for a microcontroller
 ///
 /// The folder gets weights.npy, metrics.csv.gz and layout.csv as the released Small CNN Zoo has them; importing it again gives
 /// the same zoo. With --torch one network goes to a .safetensors file: conv1.weight (OIHW), conv1.bias … dense.weight (out×in),
-/// dense.bias.
+/// dense.bias. With --firmware the folder gets what tests/firmware puts into a microcontroller's flash: the predictor's table,
+/// the network's weights, and the accuracy that is to be predicted there to the last bit.
 #[derive(Args)]
 pub struct Export {
     #[arg(value_name = "ZOO", required = true, help = files::SEVERAL)]
@@ -21,13 +22,16 @@ pub struct Export {
     #[arg(value_name = "OUT")]
     out: PathBuf,
     /// Write one network with PyTorch's names and order
-    #[arg(long, requires = "run")]
+    #[arg(long, group = "one", requires = "run")]
     torch: bool,
+    /// Write one network and a predictor for a microcontroller; TABLE is what `fit --compact` wrote
+    #[arg(long, value_name = "TABLE", group = "one", requires = "run")]
+    firmware: Option<PathBuf>,
     /// Number of the network
-    #[arg(long, value_name = "N", requires = "torch", allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", requires = "one", allow_negative_numbers = true)]
     run: Option<u32>,
     /// The checkpoint's epoch [default: the last]
-    #[arg(long, value_name = "E", requires = "torch")]
+    #[arg(long, value_name = "E", requires = "one")]
     epoch: Option<u32>,
     /// Print one JSON object on stdout
     #[arg(long)]
@@ -41,9 +45,15 @@ impl Export {
         output.set("out", &self.out);
         if let Some(run) = self.run {
             let row = self.row(&zoo, run as usize)?;
-            self.check()?;
-            zoo::write_torch(&zoo, row, &self.out)?;
             let accuracy = zoo.test_accuracy()[row];
+            if let Some(table) = &self.firmware {
+                let predicted = firmware::write(&zoo, row, table, &self.out)?;
+                output.line(format!("predicted {predicted:.4}"));
+                output.set("predicted", predicted);
+            } else {
+                self.check()?;
+                zoo::write_torch(&zoo, row, &self.out)?;
+            }
             output.line(format!("{}: network {run}, test accuracy {accuracy:.4}", self.out.display()));
             output.set("run", run);
             output.set("epoch", zoo.epoch()[row]);

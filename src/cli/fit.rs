@@ -6,10 +6,14 @@ use super::parts::{Divided, Rows};
 use super::score::{self, Tested};
 use super::{MachineArgs, STOP, select};
 use clap::Args;
-use std::path::PathBuf;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
+use zoometry::bytes::replace;
+use zoometry::eval::{Parts, Score, conformal};
 use zoometry::kernels::Isa;
-use zoometry::predictor::{Config, DEFAULT, Options, Predictor};
+use zoometry::kernels::compact::Compact;
+use zoometry::predictor::{Config, DEFAULT, INPUT, Options, Predictor, compact};
 use zoometry::zoo::Target;
 use zoometry::{Error, Result};
 
@@ -45,6 +49,13 @@ pub struct Fit {
     /// Where the fitted predictor goes, .safetensors; without it only the score is printed
     #[arg(long, value_name = "MODEL")]
     out: Option<PathBuf>,
+    /// Also a table of small trees that learn from the predictor, for machines that have no room for it: used where it lies, in
+    /// flash for instance. Needs a zoo and the input wstats
+    #[arg(long, value_name = "TABLE", requires = "zoo")]
+    compact: Option<PathBuf>,
+    /// Bytes of that table at most, in KB of 1024
+    #[arg(long, value_name = "KB", default_value_t = 64, requires = "compact")]
+    compact_kb: usize,
     #[command(flatten)]
     pub machine: MachineArgs,
 }
@@ -58,7 +69,7 @@ impl Fit {
         let config = self.config.as_deref().map(|path| Config::load(path, kind)).transpose()?;
         let seen = config.as_ref().and_then(|config| config.input.as_deref());
         let input = super::input(self.source.input.as_deref().or(seen))?;
-        if let Some(out) = &self.out {
+        for out in self.out.iter().chain(&self.compact) {
             output::check(out, self.source.files().chain(&self.config))?;
         }
         let options = self.options(config)?;
@@ -71,6 +82,9 @@ impl Fit {
             };
             let mut output = Output::default();
             let predictor = fit(isa, &divided, &options, self.refit, &mut output)?;
+            if let Some(path) = &self.compact {
+                self.compact(isa, path, &predictor, &divided.parts, &mut output)?;
+            }
             if let Some(path) = &self.out {
                 predictor.save(path)?;
                 output.line(format!("  kept in {}", path.display()));
@@ -80,6 +94,32 @@ impl Fit {
             }
             Ok(output)
         })
+    }
+
+    /// Writes the table of small trees and says how good it is.
+    fn compact(&self, isa: Isa, path: &Path, full: &Predictor, parts: &Parts, output: &mut Output) -> Result<()> {
+        let wstats = full.info.get(INPUT).is_some_and(|input| input == "wstats");
+        let (Some(arch), true) = (select::architecture(full), wstats) else {
+            return Err(Error::invalid("--compact", "a predictor of a zoo's wstats", "another input"));
+        };
+        let budget = self.compact_kb.saturating_mul(1024);
+        let table = compact::distill(isa, full, parts, &compact::windows(&arch)?, budget, &STOP)?;
+        let small = Compact::new(&table).map_err(|refusal| Error::invalid("compact table", "a table", refusal))?;
+        let test = &parts.test;
+        let predicted: Vec<f32> = (0..test.rows()).map(|row| small.predict(test.row(row))).collect();
+        let score = Score::new(&predicted, &test.y);
+        let (bytes, trees) = (table.len(), small.trees());
+        output.line(format!("compact: {bytes} bytes, {trees} trees, R² {:.4} on networks never seen", score.r2));
+        if let Some(reach) = small.reach() {
+            let held = 100.0 * conformal::coverage(&predicted, &test.y, reach);
+            output.line(format!("  90 % intervals: ± {reach:.3}, hold {held:.1} %"));
+        }
+        replace(path, |file| file.write_all(&table))?;
+        output.line(format!("  kept in {}", path.display()));
+        output.set("compact", path);
+        output.set("compact_bytes", bytes);
+        output.set("compact_r2", score.r2);
+        Ok(())
     }
 
     /// The options: of the command line, else of the configuration, else the defaults. Options of one kind mean nothing to

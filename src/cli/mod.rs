@@ -12,6 +12,7 @@ mod evaluate;
 mod export;
 mod features;
 mod files;
+mod firmware;
 mod fit;
 mod import;
 mod importance;
@@ -93,7 +94,7 @@ struct MachineArgs {
     #[arg(long, value_name = "T", default_value_t = 0, hide_default_value = true, allow_negative_numbers = true,
         value_parser = clap::value_parser!(u16).range(0..=1024))]
     threads: u16,
-    /// Instruction set of the kernels: portable, avx2 or avx512 [default: the fastest of this machine]
+    /// Instruction set of the kernels: portable, neon, avx2 or avx512 [default: the fastest of this machine]
     #[arg(long, value_name = "ISA", env = "ZOOMETRY_ISA")]
     isa: Option<String>,
     /// Print one JSON object on stdout

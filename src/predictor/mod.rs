@@ -4,6 +4,7 @@
 
 pub mod bag;
 pub mod boost;
+pub mod compact;
 mod config;
 mod distribution;
 pub mod domain;
