@@ -233,15 +233,16 @@ fn a_fitted_input_is_kept_and_a_damaged_one_refused() {
     let predictor = with_consensus();
     predictor.save(&path).unwrap();
     assert!(Predictor::load(&path).unwrap() == predictor);
+    type Change<'a> = &'a dyn Fn(&mut Vec<Column>);
     let head = |key: &str| BTreeMap::from([(INPUT.to_owned(), key.to_owned())]);
-    let file = |info: BTreeMap<String, String>, change: &dyn Fn(&mut Vec<Column>)| {
+    let file = |info: BTreeMap<String, String>, change: Change| {
         let mut columns = [predictor.model.tensors(), predictor.input.as_ref().unwrap().tensors()].concat();
         change(&mut columns);
         load_columns(&columns, &serde_json::to_value(Head { info, ..head_of(&predictor) }).unwrap())
     };
     let key = "wstats+consensus+synthetic";
     assert!(file(head(key), &|_| ()).is_ok());
-    let changes: [(&str, &dyn Fn(&mut Vec<Column>)); 7] = [
+    let changes: [(&str, Change); 7] = [
         ("no images", &|columns| columns.retain(|column| column.0 != "synthetic.images")),
         ("half an image", &|columns| truncate(columns, "synthetic.images", 100)),
         ("too few answers", &|columns| truncate(columns, "consensus.answers", 12)),
