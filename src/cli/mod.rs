@@ -9,10 +9,12 @@ mod device;
 mod evaluate;
 mod export;
 mod features;
+mod files;
 mod fit;
 mod import;
 mod importance;
 mod info;
+mod merge;
 mod output;
 mod parts;
 mod predict;
@@ -21,6 +23,7 @@ mod report;
 mod reproduce;
 mod search;
 mod select;
+mod shard;
 mod signals;
 mod train;
 
@@ -48,6 +51,7 @@ struct Cli {
 enum Verb {
     Demo(demo::Demo),
     Train(train::Train),
+    Merge(merge::Merge),
     Info(info::Info),
     Features(features::Features),
     Fit(fit::Fit),
@@ -172,6 +176,7 @@ pub fn main() -> ExitCode {
     let (json, outcome) = match cli.verb {
         Verb::Demo(verb) => (verb.machine.json, verb.run()),
         Verb::Train(verb) => (verb.machine.json, verb.run()),
+        Verb::Merge(verb) => (verb.json, verb.run()),
         Verb::Info(verb) => (verb.json, verb.run()),
         Verb::Features(verb) => (verb.machine.json, verb.run()),
         Verb::Fit(verb) => (verb.machine.json, verb.run()),

@@ -1,6 +1,6 @@
 //! What predictors are fitted to: a zoo's networks or a table, in train, validation and test parts.
 
-use super::{STOP, select};
+use super::{STOP, files, select};
 use clap::Args;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -15,9 +15,8 @@ use zoometry::{Error, Result};
 /// Where networks or rows come from, and how they are divided.
 #[derive(Args)]
 pub struct Rows {
-    /// The zoo file
-    #[arg(value_name = "ZOO", required_unless_present = "x", conflicts_with = "x")]
-    pub zoo: Option<PathBuf>,
+    #[arg(value_name = "ZOO", required_unless_present = "x", conflicts_with = "x", help = files::SEVERAL)]
+    pub zoo: Vec<PathBuf>,
     /// A table instead: rows × columns, .npy
     #[arg(long, value_name = "X.npy", requires = "y")]
     x: Option<PathBuf>,
@@ -47,21 +46,21 @@ pub struct Rows {
 impl Rows {
     /// The files that are read: none of them may be written.
     pub fn files(&self) -> impl Iterator<Item = &PathBuf> {
-        [&self.zoo, &self.x, &self.y, &self.x_test, &self.y_test, &self.split].into_iter().flatten()
+        [&self.x, &self.y, &self.x_test, &self.y_test, &self.split].into_iter().flatten().chain(&self.zoo)
     }
 
     /// The parts; where `validation` some rows are for validation in any case.
     pub fn parts(&self, isa: Isa, input: &Input, validation: bool) -> Result<Divided> {
-        match (&self.zoo, &self.x) {
-            (Some(path), _) => {
-                let zoo = Zoo::open(path)?;
+        match (&*self.zoo, &self.x) {
+            ([_, ..], _) => {
+                let zoo = files::zoo(&self.zoo)?;
                 let division = Division::new(self.split.as_deref(), self.split_seed, &zoo)?;
-                from_zoo(isa, &zoo, path, self.epoch, &division, input)
+                from_zoo(isa, &zoo, zoo.path(), self.epoch, &division, input)
             }
-            (None, Some(x)) => {
+            ([], Some(x)) => {
                 Ok(Divided { parts: self.from_tables(x, validation)?, info: BTreeMap::new(), input: None })
             }
-            (None, None) => Err(Error::invalid("command line", "a zoo or --x and --y", "neither")),
+            ([], None) => Err(Error::invalid("command line", "a zoo or --x and --y", "neither")),
         }
     }
 

@@ -50,6 +50,12 @@ impl<'a> Network<'a> {
         self.packing.unpack(&self.space.flat, &mut self.space.weights);
     }
 
+    /// After [`Network::start`]: goes on with these weights as after so many steps; for rules that remember nothing else.
+    pub fn resume(&mut self, flat: &[f32], steps: u32) {
+        self.load(flat);
+        self.steps = steps;
+    }
+
     /// Replaces the weights by a flat vector.
     pub fn load(&mut self, flat: &[f32]) {
         self.packing.unpack(flat, &mut self.space.weights);
