@@ -11,7 +11,7 @@ use zoometry::gpu::{Gpu, adapters};
 use zoometry::kernels::{Isa, activation::Activation};
 use zoometry::par::Stop;
 use zoometry::train::{self, Cpu, Event, Executor, Job, recipe::Recipe};
-use zoometry::zoo::{Status, Zoo};
+use zoometry::zoo::{Place, Status, Zoo};
 use zoometry::{Error, Result};
 
 /// Networks of the compared zoos.
@@ -37,7 +37,17 @@ fn recipe() -> Recipe {
 }
 
 fn job<'a>(dataset: &'a Dataset, recipe: &'a Recipe, models: usize) -> Job<'a> {
-    Job { dataset, recipe, models, checkpoints: vec![0, 2], seed: 11, isa: Isa::detect(), threads: 0 }
+    Job {
+        dataset,
+        recipe,
+        models,
+        place: Place::WHOLE,
+        checkpoints: vec![0, 2],
+        seed: 11,
+        isa: Isa::detect(),
+        threads: 0,
+        allow_mixed: false,
+    }
 }
 
 fn train(executor: &dyn Executor, job: &Job, out: &Path) -> Result<Zoo> {

@@ -14,6 +14,7 @@ extern crate std;
 pub mod activation;
 pub mod compact;
 pub mod conv;
+mod cost;
 pub mod gemm;
 pub mod histogram;
 pub mod isa;
@@ -34,6 +35,7 @@ pub mod team;
 pub mod tile;
 pub mod tree;
 
+pub use cost::Cost;
 pub use isa::{Isa, IsaKind, Kernel};
 pub use simd::{LANES, Lanes};
 

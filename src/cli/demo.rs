@@ -10,6 +10,7 @@ use zoometry::eval::Division;
 use zoometry::features::Input;
 use zoometry::predictor::{DEFAULT, Options};
 use zoometry::train::{Cpu, Job, recipe::Recipe};
+use zoometry::zoo::Place;
 use zoometry::{Error, Result};
 
 /// Epochs of the demo's networks: few, so that hundreds of them take about a minute.
@@ -27,7 +28,7 @@ pub struct Demo {
     /// Folder for the zoo and the predictor
     #[arg(long, value_name = "DIR", default_value = "zoometry-demo")]
     out: PathBuf,
-    /// Number of networks
+    /// Number of networks; a demo of fewer grows
     #[arg(long, value_name = "N", default_value_t = 400, allow_negative_numbers = true)]
     models: usize,
     /// Seed of the zoo
@@ -47,8 +48,17 @@ impl Demo {
         let recipe = Recipe { name: "demo".into(), batch: BATCH, ..Recipe::default() };
         let checkpoints = vec![0, EPOCHS];
         let threads = usize::from(self.machine.threads);
-        let job =
-            Job { dataset: &dataset, recipe: &recipe, models: self.models, checkpoints, seed: self.seed, isa, threads };
+        let job = Job {
+            dataset: &dataset,
+            recipe: &recipe,
+            models: self.models,
+            place: Place::WHOLE,
+            checkpoints,
+            seed: self.seed,
+            isa,
+            threads,
+            allow_mixed: false,
+        };
         let (zoo_path, model_path) = (self.out.join("zoo.safetensors"), self.out.join("predictor.safetensors"));
         let mut output = Output::default();
         let zoo = train::session(&job, &Cpu, &zoo_path, &mut output)?;
@@ -70,7 +80,7 @@ impl Demo {
         output.text.push_str(&output::scatter(&predicted, &measured));
         predictor.save(&model_path)?;
         let page = self.out.join("report.html");
-        let study = self.machine.run(|| report::of_zoo(isa, &zoo_path))?;
+        let study = self.machine.run(|| report::of_zoo(isa, std::slice::from_ref(&zoo_path)))?;
         report::write(&study, "The demo's zoo", &page)?;
         let seconds = start.elapsed().as_secs_f64();
         output.line(format!("the whole pipeline took {}; look further:", duration(seconds)));

@@ -2,12 +2,11 @@
 
 use super::device::Device;
 use super::output::{self, Output, count, duration};
-use super::{MachineArgs, STOP, select};
+use super::{MachineArgs, STOP, files, select};
 use clap::Args;
 use std::path::PathBuf;
 use std::time::Instant;
 use zoometry::features::{Networks, write};
-use zoometry::zoo::Zoo;
 use zoometry::{Error, Result};
 
 /// Compute what a predictor sees of every network
@@ -15,9 +14,8 @@ use zoometry::{Error, Result};
 /// By default seven numbers for each weight tensor: min, q25, median, q75, max, std, mean; 56 for the reference net.
 #[derive(Args)]
 pub struct Features {
-    /// The zoo file
-    #[arg(value_name = "ZOO")]
-    zoo: PathBuf,
+    #[arg(value_name = "ZOO", required = true, help = files::SEVERAL)]
+    zoo: Vec<PathBuf>,
     /// .safetensors, .csv or .npy (with the columns' names beside it in .columns.json); without it the table goes to stdout as
     /// CSV
     #[arg(long, value_name = "FILE")]
@@ -40,10 +38,10 @@ impl Features {
         let isa = self.machine.isa()?;
         let input = super::input(self.input.as_deref())?;
         if let Some(out) = &self.out {
-            output::check(out, [&self.zoo])?;
+            output::check(out, &files::expand(&self.zoo)?)?;
         }
-        let zoo = Zoo::open(&self.zoo)?;
-        let rows = select::rows(&zoo, &self.zoo, self.epoch, &input)?;
+        let zoo = files::zoo(&self.zoo)?;
+        let rows = select::rows(&zoo, zoo.path(), self.epoch, &input)?;
         let start = Instant::now();
         let table = self.machine.run(|| self.device.table(&input, isa, &Networks::Zoo { zoo: &zoo, rows: &rows }))?;
         let seconds = start.elapsed().as_secs_f64();

@@ -114,9 +114,9 @@ impl Fit {
             (_, Some(config)) => config.predictor.as_str(),
             (kind, None) => kind.unwrap_or(DEFAULT),
         };
-        let mut options = match &self.source.zoo {
-            Some(_) => Options::networks(kind)?,
-            None => Options::new(kind)?,
+        let mut options = match &*self.source.zoo {
+            [_, ..] => Options::networks(kind)?,
+            [] => Options::new(kind)?,
         };
         config.iter().try_for_each(|config| config.apply(&mut options))?;
         self.param.iter().try_for_each(|assignment| options.set(assignment))?;

@@ -1,7 +1,7 @@
 //! `zoometry importance`
 
 use super::output::{self, Output};
-use super::{MachineArgs, STOP, fit, select};
+use super::{MachineArgs, STOP, files, fit, select};
 use clap::Args;
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
@@ -10,7 +10,6 @@ use zoometry::kernels::Isa;
 use zoometry::predictor::Predictor;
 use zoometry::predictor::boost::{self, Boost};
 use zoometry::table::{Table, npy};
-use zoometry::zoo::Zoo;
 use zoometry::{Error, Result, bytes};
 
 /// What matters to a fitted predictor
@@ -23,9 +22,8 @@ pub struct Importance {
     /// The fitted predictor
     #[arg(value_name = "MODEL")]
     model: PathBuf,
-    /// The zoo file
-    #[arg(value_name = "ZOO")]
-    zoo: PathBuf,
+    #[arg(value_name = "ZOO", required = true, help = files::SEVERAL)]
+    zoo: Vec<PathBuf>,
     /// The checkpoint's epoch [default: the last]
     #[arg(long, value_name = "E")]
     epoch: Option<u32>,
@@ -68,24 +66,25 @@ impl Importance {
         let isa = self.machine.isa()?;
         let predictor = Predictor::load(&self.model)?;
         let input = select::input(&predictor, &self.model)?;
+        let zoos = files::expand(&self.zoo)?;
         for out in self.out.iter().chain(&self.shap).chain(&self.shap.as_deref().map(names)) {
-            output::check(out, [&self.model, &self.zoo])?;
+            output::check(out, zoos.iter().chain([&self.model]))?;
         }
         if self.shap.is_some() && predictor.model_as::<Boost>().is_none() {
             let expected = format!("a predictor of kind {}", boost::KIND.name);
             return Err(Error::invalid("--shap", expected, predictor.kind().name));
         }
-        let zoo = Zoo::open(&self.zoo)?;
+        let zoo = files::zoo(&self.zoo)?;
         let (table, part) = self.machine.run(|| -> Result<_> {
-            let table = select::table(isa, &zoo, &self.zoo, self.epoch, &input)?;
-            select::same_columns(&predictor, &table, &zoo.schema().arch, &self.zoo)?;
+            let table = select::table(isa, &zoo, zoo.path(), self.epoch, &input)?;
+            select::same_columns(&predictor, &table, &zoo.schema().arch, zoo.path())?;
             let (rows, part) = select::unseen(&predictor.info, &zoo, &table, self.split.as_deref())?;
             Ok((table.select(&rows), part))
         })?;
         let (predicted, found) = self.machine.run(|| self.find(isa, &predictor, &table))?;
         let mut output = Output::default();
         let rows = table.rows();
-        output.line(format!("{} on {}: {rows} networks, {part}", self.model.display(), self.zoo.display()));
+        output.line(format!("{} on {}: {rows} networks, {part}", self.model.display(), files::shown(&self.zoo)));
         fit::show(&Score::new(&predicted, &table.y), &mut output);
         output.set("n", rows);
         output.set("part", part);

@@ -9,11 +9,13 @@ mod device;
 mod evaluate;
 mod export;
 mod features;
+mod files;
 mod firmware;
 mod fit;
 mod import;
 mod importance;
 mod info;
+mod merge;
 mod output;
 mod parts;
 mod predict;
@@ -22,6 +24,7 @@ mod report;
 mod reproduce;
 mod search;
 mod select;
+mod shard;
 mod signals;
 mod train;
 
@@ -49,6 +52,7 @@ struct Cli {
 enum Verb {
     Demo(demo::Demo),
     Train(train::Train),
+    Merge(merge::Merge),
     Info(info::Info),
     Features(features::Features),
     Fit(fit::Fit),
@@ -169,6 +173,7 @@ pub fn main() -> ExitCode {
     let (json, outcome) = match cli.verb {
         Verb::Demo(verb) => (verb.machine.json, verb.run()),
         Verb::Train(verb) => (verb.machine.json, verb.run()),
+        Verb::Merge(verb) => (verb.json, verb.run()),
         Verb::Info(verb) => (verb.json, verb.run()),
         Verb::Features(verb) => (verb.machine.json, verb.run()),
         Verb::Fit(verb) => (verb.machine.json, verb.run()),

@@ -1,6 +1,6 @@
 //! What predictors are fitted to: a zoo's networks or a table, in train, validation and test parts.
 
-use super::select;
+use super::{files, select};
 use clap::Args;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -14,9 +14,8 @@ use zoometry::{Error, Result};
 /// Where networks or rows come from, and how they are divided.
 #[derive(Args)]
 pub struct Rows {
-    /// The zoo file
-    #[arg(value_name = "ZOO", required_unless_present = "x", conflicts_with = "x")]
-    pub zoo: Option<PathBuf>,
+    #[arg(value_name = "ZOO", required_unless_present = "x", conflicts_with = "x", help = files::SEVERAL)]
+    pub zoo: Vec<PathBuf>,
     /// A table instead: rows × columns, .npy
     #[arg(long, value_name = "X.npy", requires = "y")]
     x: Option<PathBuf>,
@@ -46,19 +45,19 @@ pub struct Rows {
 impl Rows {
     /// The files that are read: none of them may be written.
     pub fn files(&self) -> impl Iterator<Item = &PathBuf> {
-        [&self.zoo, &self.x, &self.y, &self.x_test, &self.y_test, &self.split].into_iter().flatten()
+        [&self.x, &self.y, &self.x_test, &self.y_test, &self.split].into_iter().flatten().chain(&self.zoo)
     }
 
     /// The parts, and what a predictor's file is to say of them; where `validation` some rows are for validation in any case.
     pub fn parts(&self, isa: Isa, input: &Input, validation: bool) -> Result<(Parts, BTreeMap<String, String>)> {
-        match (&self.zoo, &self.x) {
-            (Some(path), _) => {
-                let zoo = Zoo::open(path)?;
+        match (&*self.zoo, &self.x) {
+            ([_, ..], _) => {
+                let zoo = files::zoo(&self.zoo)?;
                 let division = Division::new(self.split.as_deref(), self.split_seed, &zoo)?;
-                from_zoo(isa, &zoo, path, self.epoch, &division, input)
+                from_zoo(isa, &zoo, zoo.path(), self.epoch, &division, input)
             }
-            (None, Some(x)) => Ok((self.from_tables(x, validation)?, BTreeMap::new())),
-            (None, None) => Err(Error::invalid("command line", "a zoo or --x and --y", "neither")),
+            ([], Some(x)) => Ok((self.from_tables(x, validation)?, BTreeMap::new())),
+            ([], None) => Err(Error::invalid("command line", "a zoo or --x and --y", "neither")),
         }
     }
 

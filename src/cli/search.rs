@@ -74,7 +74,7 @@ impl Search {
             output.line(format!("  the other {rest} are in {}", journal.display()));
         }
         let best = &trials[0];
-        let config = Config::new(&best.options, self.source.zoo.as_ref().map(|_| input.to_string()));
+        let config = Config::new(&best.options, self.source.zoo.first().map(|_| input.to_string()));
         config.save(&self.out)?;
         let (number, chosen) = (best.number, best.score.r2);
         output.line(format!("the best is trial {number}, R² {chosen:.4} on the validation networks; fitted again:"));

@@ -72,7 +72,9 @@ pub fn input(predictor: &Predictor, path: &Path) -> Result<Input> {
 /// What tells a zoo from others: data, recipe and seed. Two files of the same identity hold the same networks.
 pub fn identity(zoo: &Zoo) -> String {
     let schema = zoo.schema();
-    serde_json::json!([schema.digest, schema.arch, schema.recipe, schema.seed]).to_string()
+    let seeds = zoo.seeds();
+    let seed = if let [seed] = *seeds { seed.into() } else { serde_json::Value::from(seeds) };
+    serde_json::json!([schema.digest, schema.arch, schema.recipe, seed]).to_string()
 }
 
 /// What a predictor's file says of a division.

@@ -201,7 +201,7 @@ impl Input {
     /// Those of some rows of a zoo whose networks the input can be computed of, and the activations of the others: probes run
     /// the networks, so they need an activation that is known.
     pub fn computable<'z>(&self, zoo: &'z Zoo, rows: &[usize]) -> (Vec<usize>, BTreeSet<&'z str>) {
-        let activation = |row: usize| zoo.schema().name("activation", &zoo.config(zoo.run()[row] as usize));
+        let activation = |row: usize| zoo.schema().name("activation", &zoo.config(zoo.network(row)));
         let known = |row: &usize| !self.runs_networks() || Activation::parse(activation(*row)).is_ok();
         let (computable, others): (Vec<usize>, Vec<usize>) = rows.iter().partition(|row| known(row));
         (computable, others.into_iter().map(activation).collect())

@@ -65,8 +65,7 @@ impl<'a> Networks<'a> {
     pub(super) fn configs(&self, input: &str) -> Result<(&'a Schema, Vec<Config>)> {
         match self {
             Networks::Zoo { zoo, rows } => {
-                let runs = rows.iter().map(|&row| zoo.run()[row] as usize);
-                Ok((zoo.schema(), runs.map(|run| zoo.config(run)).collect()))
+                Ok((zoo.schema(), rows.iter().map(|&row| zoo.config(zoo.network(row))).collect()))
             }
             Networks::Loose { .. } => {
                 let expected = "a zoo, which has every network's hyperparameters";

@@ -25,13 +25,14 @@ pub struct Subject {
 }
 
 impl Subject {
-    /// Opens a zoo, to be divided as [`Division::new`] says; its name is the file's, unlike those in `taken`.
+    /// Opens a zoo, in one file or several, to be divided as [`Division::new`] says; its name is the file's, unlike those in `taken`.
     ///
     /// # Errors
     /// Those of [`Zoo::open`] and of [`Division::new`]; [`Error::Malformed`] for a zoo with fewer than [`MIN_NETWORKS`] finished
     /// networks.
-    pub fn open(path: &Path, taken: &[Subject], split: Option<&Path>, seed: u64) -> Result<Subject> {
-        let zoo = Zoo::open(path)?;
+    pub fn open<P: AsRef<Path>>(files: &[P], taken: &[Subject], split: Option<&Path>, seed: u64) -> Result<Subject> {
+        let zoo = Zoo::open_all(files)?;
+        let path = zoo.path();
         let finals = zoo.final_rows();
         if finals.len() < MIN_NETWORKS {
             let expected = format!("a zoo with at least {MIN_NETWORKS} finished networks that have not diverged");
@@ -145,7 +146,7 @@ fn describe(name: String, path: &Path, zoo: &Zoo, networks: usize) -> ZooEntry {
 
 /// Whether all networks have one seed: by what they say themselves, so imported zoos are told apart too.
 fn shared_seed(zoo: &Zoo) -> bool {
-    let mut seeds = zoo.final_rows().into_iter().map(|row| zoo.config(zoo.run()[row] as usize).seed);
+    let mut seeds = zoo.final_rows().into_iter().map(|row| zoo.config(zoo.network(row)).seed);
     let first = seeds.next();
     zoo.schema().seeds_are_known() && seeds.all(|seed| Some(seed) == first)
 }

@@ -51,6 +51,12 @@ impl<'a> Network<'a> {
         self.packing.unpack(&self.space.flat, &mut self.space.weights);
     }
 
+    /// After [`Network::start`]: goes on with these weights as after so many steps; for rules that remember nothing else.
+    pub fn resume(&mut self, flat: &[f32], steps: u32) {
+        self.load(flat);
+        self.steps = steps;
+    }
+
     /// Replaces the weights by a flat vector.
     pub fn load(&mut self, flat: &[f32]) {
         self.packing.unpack(flat, &mut self.space.weights);
@@ -183,6 +189,7 @@ impl<'a> Network<'a> {
             let x = &mut lower[step.from];
             match (work, below) {
                 (Work::Conv { dims, bias, kernel }, below) => {
+                    let dims = &conv::Dims { images: arena.images, ..*dims };
                     let (db, dw) = gradients[bias.start..kernel.end].split_at_mut(bias.len());
                     match below {
                         None => conv::backward_weight_image(isa, dims, &arena.image, dy, dw, db),

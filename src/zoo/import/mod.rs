@@ -9,8 +9,9 @@ mod layout;
 mod metrics;
 mod weights;
 
+use super::checksum::{CHECKSUM, Checksums, Row};
 use super::released::DATASETS;
-use super::schema::{Schema, Status};
+use super::schema::{OTHER_ROUNDING, Schema, Status};
 use super::source::Source;
 use super::whole::{Whole, absent};
 use crate::cnn::layer::Layer;
@@ -108,7 +109,7 @@ pub fn import(
     if !layout_path.exists() {
         report.notes.push(format!("there is no layout.csv: taken to be that of {}", schema.arch));
     }
-    fill(out, &schema, &sheet, &places, &mut weights, &mut report, progress, stop)?;
+    fill(out, &path, &schema, &sheet, &places, &mut weights, &mut report, progress, stop)?;
     Ok(report)
 }
 
@@ -193,6 +194,9 @@ fn schema(folder: &Path, layout: &Layout, sheet: &Sheet, options: &Import) -> Re
         seed: if sheet.configs.iter().all(|config| config.seed == seed) { seed } else { 0 },
         names: names(sheet),
         optional: Schema::optional(&sheet.configs),
+        shard: None,
+        rounding: vec![OTHER_ROUNDING.into()],
+        dataset_notes: Vec::new(),
         program: options.program.clone(),
     }
     .with_defaults())
@@ -253,9 +257,18 @@ fn describe(schema: &Schema, sheet: &Sheet, places: &[Option<usize>]) -> Importe
     report
 }
 
+/// The code of the family that a line names; of one that does not, 0.
+fn rounding_code(schema: &Schema, line: &Line, number: usize, path: &Path) -> Result<u8> {
+    let Some(family) = &line.rounding else { return Ok(0) };
+    let wrong =
+        || Error::malformed(path, format!("one of {:?} as rounding of row {number}", schema.rounding), &**family);
+    schema.rounding_code(family).ok_or_else(wrong)
+}
+
 /// Copies the weights and writes the columns.
 fn fill(
     out: &Path,
+    metrics_path: &Path,
     schema: &Schema,
     sheet: &Sheet,
     places: &[Option<usize>],
@@ -269,6 +282,8 @@ fn fill(
     let mut status = vec![Status::NotWritten as u8; rows];
     let mut metrics = [0; 4].map(|_| vec![0.0f32; rows]);
     let mut class_accuracy = vec![0.0f32; rows * classes];
+    let seal = Checksums::new(schema);
+    let (mut checksums, mut rounding) = (vec![0u64; rows], vec![0u8; rows]);
     let (mut values, unknown) = (Vec::new(), vec![f32::NAN; classes]);
     for (number, (line, place)) in sheet.lines.iter().zip(places).enumerate() {
         if stop.requested() {
@@ -286,7 +301,20 @@ fn fill(
         let four = [found.test_accuracy, found.test_loss, found.train_accuracy, found.train_loss];
         metrics.iter_mut().zip(four).for_each(|(column, value)| column[row] = value);
         let known = sheet.class_accuracy.get(number * classes..(number + 1) * classes);
-        class_accuracy[row * classes..(row + 1) * classes].copy_from_slice(known.unwrap_or(&unknown));
+        let known = known.unwrap_or(&unknown);
+        class_accuracy[row * classes..(row + 1) * classes].copy_from_slice(known);
+        if let Some(seal) = &seal {
+            let (run, code) = (line.run as usize, rounding_code(schema, line, number, metrics_path)?);
+            let values = Row { weights: &values, metrics: found, class_accuracy: known, status: state, rounding: code };
+            let checksum = seal.of_row(&sheet.configs[run], run, line.epoch, &values);
+            if let Some(told) = line.checksum.filter(|&told| told != checksum) {
+                let expected = format!(
+                    "row {number} as its checksum {told} says (changed on purpose? then without the column checksum)"
+                );
+                return Err(Error::malformed(metrics_path, expected, format!("one of checksum {checksum}")));
+            }
+            (checksums[row], rounding[row]) = (checksum, code);
+        }
         report.kept += 1;
     }
     report.missing = rows - report.kept;
@@ -294,6 +322,10 @@ fn fill(
         whole.column(name, values)?;
     }
     whole.column("test_class_accuracy", &class_accuracy)?;
+    if seal.is_some() {
+        whole.column(CHECKSUM, &checksums)?;
+        whole.column("rounding", &rounding)?;
+    }
     whole.column("status", &status)?;
     whole.finish().map(drop)
 }
