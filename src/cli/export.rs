@@ -3,7 +3,7 @@
 use super::output::{self, Output, count, duration};
 use super::{STOP, files, firmware, progress};
 use clap::Args;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 use zoometry::zoo::{self, Status, Zoo};
 use zoometry::{Error, Result};
@@ -16,11 +16,9 @@ use zoometry::{Error, Result};
 /// the network's weights, and the accuracy that is to be predicted there to the last bit.
 #[derive(Args)]
 pub struct Export {
-    #[arg(value_name = "ZOO", required = true, help = files::SEVERAL)]
-    zoo: Vec<PathBuf>,
-    /// The folder; with --torch the .safetensors file, which must not be there yet
-    #[arg(value_name = "OUT")]
-    out: PathBuf,
+    /// The zoo, one file or several, and last the folder; with --torch the .safetensors file, which must not be there yet
+    #[arg(value_names = ["ZOO", "OUT"], num_args = 2.., required = true)]
+    paths: Vec<PathBuf>,
     /// Write one network with PyTorch's names and order
     #[arg(long, group = "one", requires = "run")]
     torch: bool,
@@ -40,21 +38,25 @@ pub struct Export {
 
 impl Export {
     pub fn run(&self) -> Result<Output> {
-        let zoo = files::zoo(&self.zoo)?;
+        // one list, because an option may stand between the zoos and the folder
+        let Some((out, zoos)) = self.paths.split_last().filter(|(_, zoos)| !zoos.is_empty()) else {
+            return Err(Error::invalid("command line", "ZOO OUT", "one name"));
+        };
+        let zoo = files::zoo(zoos)?;
         let mut output = Output::default();
-        output.set("out", &self.out);
+        output.set("out", out);
         if let Some(run) = self.run {
             let row = self.row(&zoo, run as usize)?;
             let accuracy = zoo.test_accuracy()[row];
             if let Some(table) = &self.firmware {
-                let predicted = firmware::write(&zoo, row, table, &self.out)?;
+                let predicted = firmware::write(&zoo, row, table, out)?;
                 output.line(format!("predicted {predicted:.4}"));
                 output.set("predicted", predicted);
             } else {
-                self.check()?;
-                zoo::write_torch(&zoo, row, &self.out)?;
+                check(out, zoos)?;
+                zoo::write_torch(&zoo, row, out)?;
             }
-            output.line(format!("{}: network {run}, test accuracy {accuracy:.4}", self.out.display()));
+            output.line(format!("{}: network {run}, test accuracy {accuracy:.4}", out.display()));
             output.set("run", run);
             output.set("epoch", zoo.epoch()[row]);
             output.set("test_accuracy", accuracy);
@@ -62,28 +64,19 @@ impl Export {
         }
         let start = Instant::now();
         let bar = progress::rows("exporting");
-        let outcome = zoo::export(&zoo, &self.out, &mut |done, all| progress::tell(&bar, done, all), &STOP);
+        let outcome = zoo::export(&zoo, out, &mut |done, all| progress::tell(&bar, done, all), &STOP);
         bar.finish_and_clear();
         let rows = outcome?;
         let seconds = start.elapsed().as_secs_f64();
         output.line(format!(
             "{}: {} rows in weights.npy, metrics.csv.gz and layout.csv, in {}",
-            self.out.display(),
+            out.display(),
             count(rows as u64),
             duration(seconds)
         ));
         output.set("rows", rows);
         output.set("seconds", seconds);
         Ok(output)
-    }
-
-    /// Refuses a file for one network that is there already, or of another kind.
-    fn check(&self) -> Result<()> {
-        output::check(&self.out, &files::expand(&self.zoo)?)?;
-        match self.out.extension() {
-            Some(kind) if kind == "safetensors" => Ok(()),
-            _ => Err(Error::invalid("OUT", "a name that ends with .safetensors", self.out.display())),
-        }
     }
 
     /// The row of one network's checkpoint.
@@ -105,5 +98,14 @@ impl Export {
             return Err(Error::malformed(zoo.path(), expected, "one that has not"));
         }
         Ok(row)
+    }
+}
+
+/// Refuses a file for one network that is there already, or of another kind.
+fn check(out: &Path, zoos: &[PathBuf]) -> Result<()> {
+    output::check(out, &files::expand(zoos)?)?;
+    match out.extension() {
+        Some(kind) if kind == "safetensors" => Ok(()),
+        _ => Err(Error::invalid("OUT", "a name that ends with .safetensors", out.display())),
     }
 }

@@ -18,7 +18,7 @@ pub fn write(zoo: &Zoo, row: usize, table: &Path, folder: &Path) -> Result<f32> 
     let compact = Compact::new(&bytes)
         .map_err(|refusal| Error::malformed(table, "a table of fit --compact", refusal.to_string()))?;
     let weights = zoo.weights(row);
-    let windows = zoometry::predictor::compact::windows(&zoo.schema().arch)?;
+    let windows = zoometry::eval::compact::windows(&zoo.schema().arch)?;
     if !compact.windows().eq(windows.iter().copied()) {
         let networks = format!("a table for networks with tensors of {windows:?} weights");
         return Err(Error::malformed(table, networks, format!("{:?}", compact.windows().collect::<Vec<_>>())));

@@ -10,10 +10,10 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 use zoometry::bytes::replace;
-use zoometry::eval::{Parts, Score, conformal};
+use zoometry::eval::{Parts, Score, compact, conformal};
 use zoometry::kernels::Isa;
 use zoometry::kernels::compact::Compact;
-use zoometry::predictor::{Config, DEFAULT, INPUT, Options, Predictor, compact};
+use zoometry::predictor::{Config, DEFAULT, INPUT, Options, Predictor};
 use zoometry::zoo::Target;
 use zoometry::{Error, Result};
 

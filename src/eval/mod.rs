@@ -1,6 +1,7 @@
 //! How good a prediction is, on which rows that is asked, and what is chosen by it.
 
 pub mod bootstrap;
+pub mod compact;
 pub mod conformal;
 pub mod division;
 pub mod importance;

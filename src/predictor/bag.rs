@@ -7,15 +7,16 @@
 //! Source: Breiman, *Bagging Predictors*, Machine Learning 24 (1996); with folds in the place of bootstrap samples Parmanto,
 //! Munro, Doyle, *Improving Committee Diagnosis with Resampling Techniques*, NIPS 1995 (cross-validation committees).
 
+use super::kind::of_members;
 use super::kind::{Estimator, Kind, Model};
 use super::mean::mean;
 use super::option::{parse, split};
-use super::tensors::{Column, Tensors, bytes, of_members};
 use super::{Options, boost, held_out};
 use crate::kernels::Isa;
 use crate::par::Stop;
 use crate::rng::Stream;
 use crate::table::Table;
+use crate::tensors::{Column, Tensors, bytes};
 use crate::{Error, Result};
 use rayon::prelude::*;
 use safetensors::Dtype;

@@ -7,10 +7,10 @@
 //! distance (Laxhammar, Falkman 2010).
 
 use super::perceptron::Standard;
-use super::tensors::{Column, Tensors, bytes, column};
 use crate::Result;
 use crate::rng::Stream;
 use crate::table::Table;
+use crate::tensors::{Column, Tensors, bytes, column};
 use rayon::prelude::*;
 use safetensors::Dtype;
 

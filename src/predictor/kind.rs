@@ -4,12 +4,12 @@
 //! estimators hold estimators, their models models, and their files the tensors of all.
 
 use super::Options;
-use super::tensors::{Column, Tensors};
 use crate::Result;
 use crate::kernels::Isa;
 use crate::par::Stop;
 use crate::rng::Stream;
 use crate::table::Table;
+use crate::tensors::{Column, Tensors};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use std::any::Any;
@@ -122,6 +122,14 @@ pub trait Model: Any + Debug + Send + Sync {
 
     /// Trees, or epochs, up to the best on the validation part.
     fn rounds(&self) -> usize;
+}
+
+/// The tensors of the predictors that one is made of: `0/base`, `1/base` …
+pub fn of_members<'m>(members: impl Iterator<Item = &'m dyn Model>) -> Vec<Column> {
+    let named = |(place, model): (usize, &dyn Model)| {
+        model.tensors().into_iter().map(move |(name, dtype, bytes)| (format!("{place}/{name}").into(), dtype, bytes))
+    };
+    members.enumerate().flat_map(named).collect()
 }
 
 /// The fields of plain options.

@@ -1,12 +1,13 @@
 //! The mean of predictors of different kinds: errors that they do not share cancel.
 
+use super::kind::of_members;
 use super::kind::{Estimator, Kind, Model};
-use super::tensors::{Column, Tensors, of_members};
 use super::{Options, boost, process};
 use crate::kernels::Isa;
 use crate::par::Stop;
 use crate::rng::Stream;
 use crate::table::Table;
+use crate::tensors::{Column, Tensors};
 use crate::{Error, Result};
 use serde_json::{Map, Value};
 use std::sync::Arc;

@@ -4,7 +4,6 @@
 
 pub mod bag;
 pub mod boost;
-pub mod compact;
 mod config;
 mod distribution;
 pub mod domain;
@@ -16,13 +15,11 @@ pub mod perceptron;
 pub mod process;
 mod product;
 mod spec;
-mod tensors;
 
 pub use bag::BagModel;
 pub use config::Config;
 pub use domain::{Domain, Place};
 pub use kind::{Estimator, Kind, Model};
-pub use tensors::{Column, Tensors, bytes};
 
 use crate::features::Fitted;
 use crate::kernels::Isa;

@@ -18,7 +18,7 @@ use crate::cnn::packing::Packing;
 use crate::kernels::activation::Activation;
 use crate::kernels::{Isa, LANES, Lanes, TILE};
 use crate::par::Stop;
-use crate::predictor::{Column, Tensors, bytes};
+use crate::tensors::{Column, Tensors, bytes};
 use crate::{Error, Result};
 use numbers::{NUMBERS, numbers, softmax};
 use rayon::prelude::*;

@@ -12,8 +12,8 @@ use crate::kernels::Isa;
 use crate::kernels::histogram::Packing;
 use crate::par::Stop;
 use crate::predictor::kind::{Estimator, Model};
-use crate::predictor::tensors::{Column, Tensors, bytes, column};
 use crate::table::Table;
+use crate::tensors::{Column, Tensors, bytes, column};
 use crate::{Error, Result};
 use safetensors::Dtype;
 

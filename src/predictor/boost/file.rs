@@ -2,7 +2,7 @@
 
 use super::{Boost, Forest, Node, Params, Round, Tree};
 use crate::Result;
-use crate::predictor::tensors::{Column, Tensors, bytes, column};
+use crate::tensors::{Column, Tensors, bytes, column};
 use safetensors::Dtype;
 
 /// The tensors of a model.

@@ -1,7 +1,7 @@
 //! The rounds of boosting.
 
 use super::bin;
-use super::growing::{Growing, Integers};
+use super::growing::{CHUNK, Growing, Integers};
 use super::tree::Tree;
 use super::{Boost, Forest, Params, Round};
 use crate::kernels::Isa;
@@ -10,9 +10,6 @@ use crate::par::Stop;
 use crate::table::Table;
 use crate::{Error, Result};
 use rayon::prelude::*;
-
-/// Rows whose squares are added by one thread: fixed, so that the sum does not depend on the number of threads.
-pub(super) const CHUNK: usize = 8192;
 
 /// Fits trees to a table; with `val` and `early_stopping_rounds` it ends when the validation error does not fall any more, and
 /// the rounds after the best one are dropped.

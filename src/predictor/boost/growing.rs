@@ -1,7 +1,6 @@
 //! What the rounds of boosting share, whatever the loss: the coded table, the draws, and a tree grown to integer derivatives.
 
 use super::bin::Column;
-use super::fit::CHUNK;
 use super::grow::Grower;
 use super::histogram::{Groups, Pool};
 use super::sample::{Draw, choose};
@@ -12,6 +11,9 @@ use crate::kernels::Isa;
 use crate::kernels::histogram::{Bin, GROUP, GainRule, Packing};
 use crate::table::Table;
 use rayon::prelude::*;
+
+/// Rows whose squares are added by one thread: fixed, so that the sum does not depend on the number of threads.
+pub(super) const CHUNK: usize = 8192;
 
 /// First and second derivatives of a loss in integers, one of each a row.
 #[derive(Clone, Debug)]

@@ -5,10 +5,10 @@
 #[cfg(test)]
 mod tests;
 
-use super::tensors::{Tensors, bytes, column};
 use super::{Config, Domain, INPUT, Options, Predictor};
 use crate::bytes::replace;
 use crate::features::Fitted;
+use crate::tensors::{Tensors, bytes, column};
 use crate::{Error, Result};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde::{Deserialize, Serialize};

@@ -3,10 +3,11 @@
 use super::*;
 use crate::kernels::Isa;
 use crate::par::Stop;
+use crate::predictor::BagModel;
 use crate::predictor::boost::{Boost, Params, fit};
 use crate::predictor::perceptron::Perceptron;
-use crate::predictor::{BagModel, Column};
 use crate::table::Table;
+use crate::tensors::Column;
 use std::fs;
 use std::sync::Arc;
 

@@ -2,7 +2,7 @@
 
 use super::{Dense, Epoch, Params, Perceptron, Standard};
 use crate::Result;
-use crate::predictor::tensors::{Column, Tensors, bytes, column};
+use crate::tensors::{Column, Tensors, bytes, column};
 use safetensors::Dtype;
 
 /// The tensors of a model; `weights` holds bias and kernel (in×out) of each layer.

@@ -3,7 +3,7 @@
 use super::scores::{Knots, Scores};
 use super::{Hyper, MOST_ROWS, Params, Process};
 use crate::Result;
-use crate::predictor::tensors::{Column, Tensors, bytes, column};
+use crate::tensors::{Column, Tensors, bytes, column};
 use safetensors::Dtype;
 
 /// The tensors of a model; `numbers` holds signal, noise, logarithm of the likelihood, steps, mean and deviation of the targets.

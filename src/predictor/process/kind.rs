@@ -6,9 +6,9 @@ use crate::kernels::Isa;
 use crate::par::Stop;
 use crate::predictor::distribution::{integer, pick};
 use crate::predictor::kind::{Estimator, Kind, Model, fields};
-use crate::predictor::tensors::{Column, Tensors};
 use crate::rng::Stream;
 use crate::table::Table;
+use crate::tensors::{Column, Tensors};
 use serde_json::{Map, Value};
 use std::sync::Arc;
 

@@ -1,6 +1,5 @@
-//! The tensors of a predictor's file: vectors of numbers by their names.
+//! The tensors of a safetensors file that is read whole: vectors of numbers by their names.
 
-use super::kind::Model;
 use crate::{Error, Result};
 use safetensors::{Dtype, SafeTensors};
 use std::borrow::Cow;
@@ -13,14 +12,6 @@ pub type Column = (Cow<'static, str>, Dtype, Vec<u8>);
 /// A tensor by a name that is the kind's own.
 pub fn column(name: &'static str, dtype: Dtype, bytes: Vec<u8>) -> Column {
     (name.into(), dtype, bytes)
-}
-
-/// The tensors of the predictors that one is made of: `0/base`, `1/base` …
-pub fn of_members<'m>(members: impl Iterator<Item = &'m dyn Model>) -> Vec<Column> {
-    let named = |(place, model): (usize, &dyn Model)| {
-        model.tensors().into_iter().map(move |(name, dtype, bytes)| (format!("{place}/{name}").into(), dtype, bytes))
-    };
-    members.enumerate().flat_map(named).collect()
 }
 
 /// Little-endian bytes of one number after another.
