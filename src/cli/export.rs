@@ -17,7 +17,7 @@ use zoometry::{Error, Result};
 #[derive(Args)]
 pub struct Export {
     /// The zoo, one file or several, and last the folder; with --torch the .safetensors file, which must not be there yet
-    #[arg(value_names = ["ZOO", "OUT"], num_args = 2.., required = true)]
+    #[arg(value_name = "ZOO… OUT", num_args = 1.., required = true)]
     paths: Vec<PathBuf>,
     /// Write one network with PyTorch's names and order
     #[arg(long, group = "one", requires = "run")]

@@ -93,6 +93,11 @@ impl Element {
         known.then_some(Element { kind, bytes, big_endian: order == ">" })
     }
 
+    /// Whether it is floating point.
+    pub(crate) fn is_float(self) -> bool {
+        self.kind == b'f'
+    }
+
     /// Size of an element.
     pub(crate) fn bytes(self) -> usize {
         self.bytes

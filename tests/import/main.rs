@@ -341,7 +341,7 @@ fn folders_that_are_not_right_are_refused() {
     refuse("weights.npy", b"numbers", 1, &["weights.npy", "begins with"]);
     refuse("weights.npy", &npy("<f4", 11, 60, &good.data()), 1, &["11 rows"]);
     refuse("weights.npy", &npy("<f4", 12, 54, &good.data()), 1, &["55 columns", "54"]);
-    refuse("weights.npy", &npy("<i4", 12, 55, &good.data()), 1, &["f4 or f8"]);
+    refuse("weights.npy", &npy("<i4", 12, 55, &good.data()), 1, &["f4 or f8", "integers"]);
     // our own export's metadata against the rest of it
     let (imported, export) = (good.at("a"), good.at("b"));
     succeed(&format!("{} --out {}", good.write(), imported.display()));

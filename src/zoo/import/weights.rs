@@ -32,6 +32,9 @@ impl Weights {
             let got = format!("shape {:?}", header.shape);
             return Err(Error::malformed(path, "a matrix of checkpoints × weights", got));
         };
+        if !header.element.is_float() {
+            return Err(Error::malformed(path, "floating-point weights: f2, f4 or f8", "integers"));
+        }
         if header.fortran {
             return Err(Error::malformed(
                 path,
