@@ -151,9 +151,9 @@ fn intervals_need_errors_enough() {
     let count = fit["n_val"].as_u64().unwrap();
     assert!((2..9).contains(&count) && fit["interval_coverage"].is_null() && fit["interval_level"] == 0.9, "{fit}");
     let csv = succeed(&format!("predict {model} {zoo} --interval 0.5"));
-    assert!(csv.starts_with("run,epoch,predicted,measured,low,high\n"), "{csv}");
+    assert!(csv.starts_with("run,epoch,predicted,measured,low,high,part\n"), "{csv}");
     for line in csv.lines().skip(1) {
-        let cells: Vec<f64> = line.split(',').map(|cell| cell.parse().unwrap()).collect();
+        let cells: Vec<f64> = line.split(',').take(6).map(|cell| cell.parse().unwrap()).collect();
         let [_, _, predicted, _, low, high] = cells[..] else { panic!("{line}") };
         assert!(0.0 <= low && low <= predicted && predicted <= high && high <= 1.0, "{line}");
     }

@@ -61,8 +61,8 @@ impl Demo {
         let mut output = Output::default();
         let zoo = train::session(&job, &Cpu, &zoo_path, &mut output)?;
         let fitted = |input: &Input, output: &mut Output| -> Result<_> {
-            let (parts, info) = parts::from_zoo(isa, &zoo, &zoo_path, None, &Division::Seed(0), input)?;
-            let predictor = fit::fit(isa, &parts, &Options::networks(DEFAULT)?, info, output)?;
+            let parts = parts::from_zoo(isa, &zoo, &zoo_path, None, &Division::Seed(0), input)?;
+            let predictor = fit::fit(isa, &parts, &Options::networks(DEFAULT)?, output)?;
             let predicted = predictor.predict(isa, &parts.test)?;
             Ok((predictor, predicted, parts.test.y))
         };
@@ -85,7 +85,8 @@ impl Demo {
         output.line(format!("  {} in a browser", page.display()));
         output.line(format!("  zoometry info {}", zoo_path.display()));
         output.line(format!("  zoometry features {} --out features.csv", zoo_path.display()));
-        output.line(format!("  zoometry predict {} {}", model_path.display(), zoo_path.display()));
+        // of the networks that the predictor was fitted to it knows too much
+        output.line(format!("  zoometry predict {} {} --part test", model_path.display(), zoo_path.display()));
         output.set("seconds", seconds);
         output.set("predictor", &model_path);
         output.set("report", &page);

@@ -6,14 +6,15 @@ use clap::Args;
 use std::path::PathBuf;
 use std::time::Instant;
 use zoometry::Result;
-use zoometry::eval::Score;
+use zoometry::eval::{Score, Unseen};
 use zoometry::predictor::Predictor;
+use zoometry::table::origin;
 use zoometry::zoo::Zoo;
 
 /// Score a fitted predictor on a zoo
 ///
-/// On the zoo that it was fitted to only the test part counts, on any other all finished networks, or the test part
-/// of --split.
+/// All finished networks count, or the test part of --split, but for those that the predictor was fitted to: it tells them by their
+/// weights, whatever the zoo's name, order or format. Of the zoo of the fit that leaves the test part.
 #[derive(Args)]
 pub struct Evaluate {
     /// The fitted predictor
@@ -25,7 +26,7 @@ pub struct Evaluate {
     /// The checkpoint's epoch [default: the last]
     #[arg(long, value_name = "E")]
     epoch: Option<u32>,
-    /// A published division of the zoo's networks: a permutation of the released row numbers, one a line
+    /// A division of the zoo's networks: a permutation of the released row numbers, one a line, or a table of run and part
     #[arg(long, value_name = "FILE.csv")]
     split: Option<PathBuf>,
     #[command(flatten)]
@@ -39,25 +40,26 @@ impl Evaluate {
         let input = select::input(&predictor, &self.model)?;
         let zoo = Zoo::open(&self.zoo)?;
         let start = Instant::now();
-        let (predicted, part, target) = self.machine.run(|| -> Result<_> {
+        let (predicted, unseen, target) = self.machine.run(|| -> Result<_> {
             let table = select::table(isa, &zoo, &self.zoo, self.epoch, &input)?;
             select::same_columns(&predictor, &table, &zoo.schema().arch, &self.zoo)?;
-            let (rows, part) = select::unseen(&predictor.info, &zoo, &table, self.split.as_deref())?;
-            let table = table.select(&rows);
+            let unseen = Unseen::new(&predictor, &zoo, &table, self.split.as_deref())?;
+            let table = table.select(&unseen.rows);
             let predicted = predictor.predict(isa, &table)?;
-            Ok((predicted, part, table.y))
+            Ok((predicted, unseen, table.y))
         })?;
         let rows = target.len();
         let mut output = Output::default();
-        output.line(format!("{} on {}: {rows} networks, {part}", self.model.display(), self.zoo.display()));
-        fit::show(&Score::new(&predicted, &target), &mut output);
+        let title = select::title(&zoo, &self.zoo);
+        output.line(format!("{} on {title}: {rows} networks, {}", self.model.display(), unseen.said));
+        fit::show(fit::seen(&unseen), &Score::new(&predicted, &target), &mut output);
         fit::show_intervals(&predictor, &predicted, &target, &mut output);
         let fitted = |key: &str| predictor.info.get(key).and_then(|count| count.parse::<u64>().ok());
         output.set("n", rows);
-        output.set("n_train", fitted(select::N_TRAIN));
-        output.set("n_val", fitted(select::N_VAL));
+        output.set("n_train", fitted(origin::N_TRAIN));
+        output.set("n_val", fitted(origin::N_VAL));
         output.set("n_test", rows);
-        output.set("part", part);
+        fit::note(&unseen, &zoo, &mut output);
         output.set("seconds", start.elapsed().as_secs_f64());
         Ok(output)
     }

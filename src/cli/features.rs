@@ -2,17 +2,20 @@
 
 use super::device::Device;
 use super::output::{self, Output, count, duration};
+use super::parts::{self, DivisionArgs};
 use super::{MachineArgs, STOP, select};
 use clap::Args;
 use std::path::PathBuf;
 use std::time::Instant;
 use zoometry::features::{Networks, write};
+use zoometry::table::Part;
 use zoometry::zoo::Zoo;
 use zoometry::{Error, Result};
 
 /// Compute what a predictor sees of every network
 ///
-/// By default seven numbers for each weight tensor: min, q25, median, q75, max, std, mean; 56 for the reference net.
+/// By default seven numbers for each weight tensor: min, q25, median, q75, max, std, mean; 56 for the reference net. A column `part`
+/// says of each network whether a `fit` with the same --split-seed or --split has it in its train, validation or test part.
 #[derive(Args)]
 pub struct Features {
     /// The zoo file
@@ -29,6 +32,11 @@ pub struct Features {
     #[arg(long, value_name = "E")]
     epoch: Option<u32>,
     #[command(flatten)]
+    division: DivisionArgs,
+    /// Only the networks of this part: train, validation or test; several joined by commas
+    #[arg(long, value_name = "PARTS", value_delimiter = ',')]
+    part: Vec<String>,
+    #[command(flatten)]
     device: Device,
     #[command(flatten)]
     pub machine: MachineArgs,
@@ -40,10 +48,13 @@ impl Features {
         let isa = self.machine.isa()?;
         let input = super::input(self.input.as_deref())?;
         if let Some(out) = &self.out {
-            output::check(out, [&self.zoo])?;
+            output::check(out, [&self.zoo].into_iter().chain(self.division.file()))?;
         }
+        let wanted = parts::named(&self.part, &Part::ALL[..3])?;
         let zoo = Zoo::open(&self.zoo)?;
         let rows = select::rows(&zoo, &self.zoo, self.epoch, &input)?;
+        let (rows, of): (Vec<usize>, Vec<Part>) =
+            self.division.parts(&zoo, &rows)?.into_iter().filter(|(_, part)| wanted.contains(part)).unzip();
         let start = Instant::now();
         let table = self.machine.run(|| self.device.table(&input, isa, &Networks::Zoo { zoo: &zoo, rows: &rows }))?;
         let seconds = start.elapsed().as_secs_f64();
@@ -52,9 +63,11 @@ impl Features {
         output.set("input", input.to_string());
         output.set("columns", &table.columns);
         output.set("seconds", seconds);
+        let names: Vec<&str> = of.iter().map(|part| part.name()).collect();
+        output.set("part", &names);
         match &self.out {
             Some(path) => {
-                write::write(&table, path, &STOP)?;
+                write::write(&table, &of, path, &STOP)?;
                 let (rows, width) = (count(table.rows() as u64), table.width());
                 output.line(format!("{}: {rows} networks × {width} columns in {}", path.display(), duration(seconds)));
                 output.set("out", path);
@@ -62,7 +75,7 @@ impl Features {
             None if self.machine.json => output.set("x", table.x.chunks(table.width().max(1)).collect::<Vec<_>>()),
             None => {
                 let mut text = Vec::new();
-                write::csv(&table, &mut text, &STOP).map_err(|_| Error::Cancelled)?;
+                write::csv(&table, &of, &mut text, &STOP).map_err(|_| Error::Cancelled)?;
                 output.text = String::from_utf8_lossy(&text).into_owned();
             }
         }

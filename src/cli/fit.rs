@@ -2,14 +2,15 @@
 
 use super::output::{self, Output, duration};
 use super::parts::Rows;
-use super::{MachineArgs, STOP, select};
+use super::{MachineArgs, STOP};
 use clap::Args;
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Instant;
-use zoometry::eval::{Parts, Score, conformal};
+use zoometry::eval::{Parts, Score, Unseen, conformal};
 use zoometry::kernels::Isa;
 use zoometry::predictor::{Config, DEFAULT, Options, Predictor};
+use zoometry::table::origin;
+use zoometry::zoo::Zoo;
 use zoometry::{Error, Result, predictor};
 
 /// Fit a predictor of accuracy to a zoo or a table
@@ -50,9 +51,9 @@ impl Fit {
         }
         let options = self.options(config)?;
         self.machine.run(|| {
-            let (parts, info) = self.source.parts(isa, &input, options.stops_early())?;
+            let parts = self.source.parts(isa, &input, options.stops_early())?;
             let mut output = Output::default();
-            let predictor = fit(isa, &parts, &options, info, &mut output)?;
+            let predictor = fit(isa, &parts, &options, &mut output)?;
             if let Some(path) = &self.out {
                 predictor.save(path)?;
                 output.line(format!("  kept in {}", path.display()));
@@ -86,29 +87,24 @@ impl Fit {
 }
 
 /// Fits and scores on the test part; used by `demo` and `search` too.
-pub fn fit(
-    isa: Isa,
-    parts: &Parts,
-    options: &Options,
-    mut info: BTreeMap<String, String>,
-    output: &mut Output,
-) -> Result<Predictor> {
+pub fn fit(isa: Isa, parts: &Parts, options: &Options, output: &mut Output) -> Result<Predictor> {
     let start = Instant::now();
-    let mut predictor = parts.fit(isa, options, &STOP)?;
+    let predictor = parts.fit(isa, options, &STOP)?;
     let seconds = start.elapsed().as_secs_f64();
     let (train, val, test) = (parts.train.rows(), parts.validation.rows(), parts.test.rows());
-    info.insert(select::N_TRAIN.to_owned(), train.to_string());
-    info.insert(select::N_VAL.to_owned(), val.to_string());
-    predictor.info = info;
     let predicted = predictor.predict(isa, &parts.test)?;
+    let caveats = predictor.info.get(origin::CAVEATS);
     output.line(format!(
-        "{} on {} columns, fitted in {}",
+        "{} on {} columns, fitted in {}{}",
         predictor.kind().title,
         parts.train.width(),
-        duration(seconds)
+        duration(seconds),
+        caveats.map_or(String::new(), |caveats| format!(" ({caveats})"))
     ));
+    output.set("caveats", caveats);
+    output.set("repeated", parts.repeated);
     output.line(format!("  {train} train, {val} validation and {test} test networks"));
-    show(&Score::new(&predicted, &parts.test.y), output);
+    show(NEVER_SEEN, &Score::new(&predicted, &parts.test.y), output);
     show_intervals(&predictor, &predicted, &parts.test.y, output);
     output.set("n_train", train);
     output.set("n_val", val);
@@ -117,10 +113,26 @@ pub fn fit(
     Ok(predictor)
 }
 
-/// Adds a score.
-pub fn show(score: &Score, output: &mut Output) {
+/// What test networks are to the predictor.
+pub const NEVER_SEEN: &str = "networks never seen";
+
+/// What the networks of a score are to the predictor.
+pub fn seen(unseen: &Unseen) -> &'static str {
+    if unseen.known { NEVER_SEEN } else { "networks of which nobody knows whether it has seen them" }
+}
+
+/// Notes for programs which networks a score is of.
+pub fn note(unseen: &Unseen, zoo: &Zoo, output: &mut Output) {
+    output.set("part", &unseen.said);
+    output.set("left_out", unseen.left_out);
+    output.set("provenance", if unseen.known { "known" } else { "unknown" });
+    output.set("caveats", zoo.caveats());
+}
+
+/// Adds a score on `what`.
+pub fn show(what: &str, score: &Score, output: &mut Output) {
     output.line(format!(
-        "  on networks never seen: R² {:.4}, Kendall's τ {:.4}, MSE {:.3e}, MAE {:.4}",
+        "  on {what}: R² {:.4}, Kendall's τ {:.4}, MSE {:.3e}, MAE {:.4}",
         score.r2, score.tau, score.mse, score.mae
     ));
     if score.r2.is_nan() || score.tau.is_nan() {

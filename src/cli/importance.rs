@@ -5,7 +5,7 @@ use super::{MachineArgs, STOP, fit, select};
 use clap::Args;
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
-use zoometry::eval::{Score, importance};
+use zoometry::eval::{Score, Unseen, importance};
 use zoometry::kernels::Isa;
 use zoometry::predictor::Predictor;
 use zoometry::predictor::boost::{self, Boost};
@@ -29,7 +29,7 @@ pub struct Importance {
     /// The checkpoint's epoch [default: the last]
     #[arg(long, value_name = "E")]
     epoch: Option<u32>,
-    /// A published division of the zoo's networks: a permutation of the released row numbers, one a line
+    /// A division of the zoo's networks: a permutation of the released row numbers, one a line, or a table of run and part
     #[arg(long, value_name = "FILE.csv")]
     split: Option<PathBuf>,
     /// Orders into which each column is shuffled
@@ -76,19 +76,20 @@ impl Importance {
             return Err(Error::invalid("--shap", expected, predictor.kind().name));
         }
         let zoo = Zoo::open(&self.zoo)?;
-        let (table, part) = self.machine.run(|| -> Result<_> {
+        let (table, unseen) = self.machine.run(|| -> Result<_> {
             let table = select::table(isa, &zoo, &self.zoo, self.epoch, &input)?;
             select::same_columns(&predictor, &table, &zoo.schema().arch, &self.zoo)?;
-            let (rows, part) = select::unseen(&predictor.info, &zoo, &table, self.split.as_deref())?;
-            Ok((table.select(&rows), part))
+            let unseen = Unseen::new(&predictor, &zoo, &table, self.split.as_deref())?;
+            Ok((table.select(&unseen.rows), unseen))
         })?;
         let (predicted, found) = self.machine.run(|| self.find(isa, &predictor, &table))?;
         let mut output = Output::default();
         let rows = table.rows();
-        output.line(format!("{} on {}: {rows} networks, {part}", self.model.display(), self.zoo.display()));
-        fit::show(&Score::new(&predicted, &table.y), &mut output);
+        let title = select::title(&zoo, &self.zoo);
+        output.line(format!("{} on {title}: {rows} networks, {}", self.model.display(), unseen.said));
+        fit::show(fit::seen(&unseen), &Score::new(&predicted, &table.y), &mut output);
         output.set("n", rows);
-        output.set("part", part);
+        fit::note(&unseen, &zoo, &mut output);
         self.show(&predictor.columns, found, &mut output)?;
         Ok(output)
     }

@@ -4,6 +4,7 @@
 mod bench;
 #[cfg(feature = "gpu")]
 mod bench_gpu;
+mod check;
 mod demo;
 mod device;
 mod evaluate;
@@ -22,6 +23,7 @@ mod reproduce;
 mod search;
 mod select;
 mod signals;
+mod split;
 mod train;
 
 use clap::{Args, Parser, Subcommand};
@@ -49,7 +51,9 @@ enum Verb {
     Demo(demo::Demo),
     Train(train::Train),
     Info(info::Info),
+    Check(check::Check),
     Features(features::Features),
+    Split(split::Split),
     Fit(fit::Fit),
     Search(search::Search),
     Evaluate(evaluate::Evaluate),
@@ -169,7 +173,9 @@ pub fn main() -> ExitCode {
         Verb::Demo(verb) => (verb.machine.json, verb.run()),
         Verb::Train(verb) => (verb.machine.json, verb.run()),
         Verb::Info(verb) => (verb.json, verb.run()),
+        Verb::Check(verb) => (verb.machine.json, verb.run()),
         Verb::Features(verb) => (verb.machine.json, verb.run()),
+        Verb::Split(verb) => (verb.json, verb.run()),
         Verb::Fit(verb) => (verb.machine.json, verb.run()),
         Verb::Search(verb) => (verb.machine.json, verb.run()),
         Verb::Evaluate(verb) => (verb.machine.json, verb.run()),
@@ -188,8 +194,9 @@ pub fn main() -> ExitCode {
         Verb::Import(verb) => (verb.json, verb.run()),
         Verb::Export(verb) => (verb.json, verb.run()),
     };
-    match outcome.and_then(|output| output.print(json)) {
-        Ok(()) => ExitCode::SUCCESS,
+    match outcome.and_then(|output| output.print(json).map(|()| output.failed)) {
+        Ok(false) => ExitCode::SUCCESS,
+        Ok(true) => ExitCode::FAILURE,
         Err(error) => {
             output::tell(format!("error: {error}"));
             ExitCode::from(error.exit_code())

@@ -1,13 +1,12 @@
 //! What predictors are fitted to: a zoo's networks or a table, in train, validation and test parts.
 
-use super::select;
+use super::{output, select};
 use clap::Args;
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use zoometry::eval::{Division, Fractions, MIN_NETWORKS, Parts, Split};
 use zoometry::features::Input;
 use zoometry::kernels::Isa;
-use zoometry::table::Table;
+use zoometry::table::{Part, Table};
 use zoometry::zoo::Zoo;
 use zoometry::{Error, Result};
 
@@ -38,7 +37,7 @@ pub struct Rows {
     /// Seed of the division into parts
     #[arg(long, value_name = "S", default_value_t = 0, allow_negative_numbers = true)]
     split_seed: u64,
-    /// A published division instead: a permutation of the released row numbers, one a line
+    /// A published division instead: a permutation of the released row numbers, one a line; or a table of run and part (`split`)
     #[arg(long, value_name = "FILE.csv", requires = "zoo", conflicts_with = "split_seed")]
     split: Option<PathBuf>,
 }
@@ -49,15 +48,15 @@ impl Rows {
         [&self.zoo, &self.x, &self.y, &self.x_test, &self.y_test, &self.split].into_iter().flatten()
     }
 
-    /// The parts, and what a predictor's file is to say of them; where `validation` some rows are for validation in any case.
-    pub fn parts(&self, isa: Isa, input: &Input, validation: bool) -> Result<(Parts, BTreeMap<String, String>)> {
+    /// The parts; where `validation` some rows are for validation in any case.
+    pub fn parts(&self, isa: Isa, input: &Input, validation: bool) -> Result<Parts> {
         match (&self.zoo, &self.x) {
             (Some(path), _) => {
                 let zoo = Zoo::open(path)?;
                 let division = Division::new(self.split.as_deref(), self.split_seed, &zoo)?;
                 from_zoo(isa, &zoo, path, self.epoch, &division, input)
             }
-            (None, Some(x)) => Ok((self.from_tables(x, validation)?, BTreeMap::new())),
+            (None, Some(x)) => self.from_tables(x, validation),
             (None, None) => Err(Error::invalid("command line", "a zoo or --x and --y", "neither")),
         }
     }
@@ -76,11 +75,54 @@ impl Rows {
             return Err(Error::malformed(x_test, expected, format!("{}", test.width())));
         }
         if !validation {
-            return Ok(Parts { train: table, validation: Table::default(), test });
+            return Ok(Parts { train: table, test, ..Parts::default() });
         }
         let fractions = Fractions { train: 0.8, validation: 0.2 };
         let split = Split::new(&table.group, self.split_seed, fractions)?;
         Ok(Parts { test, ..Parts::new(&table, &split) })
+    }
+}
+
+/// The parts of these names, all if there is no name.
+///
+/// # Errors
+/// [`Error::Unknown`].
+pub fn named(names: &[String], known: &[Part]) -> Result<Vec<Part>> {
+    let part = |name: &String| {
+        let found = known.iter().copied().find(|part| part.name() == name);
+        found.ok_or_else(|| Error::unknown("part", name, known))
+    };
+    if names.is_empty() { Ok(known.to_vec()) } else { names.iter().map(part).collect() }
+}
+
+/// How networks are divided, for verbs that fit nothing.
+#[derive(Args)]
+pub struct DivisionArgs {
+    /// Seed of the division into parts
+    #[arg(long, value_name = "S", default_value_t = 0, allow_negative_numbers = true)]
+    split_seed: u64,
+    /// A published division instead: a permutation of the released row numbers, one a line; or a table of run and part
+    #[arg(long, value_name = "FILE.csv", conflicts_with = "split_seed")]
+    split: Option<PathBuf>,
+}
+
+impl DivisionArgs {
+    /// The file of the division: it must not be written.
+    pub fn file(&self) -> Option<&PathBuf> {
+        self.split.as_ref()
+    }
+
+    /// Rows of a zoo, each with its part; those that the division's file does not name are left out, which is said on stderr.
+    pub fn parts(&self, zoo: &Zoo, rows: &[usize]) -> Result<Vec<(usize, Part)>> {
+        let division = Division::new(self.split.as_deref(), self.split_seed, zoo)?;
+        let group: Vec<u64> = rows.iter().map(|&row| u64::from(zoo.run()[row])).collect();
+        let parts = division.split(&group)?.parts(rows.len());
+        let named: Vec<(usize, Part)> =
+            rows.iter().copied().zip(parts).filter_map(|(row, part)| Some((row, part?))).collect();
+        if let nowhere @ 1.. = rows.len() - named.len() {
+            output::tell(format!("{nowhere} of {} networks left out: in no part of the division", rows.len()));
+        }
+        Ok(named)
     }
 }
 
@@ -92,7 +134,7 @@ fn enough(table: &Table, path: &Path, what: &str) -> Result<()> {
     Err(Error::malformed(path, format!("at least {MIN_NETWORKS} {what}"), table.rows().to_string()))
 }
 
-/// The parts of a zoo's table, and what the predictor's file is to say of the zoo.
+/// The parts of a zoo's table.
 pub fn from_zoo(
     isa: Isa,
     zoo: &Zoo,
@@ -100,16 +142,15 @@ pub fn from_zoo(
     epoch: Option<u32>,
     division: &Division,
     input: &Input,
-) -> Result<(Parts, BTreeMap<String, String>)> {
+) -> Result<Parts> {
     let table = select::table(isa, zoo, path, epoch, input)?;
     enough(&table, path, "finished networks that have not diverged")?;
-    let last = zoo.schema().checkpoints.last().copied().unwrap_or(0);
-    let mut info = BTreeMap::from([
-        (select::ZOO.to_owned(), select::identity(zoo)),
-        (select::INPUT.to_owned(), input.to_string()),
-        (select::EPOCH.to_owned(), epoch.unwrap_or(last).to_string()),
-        (select::ARCHITECTURE.to_owned(), serde_json::to_string(&zoo.schema().arch).unwrap_or_default()),
-    ]);
-    select::note(division, &mut info);
-    Ok((Parts::new(&table, &division.split(&table.group)?), info))
+    let parts = Parts::divide(&table, division)?;
+    if parts.repeated > 0 {
+        let (path, repeated) = (path.display(), parts.repeated);
+        output::tell(format!(
+            "{repeated} networks of {path} left out: by their weights they are in an earlier part too"
+        ));
+    }
+    Ok(parts)
 }

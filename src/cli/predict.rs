@@ -1,7 +1,7 @@
 //! `zoometry predict`
 
 use super::output::{self, Output};
-use super::{MachineArgs, STOP, select};
+use super::{MachineArgs, STOP, parts, select};
 use clap::Args;
 use serde_json::json;
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use zoometry::eval::conformal;
 use zoometry::features::{Input, Networks as Features};
 use zoometry::kernels::{Isa, activation::Activation};
 use zoometry::predictor::Predictor;
-use zoometry::table::Table;
+use zoometry::table::{Part, Table};
 use zoometry::zoo::{Loose, Zoo};
 use zoometry::{Error, Result};
 
@@ -19,8 +19,10 @@ use zoometry::{Error, Result};
 /// The file is a zoo, or any .safetensors file with a tensor `weights` (f32, networks × weights or one network) in the order of
 /// the released Small CNN Zoo, or with one network of PyTorch's (conv1.weight OIHW, conv1.bias … dense.weight, dense.bias; any
 /// layer names in this order). Prints CSV: the network's run and epoch (or its row), the predicted accuracy, the measured one
-/// where the file has it and, with --interval, the ends of an interval around the prediction. Of a network whose weights are
-/// not finite nothing is predicted: NaN.
+/// where the file has it, with --interval the ends of an interval around the prediction, and the part of the fit that the network
+/// was in: train or validation, which the predictor was fitted to and which no score should be made of; test; unseen, none of the
+/// fit's; unknown, where the predictor's file does not say. Networks are told by their weights. Of a network whose weights are not
+/// finite nothing is predicted: NaN.
 #[derive(Args)]
 pub struct Predict {
     /// The fitted predictor
@@ -41,6 +43,9 @@ pub struct Predict {
     /// counts how much they hold). For networks of other zoos nothing is promised
     #[arg(long, value_name = "LEVEL", allow_negative_numbers = true)]
     interval: Option<f64>,
+    /// Only the networks of this part: train, validation, test, unseen or unknown; several joined by commas
+    #[arg(long, value_name = "PARTS", value_delimiter = ',')]
+    part: Vec<String>,
     #[command(flatten)]
     pub machine: MachineArgs,
 }
@@ -60,6 +65,7 @@ impl Predict {
         let predictor = Predictor::load(&self.model)?;
         let input = select::input(&predictor, &self.model)?;
         let reach = self.interval.map(|level| self.reach(&predictor, level)).transpose()?;
+        let wanted = parts::named(&self.part, &Part::ALL)?;
         let (networks, predicted) = self.machine.run(|| -> Result<_> {
             let networks = self.networks(isa, &predictor, &input)?;
             let mut predicted = predictor.predict(isa, &networks.table)?;
@@ -71,8 +77,22 @@ impl Predict {
             let (all, file) = (predicted.len(), self.file.display());
             output::tell(format!("{broken} of {all} networks of {file} have weights that are not finite: NaN"));
         }
+        let part = |row: usize| match (&predictor.provenance, networks.table.origin.networks.get(row)) {
+            (Some(provenance), Some(&network)) => provenance.part(network),
+            _ => Part::Unknown,
+        };
+        let rows: Vec<(usize, Part)> =
+            (0..predicted.len()).map(|row| (row, part(row))).filter(|(_, part)| wanted.contains(part)).collect();
         let mut output = Output::default();
-        print(&networks, &predicted, reach, &mut output);
+        print(&networks, &rows, &predicted, reach, &mut output);
+        let fitted = rows.iter().filter(|(_, part)| part.is_fitted()).count();
+        if fitted > 0 && reach.is_some() {
+            let file = self.file.display();
+            output::tell(format!(
+                "the predictor was fitted to {fitted} networks of {file}: of these intervals promise nothing"
+            ));
+        }
+        output.set("fitted", fitted);
         if let (Some(level), Some(reach)) = (self.interval, reach) {
             output.set("interval_level", level);
             output.set("interval_reach", reach);
@@ -176,22 +196,25 @@ impl Predict {
 }
 
 /// Adds a line and an object for each network.
-fn print(networks: &Networks, predicted: &[f32], reach: Option<f32>, output: &mut Output) {
+fn print(networks: &Networks, rows: &[(usize, Part)], predicted: &[f32], reach: Option<f32>, output: &mut Output) {
     let Networks { table, names, .. } = networks;
-    output.line(if reach.is_some() { "run,epoch,predicted,measured,low,high" } else { "run,epoch,predicted,measured" });
-    let mut list = Vec::with_capacity(names.len());
-    for (row, (&(run, epoch), &value)) in names.iter().zip(predicted).enumerate() {
+    let ends = if reach.is_some() { ",low,high" } else { "" };
+    output.line(format!("run,epoch,predicted,measured{ends},part"));
+    let mut list = Vec::with_capacity(rows.len());
+    for &(row, part) in rows {
+        let ((run, epoch), value) = (names[row], predicted[row]);
         let measured = table.y.get(row).copied();
         let epoch_text = epoch.map_or(String::new(), |epoch| epoch.to_string());
         let measured_text = measured.map_or(String::new(), |value| value.to_string());
         let mut line = format!("{run},{epoch_text},{value},{measured_text}");
-        let mut network = json!({ "run": run, "epoch": epoch, "predicted": value, "measured": measured });
+        let mut network =
+            json!({ "run": run, "epoch": epoch, "predicted": value, "measured": measured, "part": part.name() });
         if let Some(reach) = reach {
             let [low, high] = conformal::interval(value, reach);
             line += &format!(",{low},{high}");
             (network["low"], network["high"]) = (low.into(), high.into());
         }
-        output.line(line);
+        output.line(format!("{line},{part}"));
         list.push(network);
     }
     output.set("networks", list);

@@ -180,6 +180,7 @@ fn write_csv(path: &Path, study: &Study) -> Result<()> {
             "published_r2",
             "seconds",
             "protocol",
+            "left_out",
         ])?;
         for cell in &study.cells {
             let numbers = [
@@ -207,6 +208,7 @@ fn write_csv(path: &Path, study: &Study) -> Result<()> {
             line.extend(numbers.map(|number| number.to_string()));
             let protocol = study.header.protocol.to_string();
             line.extend([optional(cell.published_r2.map(|r2| r2.to_string())), cell.seconds.to_string(), protocol]);
+            line.push(cell.left_out.to_string());
             table.write_record(line)?;
         }
         table.flush()
@@ -215,6 +217,9 @@ fn write_csv(path: &Path, study: &Study) -> Result<()> {
 
 /// Adds the scores of some experiments, last what has none and why.
 fn show(study: &Study, names: &[&str], left_out: &[(String, String)], output: &mut Output) {
+    for zoo in study.zoos.iter().filter(|zoo| !zoo.caveats.is_empty()) {
+        output.line(format!("{}: {}", zoo.name, zoo.caveats.join("; ")));
+    }
     for name in names {
         let cells: Vec<&Cell> = study.cells.iter().filter(|cell| cell.experiment == *name).collect();
         if cells.is_empty() {
@@ -228,12 +233,28 @@ fn show(study: &Study, names: &[&str], left_out: &[(String, String)], output: &m
         if *name == "learning-curve" {
             promise(&cells, output);
         }
+        known(&cells, output);
         output.line("");
     }
     for (name, why) in left_out {
         output.line(format!("left out: {name} ({why})"));
     }
     output.set("left_out", left_out.iter().cloned().collect::<BTreeMap<String, String>>());
+}
+
+/// Says which networks are not in the scores because the predictor was fitted to them.
+fn known(cells: &[&Cell], output: &mut Output) {
+    let mut said: Vec<(&str, &str, usize)> = Vec::new();
+    for cell in cells.iter().filter(|cell| cell.left_out > 0) {
+        let known = (&*cell.fitted, &*cell.tested, cell.left_out);
+        if !said.contains(&known) {
+            let (fitted, tested, left_out) = known;
+            output.line(format!(
+                "  {left_out} networks of {tested} are in no score of the predictors of {fitted}, which were fitted to them"
+            ));
+            said.push(known);
+        }
+    }
 }
 
 /// One score a line; what is the same as in the line before is left out.

@@ -2,7 +2,7 @@
 
 use super::output::{self, Output, duration};
 use super::parts::Rows;
-use super::{MachineArgs, STOP, fit, progress, select};
+use super::{MachineArgs, STOP, fit, progress};
 use clap::Args;
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
@@ -13,6 +13,7 @@ use zoometry::eval::search::{Journal, Trial};
 use zoometry::features::Input;
 use zoometry::kernels::Isa;
 use zoometry::predictor::{self, Config, DEFAULT, Kind};
+use zoometry::table::origin;
 
 /// Search for the options of a fit by chance
 ///
@@ -58,14 +59,15 @@ impl Search {
     }
 
     fn search(&self, isa: Isa, input: &Input, journal: &Path) -> Result<Output> {
-        let (parts, info) = self.source.parts(isa, input, true)?;
+        let parts = self.source.parts(isa, input, true)?;
         let (train, validation) = (&parts.train, &parts.validation);
         let (kind, fixed, seed, trials) = (&*self.predictor, &*self.param, self.seed, self.trials);
         let search = Trials { kind, fixed, seed, trials, train, validation };
         // a wrong option is refused before there is a journal
         search.options(0)?;
-        let told = [select::INPUT, select::EPOCH, select::SPLIT_SEED, select::SPLIT];
-        let about = told.into_iter().filter_map(|name| Some((name.to_owned(), info.get(name)?.clone())));
+        let told = [origin::INPUT, origin::EPOCH, origin::SPLIT_SEED, origin::SPLIT];
+        let known = &train.origin.about;
+        let about = told.into_iter().filter_map(|name| Some((name.to_owned(), known.get(name)?.clone())));
         let (kept, done) = Journal::open(journal, &about.collect::<Vec<_>>(), &search)?;
         let mut output = Output::default();
         let trials = run(&search, isa, &kept, done, &mut output)?;
@@ -78,7 +80,7 @@ impl Search {
         config.save(&self.out)?;
         let (number, chosen) = (best.number, best.score.r2);
         output.line(format!("the best is trial {number}, R² {chosen:.4} on the validation networks; fitted again:"));
-        fit::fit(isa, &parts, &best.options, info, &mut output)?;
+        fit::fit(isa, &parts, &best.options, &mut output)?;
         output.line(format!("  its configuration is in {}, for fit --config", self.out.display()));
         output.set("trial", best.number);
         output.set("validation", best.score);

@@ -25,11 +25,11 @@ use crate::cnn::choice::Choice;
 use crate::kernels::Isa;
 use crate::kernels::activation::Activation;
 use crate::par::Stop;
-use crate::table::Table;
+use crate::table::{Origin, Table, origin};
 use crate::zoo::Zoo;
 use crate::{Error, Result};
 use rayon::prelude::*;
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::{fmt, str::FromStr};
 
 /// Keys that messages suggest; numbers in them are examples.
@@ -271,6 +271,24 @@ impl Input {
             ),
             Networks::Loose { .. } => (Vec::new(), (0..networks.count() as u64).collect()),
         };
-        Ok(Table { columns, x, y, group })
+        Ok(Table { columns, x, y, group, origin: self.origin(networks) })
+    }
+
+    /// Where the rows came from, for the file of a predictor that is fitted to them.
+    fn origin(&self, networks: &Networks) -> Origin {
+        let mut about = BTreeMap::from([(origin::INPUT, self.to_string())]);
+        if let Networks::Zoo { zoo, rows } = networks {
+            let schema = zoo.schema();
+            about.insert(origin::ZOO, schema.identity());
+            about.insert(origin::ARCHITECTURE, serde_json::to_string(&schema.arch).unwrap_or_default());
+            let epoch = rows.first().map(|&row| zoo.epoch()[row]);
+            if let Some(epoch) = epoch.filter(|&epoch| rows.iter().all(|&row| zoo.epoch()[row] == epoch)) {
+                about.insert(origin::EPOCH, epoch.to_string());
+            }
+            let caveats = zoo.caveats().join("; ");
+            about.extend(Some((origin::CAVEATS, caveats)).filter(|(_, caveats)| !caveats.is_empty()));
+        }
+        let about = about.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+        Origin { networks: networks.identities(), about }
     }
 }

@@ -9,16 +9,18 @@ mod file;
 mod kind;
 mod option;
 pub mod perceptron;
+mod provenance;
 mod tensors;
 
 pub use config::Config;
 pub use kind::{Estimator, Kind, Model};
+pub use provenance::Provenance;
 pub use tensors::{Column, Tensors};
 
 use crate::kernels::Isa;
 use crate::par::Stop;
 use crate::rng::Stream;
-use crate::table::Table;
+use crate::table::{Table, origin};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -115,13 +117,16 @@ impl Options {
 pub struct Predictor {
     /// Names of the columns it was fitted on.
     pub columns: Vec<String>,
-    /// What the caller wants to find again in the file: the input, the split …
+    /// What the file says of the fit by the keys of [`origin`](crate::table::origin): zoo, input, division, numbers of rows; and what else the caller
+    /// wants to find again.
     pub info: BTreeMap<String, String>,
     /// The fitted state.
     pub model: Arc<dyn Model>,
     /// Absolute errors on the validation rows of the fit, ascending, in the target's units; empty where there were none.
     /// Intervals are made of them ([`crate::eval::conformal`]).
     pub residuals: Vec<f32>,
+    /// The networks of the fit; without it nobody knows what the predictor has seen.
+    pub provenance: Option<Provenance>,
 }
 
 impl PartialEq for Predictor {
@@ -131,11 +136,12 @@ impl PartialEq for Predictor {
             && options(self) == options(other)
             && self.model.tensors() == other.model.tensors()
             && self.residuals == other.residuals
+            && self.provenance == other.provenance
     }
 }
 
 impl Predictor {
-    /// Fits to a table and keeps the errors on the rows of `val`.
+    /// Fits to a table, keeps the errors on the rows of `val`, and which networks the rows of both are.
     ///
     /// Early stopping looks at the same rows, so these errors are a little smaller than those on rows never seen. After a fit
     /// that diverged there are none.
@@ -144,8 +150,11 @@ impl Predictor {
     /// Those of [`Estimator::fit`].
     pub fn fit(isa: Isa, options: &Options, train: &Table, val: Option<&Table>, stop: &Stop) -> Result<Predictor> {
         let model = options.0.fit(isa, train, val, stop)?;
-        let (columns, info) = (train.columns.clone(), BTreeMap::new());
-        let mut predictor = Predictor { columns, info, model, residuals: Vec::new() };
+        let (columns, mut info) = (train.columns.clone(), train.origin.about.clone());
+        let rows = [(origin::N_TRAIN, train.rows()), (origin::N_VAL, val.map_or(0, Table::rows))];
+        info.extend(rows.map(|(key, rows)| (key.to_owned(), rows.to_string())));
+        let provenance = Provenance::new(train, val, None);
+        let mut predictor = Predictor { columns, info, model, residuals: Vec::new(), provenance };
         if let Some(val) = val {
             let predicted = predictor.predict(isa, val)?;
             let mut residuals: Vec<f32> = predicted.iter().zip(&val.y).map(|(p, y)| (p - y).abs()).collect();

@@ -27,7 +27,8 @@ pub fn shares(split: Split, protocol: Protocol) -> Split {
 
 /// The parts of a zoo's networks, seen by an input at a checkpoint.
 pub fn parts(isa: Isa, zoo: &Subject, input: &str, epoch: Option<u32>, protocol: Protocol) -> Result<Parts> {
-    let table = zoo.table(isa, input, epoch)?;
+    let mut table = zoo.table(isa, input, epoch)?;
+    zoo.division().note(&mut table.origin.about);
     Ok(Parts::new(&table, &shares(zoo.division().split(&table.group)?, protocol)))
 }
 
@@ -47,7 +48,7 @@ pub fn draw_parts(parts: &Parts, size: usize, draw: usize) -> Parts {
     Parts {
         train: subset(&parts.train, 0, size),
         validation: subset(&parts.validation, 1, validation),
-        test: Table::default(),
+        ..Parts::default()
     }
 }
 

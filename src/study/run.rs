@@ -191,12 +191,18 @@ impl<'a> StudyRun<'a> {
         let seconds = start.elapsed().as_secs_f64() / draws as f64;
         for zoo in missing {
             let own = zoo == job.fitted;
-            let other = if own { None } else { Some(self.parts(zoo, job)?) };
-            let test = other.as_ref().map_or(&parts.test, |parts| &parts.test);
+            let (other, left_out) = match own {
+                true => (None, parts.repeated),
+                false => {
+                    let (test, left_out) = parts.new_to(&self.parts(zoo, job)?.test);
+                    (Some(test), left_out)
+                }
+            };
+            let test = other.as_ref().unwrap_or(&parts.test);
             let predicted: Result<Vec<Vec<f32>>> = fits.iter().map(|fit| fit.predict(self.isa, test)).collect();
             let predicted = predicted?;
             let cell = self.cell(job, zoo, n_train, &predicted, &test.y, seconds);
-            self.journal.add(Entry::Cell(cell))?;
+            self.journal.add(Entry::Cell(Cell { left_out, ..cell }))?;
             if let Some(entry) = stopping::curve(&self.zoos[zoo].entry, job, &predicted[0], &test.y) {
                 self.journal.add(Entry::Stopping(entry))?;
             }
@@ -230,6 +236,7 @@ impl<'a> StudyRun<'a> {
             tau_interval: interval.tau,
             published_r2: published::r2(&entry.dataset, &job.input, job.predictor).filter(|_| comparable),
             seconds,
+            left_out: 0,
         }
     }
 }

@@ -5,7 +5,7 @@ use crate::cnn::layer;
 use crate::eval::{Division, MIN_NETWORKS};
 use crate::features::{Input, Networks};
 use crate::kernels::Isa;
-use crate::table::Table;
+use crate::table::{Origin, Table};
 use crate::train::overrides::overrides;
 use crate::zoo::{Status, Zoo};
 use crate::{Error, Result};
@@ -115,6 +115,7 @@ impl Subject {
             x: rows.iter().map(|&row| self.zoo.test_accuracy()[row]).collect(),
             y: Vec::new(),
             group: rows.iter().map(|&row| u64::from(self.zoo.run()[row])).collect(),
+            origin: Origin { networks: Networks::Zoo { zoo: &self.zoo, rows }.identities(), ..Origin::default() },
         }
     }
 }
@@ -140,6 +141,7 @@ fn describe(name: String, path: &Path, zoo: &Zoo, networks: usize) -> ZooEntry {
         seed: schema.seed,
         shared_seed: shared_seed(zoo),
         origin: schema.origin(),
+        caveats: zoo.caveats(),
     }
 }
 

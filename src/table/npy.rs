@@ -1,21 +1,21 @@
 //! Tables from `.npy` files.
 
-use super::Table;
+use super::{Table, narrow, origin};
 use crate::{Error, Result};
 use npyz::{DType, NpyHeader, Order, WriterBuilder};
 use std::path::Path;
 
 /// Reads features and targets: `x` rows × columns and `y` with one value a row, both f32 or f64 (kept as f32). Columns are
-/// called `x0`, `x1` …, each row is a group of its own.
+/// called `x0`, `x1` …, each row is a group of its own. What f32 loses is a caveat of the table's origin.
 ///
 /// # Errors
 /// [`Error::Io`]; [`Error::Malformed`] for files that are no such arrays, are cut short, or do not belong together.
 pub fn load(x: &Path, y: &Path) -> Result<Table> {
-    let (shape, values) = array(x)?;
+    let (shape, values, lost_x) = array(x, |column| format!("x{column}"))?;
     let &[rows, width] = shape.as_slice() else {
         return Err(Error::malformed(x, "an array of rows × columns", format!("shape {shape:?}")));
     };
-    let (y_shape, targets) = array(y)?;
+    let (y_shape, targets, lost_y) = array(y, |_| "y".into())?;
     if !matches!(y_shape.as_slice(), [n] | [n, 1] if *n == rows) {
         let expected = format!("one target for each of the {rows} rows of {}", x.display());
         return Err(Error::malformed(y, expected, format!("shape {y_shape:?}")));
@@ -24,7 +24,10 @@ pub fn load(x: &Path, y: &Path) -> Result<Table> {
         return Err(Error::malformed(y, "finite targets", format!("{} in row {row}", targets[row])));
     }
     let columns = (0..width).map(|column| format!("x{column}")).collect();
-    Ok(Table { columns, x: values, y: targets, group: (0..rows as u64).collect() })
+    let mut table = Table { columns, x: values, y: targets, group: (0..rows as u64).collect(), ..Table::default() };
+    let caveats = [lost_x, lost_y, narrow::drowned(&table)].into_iter().flatten().collect::<Vec<String>>().join("; ");
+    table.origin.about.extend(Some((origin::CAVEATS.to_owned(), caveats)).filter(|(_, caveats)| !caveats.is_empty()));
+    Ok(table)
 }
 
 /// Writes numbers as rows of `width` columns, f64 in C order; the file has its name only when it is complete.
@@ -40,13 +43,16 @@ pub fn save(path: &Path, width: usize, values: &[f64]) -> Result<()> {
     })
 }
 
-/// An array's shape and its values in C order.
-fn array(path: &Path) -> Result<(Vec<usize>, Vec<f32>)> {
+/// An array's shape, its values in C order, and what f32 loses of them.
+fn array(path: &Path, name: impl Fn(usize) -> String) -> Result<(Vec<usize>, Vec<f32>, Option<String>)> {
     let bytes = crate::bytes::read(path)?;
     let header = Header::parse(path, &bytes, bytes.len() as u64)?;
     let mut values = Vec::with_capacity(header.elements());
-    header.element.decode(&bytes[header.data..header.data + header.elements() * header.element.bytes()], &mut values);
-    Ok((header.shape, values))
+    let elements = &bytes[header.data..header.data + header.elements() * header.element.bytes()];
+    header.element.decode(elements, &mut values);
+    let width = header.shape.get(1).copied().unwrap_or(1);
+    let lost = narrow::collisions(elements, header.element, width, name);
+    Ok((header.shape, values, lost))
 }
 
 /// What an element is.
@@ -57,9 +63,27 @@ pub(crate) struct Element {
 }
 
 impl Element {
+    /// As NumPy writes it on most machines.
+    #[cfg(test)]
+    pub(super) const F64: Element = Element { double: true, big_endian: false };
+
     /// Size of an element.
     pub(crate) fn bytes(self) -> usize {
         if self.double { 8 } else { 4 }
+    }
+
+    /// The elements in `bytes` where they are f64, from one on, every so many.
+    pub(super) fn doubles(self, bytes: &[u8], first: usize, step: usize) -> impl Iterator<Item = f64> {
+        let bytes = if self.double { bytes } else { &[] };
+        let of = if self.big_endian { f64::from_be_bytes } else { f64::from_le_bytes };
+        // the slice's iterator skips without looking at what lies between
+        bytes.as_chunks::<8>().0.iter().skip(first).step_by(step).map(move |&element| of(element))
+    }
+
+    /// How many elements f32 does not hold exactly; NaN it holds.
+    pub(crate) fn inexact(self, bytes: &[u8]) -> usize {
+        let lost = |value: &f64| !value.is_nan() && f64::from(*value as f32) != *value;
+        self.doubles(bytes, 0, 1).filter(lost).count()
     }
 
     /// Appends the elements in `bytes` as f32.
@@ -181,7 +205,7 @@ mod tests {
         assert_eq!((table.rows(), table.width(), table.row(1), table.y[2]), (3, 2, &[3.0, 4.0][..], 0.3));
         assert!(table.row(2)[0].is_nan());
         save(&x, 3, &[0.25, 2.0, 3.0, 4.0, 5.0, 6.0]).unwrap();
-        assert_eq!(array(&x).unwrap(), (vec![2, 3], vec![0.25, 2.0, 3.0, 4.0, 5.0, 6.0]));
+        assert_eq!(array(&x, |_| String::new()).unwrap(), (vec![2, 3], vec![0.25, 2.0, 3.0, 4.0, 5.0, 6.0], None));
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod executor;
 pub mod gpu;
 pub mod network;
 pub mod overrides;
+pub mod recheck;
 pub mod recipe;
 pub mod reference;
 pub mod rules;

@@ -242,6 +242,15 @@ impl Zoo {
         config
     }
 
+    /// What a reader of any score on the zoo should know: how many networks are finished if not all, and what its images lack.
+    pub fn caveats(&self) -> Vec<String> {
+        let (runs, checkpoints) = (self.schema.runs, self.schema.checkpoints.len());
+        let missing = |rows: &&[Status]| rows[checkpoints - 1] == Status::NotWritten;
+        let finished = runs - self.status.chunks(checkpoints).filter(missing).count();
+        let unfinished = (finished < runs).then(|| format!("{finished} of {runs} networks finished"));
+        unfinished.into_iter().chain(self.schema.dataset_notes.iter().cloned()).collect()
+    }
+
     /// Rows that are done at the last epoch, ascending: the finished networks that did not diverge.
     pub fn final_rows(&self) -> Vec<usize> {
         self.done_at(self.schema.checkpoints.len() - 1)

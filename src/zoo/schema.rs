@@ -162,6 +162,11 @@ impl Schema {
         }
     }
 
+    /// What tells a zoo from others: data, shape, recipe and seed. Networks are told by their weights ([`super::digest`]).
+    pub fn identity(&self) -> String {
+        serde_json::json!([self.digest, self.arch, self.recipe, self.seed]).to_string()
+    }
+
     /// Names of the codes of a hyperparameter; none of one that has numbers.
     pub fn names_of(&self, hyperparameter: &str) -> &[String] {
         self.names.get(hyperparameter).map_or(&[], Vec::as_slice)

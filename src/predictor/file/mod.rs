@@ -6,8 +6,9 @@
 mod tests;
 
 use super::tensors::{Tensors, bytes};
-use super::{KINDS, Predictor, names};
+use super::{KINDS, Predictor, Provenance, names};
 use crate::bytes::replace;
+use crate::table::Part;
 use crate::{Error, Result};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde::{Deserialize, Serialize};
@@ -20,6 +21,11 @@ const KEY: &str = "zoometry.predictor";
 
 /// Name of the tensor of validation errors; a file without it is one of a fit without validation rows, or an old one.
 const RESIDUALS: &str = "validation_residuals";
+
+/// Names of the tensors of the networks' digests, ascending; a file without them is one of a fit to rows that are no networks, or an
+/// old one.
+const NETWORKS: [(&str, Part); 3] =
+    [("networks.train", Part::Train), ("networks.validation", Part::Validation), ("networks.test", Part::Test)];
 
 /// The format written and read.
 const VERSION: u32 = 1;
@@ -37,6 +43,10 @@ pub(super) fn save(predictor: &Predictor, path: &Path) -> Result<()> {
     let mut columns = predictor.model.tensors();
     if !predictor.residuals.is_empty() {
         columns.push((RESIDUALS, Dtype::F32, bytes(predictor.residuals.iter().copied(), f32::to_le_bytes)));
+    }
+    if let Some(provenance) = &predictor.provenance {
+        let digests = |part| bytes(provenance.digests(part).iter().copied(), u64::to_le_bytes);
+        columns.extend(NETWORKS.map(|(name, part)| (name, Dtype::U64, digests(part))));
     }
     let not_json = |e: serde_json::Error| Error::malformed(path, "metadata that JSON can hold", e.to_string());
     let head = Head {
@@ -80,8 +90,23 @@ pub(super) fn load(path: &Path) -> Result<Predictor> {
         return Err(Error::malformed(path, format!("a predictor of kind {}", names().join(", ")), head.kind));
     };
     let model = (kind.load)(&tensors, head.params, head.columns.len())?;
-    let residuals = residuals(&tensors)?;
-    Ok(Predictor { columns: head.columns, info: head.info, model, residuals })
+    let (residuals, provenance) = (residuals(&tensors)?, provenance(&tensors)?);
+    Ok(Predictor { columns: head.columns, info: head.info, model, residuals, provenance })
+}
+
+/// The networks of the fit, if the file has them.
+fn provenance(tensors: &Tensors) -> Result<Option<Provenance>> {
+    if !NETWORKS.iter().any(|(name, _)| tensors.has(name)) {
+        return Ok(None);
+    }
+    let mut parts = [const { Vec::new() }; 3];
+    for ((name, _), part) in NETWORKS.iter().zip(&mut parts) {
+        *part = tensors.u64s(name)?;
+        if !part.is_sorted_by(|a, b| a < b) {
+            return Err(tensors.malformed(format!("{name} ascending, each digest once"), "others"));
+        }
+    }
+    Ok(Some(Provenance::of(parts)))
 }
 
 /// The errors on the validation rows, if the file has them.

@@ -20,12 +20,14 @@ fn example() -> (Predictor, Table) {
         x: (0..rows).flat_map(|r| (0..3).map(move |c| x(r, c))).collect(),
         y: (0..rows).map(|r| ((r * 37) % 97) as f32 / 10.0).collect(),
         group: (0..rows as u64).collect(),
+        ..Table::default()
     };
     let params = Params { n_estimators: 5, num_leaves: 6, ..Params::default() };
     let boost = fit(Isa::detect(), &table, Some(&table), &params, &mut |_| (), &Stop::new()).unwrap();
     let info = BTreeMap::from([("input".to_owned(), "zoo.safetensors".to_owned())]);
     let residuals = vec![0.0, 0.25, 0.25, 1.5];
-    (Predictor { columns: table.columns.clone(), info, model: Arc::new(boost), residuals }, table)
+    let provenance = Some(Provenance::of([vec![7, u64::MAX], vec![1], Vec::new()]));
+    (Predictor { columns: table.columns.clone(), info, model: Arc::new(boost), residuals, provenance }, table)
 }
 
 #[test]
@@ -173,7 +175,7 @@ fn perceptron(layers: usize) -> (Predictor, Table) {
     let params = Params { layers, units: 5, epochs: 2, ..Params::mlp() };
     let model = fit(Isa::detect(), &table, Some(&table), &params, &Stop::new()).unwrap();
     let (columns, info, residuals) = (table.columns.clone(), BTreeMap::new(), Vec::new());
-    (Predictor { columns, info, model: Arc::new(model), residuals }, table)
+    (Predictor { columns, info, model: Arc::new(model), residuals, provenance: None }, table)
 }
 
 #[test]
