@@ -45,7 +45,7 @@ fn job<'a>(dataset: &'a Dataset, recipe: &'a Recipe, models: usize) -> Job<'a> {
         seed: 11,
         isa: Isa::detect(),
         threads: 0,
-        allow_mixed: false,
+        allow_mixed: true,
     }
 }
 

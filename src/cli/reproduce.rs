@@ -179,8 +179,8 @@ fn write_csv(path: &Path, study: &Study) -> Result<()> {
             "mae",
             "published_r2",
             "seconds",
-            "protocol",
             "left_out",
+            "protocol",
         ])?;
         for cell in &study.cells {
             let numbers = [
@@ -206,9 +206,9 @@ fn write_csv(path: &Path, study: &Study) -> Result<()> {
                 cell.score.n.to_string(),
             ];
             line.extend(numbers.map(|number| number.to_string()));
+            let published = optional(cell.published_r2.map(|r2| r2.to_string()));
             let protocol = study.header.protocol.to_string();
-            line.extend([optional(cell.published_r2.map(|r2| r2.to_string())), cell.seconds.to_string(), protocol]);
-            line.push(cell.left_out.to_string());
+            line.extend([published, cell.seconds.to_string(), cell.left_out.to_string(), protocol]);
             table.write_record(line)?;
         }
         table.flush()

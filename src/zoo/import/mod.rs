@@ -7,9 +7,9 @@
 mod columns;
 mod layout;
 mod metrics;
+mod seal;
 mod weights;
 
-use super::checksum::{CHECKSUM, Checksums, Row};
 use super::released::DATASETS;
 use super::schema::{OTHER_ROUNDING, Schema, Status};
 use super::source::Source;
@@ -19,6 +19,7 @@ use crate::par::Stop;
 use crate::{Error, Result};
 use layout::Layout;
 use metrics::{Expected, Line, Sheet};
+use seal::Seals;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -286,14 +287,6 @@ fn describe(schema: &Schema, sheet: &Sheet, places: &[Option<usize>]) -> Importe
     report
 }
 
-/// The code of the family that a line names; of one that does not, 0.
-fn rounding_code(schema: &Schema, line: &Line, number: usize, path: &Path) -> Result<u8> {
-    let Some(family) = &line.rounding else { return Ok(0) };
-    let wrong =
-        || Error::malformed(path, format!("one of {:?} as rounding of row {number}", schema.rounding), &**family);
-    schema.rounding_code(family).ok_or_else(wrong)
-}
-
 /// Copies the weights and writes the columns.
 fn fill(
     out: &Path,
@@ -312,8 +305,7 @@ fn fill(
     let mut status = vec![Status::NotWritten as u8; rows];
     let mut metrics = [0; 4].map(|_| vec![0.0f32; rows]);
     let mut class_accuracy = vec![0.0f32; rows * classes];
-    let seal = Checksums::new(schema);
-    let (mut checksums, mut rounding) = (vec![0u64; rows], vec![0u8; rows]);
+    let mut seals = Seals::new(metrics_path, schema);
     let (mut values, unknown) = (Vec::new(), vec![f32::NAN; classes]);
     for (number, (line, place)) in sheet.lines.iter().zip(places).enumerate() {
         if stop.requested() {
@@ -333,17 +325,8 @@ fn fill(
         let known = sheet.class_accuracy.get(number * classes..(number + 1) * classes);
         let known = known.unwrap_or(&unknown);
         class_accuracy[row * classes..(row + 1) * classes].copy_from_slice(known);
-        if let Some(seal) = &seal {
-            let (run, code) = (line.run as usize, rounding_code(schema, line, number, metrics_path)?);
-            let values = Row { weights: &values, metrics: found, class_accuracy: known, status: state, rounding: code };
-            let checksum = seal.of_row(&sheet.configs[run], run, line.epoch, &values);
-            if let Some(told) = line.checksum.filter(|&told| told != checksum) {
-                let expected = format!(
-                    "row {number} as its checksum {told} says (changed on purpose? then without the column checksum)"
-                );
-                return Err(Error::malformed(metrics_path, expected, format!("one of checksum {checksum}")));
-            }
-            (checksums[row], rounding[row]) = (checksum, code);
+        if let Some(seals) = &mut seals {
+            seals.add(row, number, sheet, &values, known, state)?;
         }
         report.kept += 1;
     }
@@ -358,10 +341,7 @@ fn fill(
         whole.column(name, values)?;
     }
     whole.column("test_class_accuracy", &class_accuracy)?;
-    if seal.is_some() {
-        whole.column(CHECKSUM, &checksums)?;
-        whole.column("rounding", &rounding)?;
-    }
+    seals.map_or(Ok(()), |seals| seals.write(&whole))?;
     whole.column("status", &status)?;
     whole.finish().map(drop)
 }
