@@ -1,7 +1,7 @@
 //! `zoometry check`
 
 use super::output::{Output, count, duration};
-use super::{Data, MachineArgs, STOP};
+use super::{Data, MachineArgs, STOP, files};
 use clap::Args;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -19,9 +19,8 @@ use zoometry::{Error, Result};
 /// what is wrong and where; exit code 1 if anything is.
 #[derive(Args)]
 pub struct Check {
-    /// The zoo file
-    #[arg(value_name = "ZOO")]
-    zoo: PathBuf,
+    #[arg(value_name = "ZOO", required = true, help = files::SEVERAL)]
+    zoo: Vec<PathBuf>,
     /// The data set [default: the one that the zoo names]
     #[arg(long, value_name = "NAME")]
     dataset: Option<String>,
@@ -51,14 +50,14 @@ impl Check {
     pub fn run(&self) -> Result<Output> {
         let start = Instant::now();
         let isa = self.machine.isa()?;
-        let zoo = Zoo::open(&self.zoo)?;
+        let zoo = files::zoo(&self.zoo)?;
         let mut output = Output::default();
         let mut findings = self.machine.run(|| zoo.check(&STOP))?;
         let written = zoo.status().iter().filter(|&&status| status != Status::NotWritten).count();
         let sums = if zoo.schema().has_checksums() { "checksums," } else { "no checksums (an older format);" };
         output.line(format!(
             "{}: {} rows: {sums} numbers, doubled networks",
-            self.zoo.display(),
+            files::shown(&self.zoo),
             count(written as u64)
         ));
         output.line(format!("  {}", self.again(isa, &zoo, &mut findings)?));

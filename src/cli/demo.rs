@@ -10,6 +10,7 @@ use zoometry::eval::Division;
 use zoometry::features::Input;
 use zoometry::predictor::{DEFAULT, Options};
 use zoometry::train::{Cpu, Job, recipe::Recipe};
+use zoometry::zoo::{Place, Target};
 use zoometry::{Error, Result};
 
 /// Epochs of the demo's networks: few, so that hundreds of them take about a minute.
@@ -27,7 +28,7 @@ pub struct Demo {
     /// Folder for the zoo and the predictor
     #[arg(long, value_name = "DIR", default_value = "zoometry-demo")]
     out: PathBuf,
-    /// Number of networks
+    /// Number of networks; a demo of fewer grows
     #[arg(long, value_name = "N", default_value_t = 400, allow_negative_numbers = true)]
     models: usize,
     /// Seed of the zoo
@@ -51,6 +52,7 @@ impl Demo {
             dataset: &dataset,
             recipe: &recipe,
             models: self.models,
+            place: Place::WHOLE,
             checkpoints,
             seed: self.seed,
             isa,
@@ -61,10 +63,10 @@ impl Demo {
         let mut output = Output::default();
         let zoo = train::session(&job, &Cpu, &zoo_path, &mut output)?;
         let fitted = |input: &Input, output: &mut Output| -> Result<_> {
-            let parts = parts::from_zoo(isa, &zoo, &zoo_path, None, &Division::Seed(0), input)?;
-            let predictor = fit::fit(isa, &parts, &Options::networks(DEFAULT)?, output)?;
-            let predicted = predictor.predict(isa, &parts.test)?;
-            Ok((predictor, predicted, parts.test.y))
+            let divided = parts::from_zoo(isa, &zoo, &zoo_path, None, &Division::Seed(0), input, Target::default())?;
+            let predictor = fit::fit(isa, &divided, &Options::networks(DEFAULT)?, false, output)?;
+            let predicted = predictor.predict(isa, &divided.parts.test)?;
+            Ok((predictor, predicted, divided.parts.test.y))
         };
         let (predictor, predicted, measured) = self.machine.run(|| -> Result<_> {
             output.line("from the statistics of the reference:");
@@ -78,7 +80,7 @@ impl Demo {
         output.text.push_str(&output::scatter(&predicted, &measured));
         predictor.save(&model_path)?;
         let page = self.out.join("report.html");
-        let study = self.machine.run(|| report::of_zoo(isa, &zoo_path))?;
+        let study = self.machine.run(|| report::of_zoo(isa, std::slice::from_ref(&zoo_path)))?;
         report::write(&study, "The demo's zoo", &page)?;
         let seconds = start.elapsed().as_secs_f64();
         output.line(format!("the whole pipeline took {}; look further:", duration(seconds)));

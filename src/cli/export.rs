@@ -1,34 +1,37 @@
 //! `zoometry export`
 
 use super::output::{self, Output, count, duration};
-use super::{STOP, progress};
+use super::{STOP, files, firmware, progress};
 use clap::Args;
 use std::path::PathBuf;
 use std::time::Instant;
 use zoometry::zoo::{self, Status, Zoo};
 use zoometry::{Error, Result};
 
-/// Write a zoo as a folder of the released format, or one of its networks for PyTorch
+/// Write a zoo as a folder of the released format, or one of its networks for PyTorch or for a microcontroller
 ///
 /// The folder gets weights.npy, metrics.csv.gz and layout.csv as the released Small CNN Zoo has them; importing it again gives
 /// the same zoo. With --torch one network goes to a .safetensors file: conv1.weight (OIHW), conv1.bias … dense.weight (out×in),
-/// dense.bias.
+/// dense.bias. With --firmware the folder gets what tests/firmware puts into a microcontroller's flash: the predictor's table,
+/// the network's weights, and the accuracy that is to be predicted there to the last bit.
 #[derive(Args)]
 pub struct Export {
-    /// The zoo file
-    #[arg(value_name = "ZOO")]
-    zoo: PathBuf,
+    #[arg(value_name = "ZOO", required = true, help = files::SEVERAL)]
+    zoo: Vec<PathBuf>,
     /// The folder; with --torch the .safetensors file, which must not be there yet
     #[arg(value_name = "OUT")]
     out: PathBuf,
     /// Write one network with PyTorch's names and order
-    #[arg(long, requires = "run")]
+    #[arg(long, group = "one", requires = "run")]
     torch: bool,
+    /// Write one network and a predictor for a microcontroller; TABLE is what `fit --compact` wrote
+    #[arg(long, value_name = "TABLE", group = "one", requires = "run")]
+    firmware: Option<PathBuf>,
     /// Number of the network
-    #[arg(long, value_name = "N", requires = "torch", allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", requires = "one", allow_negative_numbers = true)]
     run: Option<u32>,
     /// The checkpoint's epoch [default: the last]
-    #[arg(long, value_name = "E", requires = "torch")]
+    #[arg(long, value_name = "E", requires = "one")]
     epoch: Option<u32>,
     /// Print one JSON object on stdout
     #[arg(long)]
@@ -37,14 +40,20 @@ pub struct Export {
 
 impl Export {
     pub fn run(&self) -> Result<Output> {
-        let zoo = Zoo::open(&self.zoo)?;
+        let zoo = files::zoo(&self.zoo)?;
         let mut output = Output::default();
         output.set("out", &self.out);
         if let Some(run) = self.run {
             let row = self.row(&zoo, run as usize)?;
-            self.check()?;
-            zoo::write_torch(&zoo, row, &self.out)?;
             let accuracy = zoo.test_accuracy()[row];
+            if let Some(table) = &self.firmware {
+                let predicted = firmware::write(&zoo, row, table, &self.out)?;
+                output.line(format!("predicted {predicted:.4}"));
+                output.set("predicted", predicted);
+            } else {
+                self.check()?;
+                zoo::write_torch(&zoo, row, &self.out)?;
+            }
             output.line(format!("{}: network {run}, test accuracy {accuracy:.4}", self.out.display()));
             output.set("run", run);
             output.set("epoch", zoo.epoch()[row]);
@@ -70,7 +79,7 @@ impl Export {
 
     /// Refuses a file for one network that is there already, or of another kind.
     fn check(&self) -> Result<()> {
-        output::check(&self.out, [&self.zoo])?;
+        output::check(&self.out, &files::expand(&self.zoo)?)?;
         match self.out.extension() {
             Some(kind) if kind == "safetensors" => Ok(()),
             _ => Err(Error::invalid("OUT", "a name that ends with .safetensors", self.out.display())),
@@ -80,19 +89,20 @@ impl Export {
     /// The row of one network's checkpoint.
     fn row(&self, zoo: &Zoo, run: usize) -> Result<usize> {
         let checkpoints = &zoo.schema().checkpoints;
-        if run >= zoo.schema().runs {
-            return Err(Error::invalid("--run", format!("a number below {}", zoo.schema().runs), run));
-        }
+        let Some(network) = zoo.find(run) else {
+            let expected = format!("a number below {}, of a network that the files have", zoo.networks());
+            return Err(Error::invalid("--run", expected, run));
+        };
         let checkpoint = match self.epoch {
             None => checkpoints.len() - 1,
             Some(epoch) => checkpoints
                 .binary_search(&epoch)
                 .map_err(|_| Error::invalid("--epoch", format!("one of {checkpoints:?}"), epoch))?,
         };
-        let row = run * checkpoints.len() + checkpoint;
+        let row = network * checkpoints.len() + checkpoint;
         if zoo.status()[row] == Status::NotWritten {
             let expected = format!("a zoo that has epoch {} of network {run}", checkpoints[checkpoint]);
-            return Err(Error::malformed(&self.zoo, expected, "one that has not"));
+            return Err(Error::malformed(zoo.path(), expected, "one that has not"));
         }
         Ok(row)
     }

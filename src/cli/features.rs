@@ -3,24 +3,23 @@
 use super::device::Device;
 use super::output::{self, Output, count, duration};
 use super::parts::{self, DivisionArgs};
-use super::{MachineArgs, STOP, select};
+use super::{MachineArgs, STOP, files, select};
 use clap::Args;
 use std::path::PathBuf;
 use std::time::Instant;
 use zoometry::features::{Networks, write};
 use zoometry::table::Part;
-use zoometry::zoo::Zoo;
 use zoometry::{Error, Result};
 
 /// Compute what a predictor sees of every network
 ///
 /// By default seven numbers for each weight tensor: min, q25, median, q75, max, std, mean; 56 for the reference net. A column `part`
-/// says of each network whether a `fit` with the same --split-seed or --split has it in its train, validation or test part.
+/// says of each network whether a `fit` with the same --split-seed or --split has it in its train, validation or test part; an input
+/// that depends on a zoo (consensus, synthetic) is fitted to the train part.
 #[derive(Args)]
 pub struct Features {
-    /// The zoo file
-    #[arg(value_name = "ZOO")]
-    zoo: PathBuf,
+    #[arg(value_name = "ZOO", required = true, help = files::SEVERAL)]
+    zoo: Vec<PathBuf>,
     /// .safetensors, .csv or .npy (with the columns' names beside it in .columns.json); without it the table goes to stdout as
     /// CSV
     #[arg(long, value_name = "FILE")]
@@ -48,23 +47,27 @@ impl Features {
         let isa = self.machine.isa()?;
         let input = super::input(self.input.as_deref())?;
         if let Some(out) = &self.out {
-            output::check(out, [&self.zoo].into_iter().chain(self.division.file()))?;
+            output::check(out, files::expand(&self.zoo)?.iter().chain(self.division.file()))?;
         }
         let wanted = parts::named(&self.part, &Part::ALL[..3])?;
-        let zoo = Zoo::open(&self.zoo)?;
-        let rows = select::rows(&zoo, &self.zoo, self.epoch, &input)?;
-        let (rows, of): (Vec<usize>, Vec<Part>) =
-            self.division.parts(&zoo, &rows)?.into_iter().filter(|(_, part)| wanted.contains(part)).unzip();
+        let zoo = files::zoo(&self.zoo)?;
+        let rows = select::rows(&zoo, zoo.path(), self.epoch, &input)?;
+        let division = self.division.division(&zoo)?;
+        let mut named = self.division.parts(&zoo, &rows)?;
+        named.retain(|(_, part)| wanted.contains(part));
+        let (shown, of): (Vec<usize>, Vec<Part>) = named.into_iter().unzip();
         let start = Instant::now();
-        let table = self.machine.run(|| self.device.table(&input, isa, &Networks::Zoo { zoo: &zoo, rows: &rows }))?;
+        let table = self.machine.run(|| {
+            let fitted = parts::fit_input(isa, &zoo, &rows, &division, &input)?;
+            self.device.table(&fitted, isa, &Networks::Zoo { zoo: &zoo, rows: &shown })
+        })?;
         let seconds = start.elapsed().as_secs_f64();
         let mut output = Output::default();
         output.set("rows", table.rows());
         output.set("input", input.to_string());
         output.set("columns", &table.columns);
         output.set("seconds", seconds);
-        let names: Vec<&str> = of.iter().map(|part| part.name()).collect();
-        output.set("part", &names);
+        output.set("part", of.iter().map(|part| part.name()).collect::<Vec<_>>());
         match &self.out {
             Some(path) => {
                 write::write(&table, &of, path, &STOP)?;

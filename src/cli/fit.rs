@@ -1,19 +1,24 @@
 //! `zoometry fit`
 
+use super::asked::Asked;
 use super::output::{self, Output, duration};
-use super::parts::Rows;
-use super::{MachineArgs, STOP};
+use super::parts::{Divided, Rows};
+use super::score::{self, Tested};
+use super::{MachineArgs, STOP, select};
 use clap::Args;
-use std::path::PathBuf;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
-use zoometry::eval::{Parts, Score, Unseen, conformal};
+use zoometry::bytes::replace;
+use zoometry::eval::{Parts, Score, conformal};
 use zoometry::kernels::Isa;
-use zoometry::predictor::{Config, DEFAULT, Options, Predictor};
+use zoometry::kernels::compact::Compact;
+use zoometry::predictor::{Config, DEFAULT, INPUT, Options, Predictor, compact};
 use zoometry::table::origin;
-use zoometry::zoo::Zoo;
-use zoometry::{Error, Result, predictor};
+use zoometry::zoo::Target;
+use zoometry::{Error, Result};
 
-/// Fit a predictor of accuracy to a zoo or a table
+/// Fit a predictor of accuracy, or of another target, to a zoo or a table
 ///
 /// A zoo's networks are divided by number into 40 % train, 10 % validation (early stopping) and 50 % test, or as
 /// --split says, in the same shares. Of a
@@ -23,8 +28,20 @@ use zoometry::{Error, Result, predictor};
 pub struct Fit {
     #[command(flatten)]
     source: Rows,
+    /// What is predicted: test_accuracy, train_accuracy, gap (train less test accuracy), test_loss, train_loss or a
+    /// hyperparameter; one whose values are names (activation, optimizer, w_init, schedule) makes it a classification, for gbm
+    /// and bags of it [default: test_accuracy]
+    #[arg(long, value_name = "NAME", requires = "zoo")]
+    target: Option<String>,
     #[arg(long, value_name = "KIND", help = super::kinds_help() + &format!(" [default: {DEFAULT}]"))]
     predictor: Option<String>,
+    /// Fit once for each of K folds of the train and the validation networks, to all but the fold, and predict the mean of the K
+    /// fits (bagging); the errors on the folds give prediction intervals (CV+). Short for --predictor 'bag(KIND)'
+    #[arg(long, value_name = "K", allow_negative_numbers = true, value_parser = clap::value_parser!(u16).range(2..=1000))]
+    folds: Option<u16>,
+    /// Fit once more, to train and validation networks, with the number of rounds that the validation networks found to be best
+    #[arg(long, conflicts_with = "folds")]
+    refit: bool,
     /// A configuration that `search` found: kind, input and options; --input and --param change it
     #[arg(long, value_name = "FILE.json")]
     config: Option<PathBuf>,
@@ -33,6 +50,13 @@ pub struct Fit {
     /// Where the fitted predictor goes, .safetensors; without it only the score is printed
     #[arg(long, value_name = "MODEL")]
     out: Option<PathBuf>,
+    /// Also a table of small trees that learn from the predictor, for machines that have no room for it: used where it lies, in
+    /// flash for instance. Needs a zoo and the input wstats
+    #[arg(long, value_name = "TABLE", requires = "zoo")]
+    compact: Option<PathBuf>,
+    /// Bytes of that table at most, in KB of 1024
+    #[arg(long, value_name = "KB", default_value_t = 64, requires = "compact")]
+    compact_kb: usize,
     #[command(flatten)]
     pub machine: MachineArgs,
 }
@@ -42,18 +66,26 @@ impl Fit {
         let isa = self.machine.isa()?;
         let kind = self.predictor.as_deref();
         // a kind that is none is the command line's fault, not the file's
-        kind.map(predictor::kind).transpose()?;
+        kind.map(Options::new).transpose()?;
         let config = self.config.as_deref().map(|path| Config::load(path, kind)).transpose()?;
         let seen = config.as_ref().and_then(|config| config.input.as_deref());
         let input = super::input(self.source.input.as_deref().or(seen))?;
-        if let Some(out) = &self.out {
+        for out in self.out.iter().chain(&self.compact) {
             output::check(out, self.source.files().chain(&self.config))?;
         }
         let options = self.options(config)?;
         self.machine.run(|| {
-            let parts = self.source.parts(isa, &input, options.stops_early())?;
+            let target = self.target.as_deref().map_or_else(|| Ok(Target::default()), str::parse)?;
+            let divided = self.source.parts(isa, &input, target, options.stops_early())?;
+            let options = match Asked::of_info(&divided.info)?.classes.len() {
+                0 => options,
+                classes => options.of_classes(classes)?,
+            };
             let mut output = Output::default();
-            let predictor = fit(isa, &parts, &options, &mut output)?;
+            let predictor = fit(isa, &divided, &options, self.refit, &mut output)?;
+            if let Some(path) = &self.compact {
+                self.compact(isa, path, &predictor, &divided.parts, &mut output)?;
+            }
             if let Some(path) = &self.out {
                 predictor.save(path)?;
                 output.line(format!("  kept in {}", path.display()));
@@ -65,38 +97,75 @@ impl Fit {
         })
     }
 
+    /// Writes the table of small trees and says how good it is.
+    fn compact(&self, isa: Isa, path: &Path, full: &Predictor, parts: &Parts, output: &mut Output) -> Result<()> {
+        let wstats = full.info.get(INPUT).is_some_and(|input| input == "wstats");
+        let (Some(arch), true) = (select::architecture(full), wstats) else {
+            return Err(Error::invalid("--compact", "a predictor of a zoo's wstats", "another input"));
+        };
+        let budget = self.compact_kb.saturating_mul(1024);
+        let table = compact::distill(isa, full, parts, &compact::windows(&arch)?, budget, &STOP)?;
+        let small = Compact::new(&table).map_err(|refusal| Error::invalid("compact table", "a table", refusal))?;
+        let test = &parts.test;
+        let predicted: Vec<f32> = (0..test.rows()).map(|row| small.predict(test.row(row))).collect();
+        let score = Score::new(&predicted, &test.y);
+        let (bytes, trees) = (table.len(), small.trees());
+        output.line(format!("compact: {bytes} bytes, {trees} trees, R² {:.4} on networks never seen", score.r2));
+        if let Some(reach) = small.reach() {
+            let held = 100.0 * conformal::coverage(&predicted, &test.y, reach);
+            output.line(format!("  90 % intervals: ± {reach:.3}, hold {held:.1} %"));
+        }
+        replace(path, |file| file.write_all(&table))?;
+        output.line(format!("  kept in {}", path.display()));
+        output.set("compact", path);
+        output.set("compact_bytes", bytes);
+        output.set("compact_r2", score.r2);
+        Ok(())
+    }
+
     /// The options: of the command line, else of the configuration, else the defaults. Options of one kind mean nothing to
     /// another, so another kind than the configuration's is refused.
     fn options(&self, config: Option<Config>) -> Result<Options> {
         let kind = match (self.predictor.as_deref(), &config) {
-            (Some(kind), Some(config)) if kind != config.predictor => {
+            (Some(kind), Some(config)) if Options::new(kind)?.spec() != config.predictor => {
                 let expected = format!("{}, as the configuration", config.predictor);
                 return Err(Error::invalid("--predictor", expected, kind));
             }
             (_, Some(config)) => config.predictor.as_str(),
             (kind, None) => kind.unwrap_or(DEFAULT),
         };
-        let mut options = match &self.source.zoo {
-            Some(_) => Options::networks(kind)?,
-            None => Options::new(kind)?,
+        let spec = match self.folds {
+            Some(_) if !Options::new(kind)?.holds_out() => format!("bag({kind})"),
+            _ => kind.to_owned(),
+        };
+        let mut options = match &*self.source.zoo {
+            [_, ..] => Options::networks(&spec)?,
+            [] => Options::new(&spec)?,
         };
         config.iter().try_for_each(|config| config.apply(&mut options))?;
         self.param.iter().try_for_each(|assignment| options.set(assignment))?;
+        self.folds.map(|folds| options.set(&format!("folds={folds}"))).transpose()?;
         Ok(options)
     }
 }
 
 /// Fits and scores on the test part; used by `demo` and `search` too.
-pub fn fit(isa: Isa, parts: &Parts, options: &Options, output: &mut Output) -> Result<Predictor> {
+pub fn fit(isa: Isa, divided: &Divided, options: &Options, refit: bool, output: &mut Output) -> Result<Predictor> {
+    let parts = &divided.parts;
     let start = Instant::now();
-    let predictor = parts.fit(isa, options, &STOP)?;
+    let mut predictor = if refit { parts.refit(isa, options, &STOP)? } else { parts.fit(isa, options, &STOP)? };
     let seconds = start.elapsed().as_secs_f64();
     let (train, val, test) = (parts.train.rows(), parts.validation.rows(), parts.test.rows());
+    predictor.info.extend(divided.info.clone());
+    predictor
+        .info
+        .extend([(origin::N_TRAIN, train), (origin::N_VAL, val)].map(|(key, n)| (key.to_owned(), n.to_string())));
+    predictor.input = divided.input.clone();
     let predicted = predictor.predict(isa, &parts.test)?;
     let caveats = predictor.info.get(origin::CAVEATS);
     output.line(format!(
         "{} on {} columns, fitted in {}{}",
-        predictor.kind().title,
+        predictor.model.options().title(),
         parts.train.width(),
         duration(seconds),
         caveats.map_or(String::new(), |caveats| format!(" ({caveats})"))
@@ -104,61 +173,11 @@ pub fn fit(isa: Isa, parts: &Parts, options: &Options, output: &mut Output) -> R
     output.set("caveats", caveats);
     output.set("repeated", parts.repeated);
     output.line(format!("  {train} train, {val} validation and {test} test networks"));
-    show(NEVER_SEEN, &Score::new(&predicted, &parts.test.y), output);
-    show_intervals(&predictor, &predicted, &parts.test.y, output);
+    score::show(score::NEVER_SEEN, Tested::new(&predictor, &predicted, &parts.test.y), output);
+    score::show_intervals(isa, &predictor, &parts.test, &predicted, output);
     output.set("n_train", train);
     output.set("n_val", val);
     output.set("n_test", test);
     output.set("seconds", seconds);
     Ok(predictor)
-}
-
-/// What test networks are to the predictor.
-pub const NEVER_SEEN: &str = "networks never seen";
-
-/// What the networks of a score are to the predictor.
-pub fn seen(unseen: &Unseen) -> &'static str {
-    if unseen.known { NEVER_SEEN } else { "networks of which nobody knows whether it has seen them" }
-}
-
-/// Notes for programs which networks a score is of.
-pub fn note(unseen: &Unseen, zoo: &Zoo, output: &mut Output) {
-    output.set("part", &unseen.said);
-    output.set("left_out", unseen.left_out);
-    output.set("provenance", if unseen.known { "known" } else { "unknown" });
-    output.set("caveats", zoo.caveats());
-}
-
-/// Adds a score on `what`.
-pub fn show(what: &str, score: &Score, output: &mut Output) {
-    output.line(format!(
-        "  on {what}: R² {:.4}, Kendall's τ {:.4}, MSE {:.3e}, MAE {:.4}",
-        score.r2, score.tau, score.mse, score.mae
-    ));
-    if score.r2.is_nan() || score.tau.is_nan() {
-        output.line("  (NaN: fewer than two different accuracies, measured or predicted)");
-    }
-    output.set("r2", score.r2);
-    output.set("tau", score.tau);
-    output.set("mse", score.mse);
-    output.set("mae", score.mae);
-}
-
-/// The level of the intervals that are counted.
-const LEVEL: f64 = 0.9;
-
-/// Adds how far prediction intervals reach and how often they hold the truth, where the predictor has validation errors enough.
-///
-/// Early stopping looked at the same validation part, so its errors are a little too small, and so are the intervals: that is
-/// why it is counted how much they hold.
-pub fn show_intervals(predictor: &Predictor, predicted: &[f32], target: &[f32], output: &mut Output) {
-    let reach = Some(conformal::reach(&predictor.residuals, LEVEL)).filter(|reach| reach.is_finite());
-    let coverage = reach.map(|reach| conformal::coverage(predicted, target, reach));
-    if let (Some(reach), Some(coverage)) = (reach, coverage) {
-        let (level, held, n) = (100.0 * LEVEL, 100.0 * coverage, target.len());
-        output.line(format!("  {level:.0} % intervals: ± {reach:.3}, hold {held:.1} % of the {n} tested"));
-    }
-    output.set("interval_level", LEVEL);
-    output.set("interval_reach", reach);
-    output.set("interval_coverage", coverage);
 }

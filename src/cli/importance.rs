@@ -1,16 +1,17 @@
 //! `zoometry importance`
 
+use super::asked::Asked;
 use super::output::{self, Output};
-use super::{MachineArgs, STOP, fit, select};
+use super::score::{self, Tested};
+use super::{MachineArgs, STOP, files, select};
 use clap::Args;
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
-use zoometry::eval::{Score, Unseen, importance};
+use zoometry::eval::{Unseen, importance};
 use zoometry::kernels::Isa;
 use zoometry::predictor::Predictor;
 use zoometry::predictor::boost::{self, Boost};
 use zoometry::table::{Table, npy};
-use zoometry::zoo::Zoo;
 use zoometry::{Error, Result, bytes};
 
 /// What matters to a fitted predictor
@@ -23,13 +24,12 @@ pub struct Importance {
     /// The fitted predictor
     #[arg(value_name = "MODEL")]
     model: PathBuf,
-    /// The zoo file
-    #[arg(value_name = "ZOO")]
-    zoo: PathBuf,
+    #[arg(value_name = "ZOO", required = true, help = files::SEVERAL)]
+    zoo: Vec<PathBuf>,
     /// The checkpoint's epoch [default: the last]
     #[arg(long, value_name = "E")]
     epoch: Option<u32>,
-    /// A division of the zoo's networks: a permutation of the released row numbers, one a line, or a table of run and part
+    /// A published division of the zoo's networks: a permutation of the released row numbers, one a line
     #[arg(long, value_name = "FILE.csv")]
     split: Option<PathBuf>,
     /// Orders into which each column is shuffled
@@ -67,18 +67,20 @@ impl Importance {
     pub fn run(&self) -> Result<Output> {
         let isa = self.machine.isa()?;
         let predictor = Predictor::load(&self.model)?;
-        let input = select::input(&predictor, &self.model)?;
+        let (input, asked) = (select::input(&predictor)?, Asked::of(&predictor, &self.model)?);
+        let zoos = files::expand(&self.zoo)?;
         for out in self.out.iter().chain(&self.shap).chain(&self.shap.as_deref().map(names)) {
-            output::check(out, [&self.model, &self.zoo])?;
+            output::check(out, zoos.iter().chain([&self.model]))?;
         }
         if self.shap.is_some() && predictor.model_as::<Boost>().is_none() {
             let expected = format!("a predictor of kind {}", boost::KIND.name);
             return Err(Error::invalid("--shap", expected, predictor.kind().name));
         }
-        let zoo = Zoo::open(&self.zoo)?;
+        let zoo = files::zoo(&self.zoo)?;
         let (table, unseen) = self.machine.run(|| -> Result<_> {
-            let table = select::table(isa, &zoo, &self.zoo, self.epoch, &input)?;
-            select::same_columns(&predictor, &table, &zoo.schema().arch, &self.zoo)?;
+            let table = select::table(isa, &zoo, zoo.path(), self.epoch, &input)?;
+            let table = asked.set(table, &zoo, zoo.path(), self.epoch)?;
+            select::same_columns(&predictor, &table, &zoo.schema().arch, zoo.path())?;
             let unseen = Unseen::new(&predictor, &zoo, &table, self.split.as_deref())?;
             Ok((table.select(&unseen.rows), unseen))
         })?;
@@ -87,9 +89,10 @@ impl Importance {
         let rows = table.rows();
         let title = select::title(&zoo, &self.zoo);
         output.line(format!("{} on {title}: {rows} networks, {}", self.model.display(), unseen.said));
-        fit::show(fit::seen(&unseen), &Score::new(&predicted, &table.y), &mut output);
+        self.machine
+            .run(|| score::show(score::seen(&unseen), Tested::new(&predictor, &predicted, &table.y), &mut output));
         output.set("n", rows);
-        fit::note(&unseen, &zoo, &mut output);
+        score::note(&unseen, &zoo, &mut output);
         self.show(&predictor.columns, found, &mut output)?;
         Ok(output)
     }

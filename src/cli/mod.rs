@@ -1,27 +1,34 @@
 //! The command line: one verb a file. Data goes to stdout, progress and errors to stderr; exit code 0, 1 for a failed job, 2 for
 //! a wrong command line, 130 when stopped.
 
+mod asked;
 mod bench;
 #[cfg(feature = "gpu")]
 mod bench_gpu;
 mod check;
+mod compare;
 mod demo;
 mod device;
 mod evaluate;
 mod export;
 mod features;
+mod files;
+mod firmware;
 mod fit;
 mod import;
 mod importance;
 mod info;
+mod merge;
 mod output;
 mod parts;
 mod predict;
 mod progress;
 mod report;
 mod reproduce;
+mod score;
 mod search;
 mod select;
+mod shard;
 mod signals;
 mod split;
 mod train;
@@ -50,6 +57,7 @@ struct Cli {
 enum Verb {
     Demo(demo::Demo),
     Train(train::Train),
+    Merge(merge::Merge),
     Info(info::Info),
     Check(check::Check),
     Features(features::Features),
@@ -57,6 +65,7 @@ enum Verb {
     Fit(fit::Fit),
     Search(search::Search),
     Evaluate(evaluate::Evaluate),
+    Compare(compare::Compare),
     Predict(predict::Predict),
     Reproduce(reproduce::Reproduce),
     /// Experiment: each input with each predictor on the zoo it is fitted to
@@ -89,7 +98,7 @@ struct MachineArgs {
     #[arg(long, value_name = "T", default_value_t = 0, hide_default_value = true, allow_negative_numbers = true,
         value_parser = clap::value_parser!(u16).range(0..=1024))]
     threads: u16,
-    /// Instruction set of the kernels: portable, avx2 or avx512 [default: the fastest of this machine]
+    /// Instruction set of the kernels: portable, neon, avx2 or avx512 [default: the fastest of this machine]
     #[arg(long, value_name = "ISA", env = "ZOOMETRY_ISA")]
     isa: Option<String>,
     /// Print one JSON object on stdout
@@ -130,19 +139,28 @@ What is seen of a network; keys are joined by + as in wstats+probes [default: ws
   weights, weights.0        the weights, of all layers or of one
   hyper, hyper.NAME         hyperparameters: w_init, activation, learning_rate, init_std, l2reg, train_fraction,
                             dropout, or one of them or optimizer; hyper+hyper.optimizer is all
-  probes                    what comes out for 24 images made from formulas: for zoos of different architectures";
+  probes                    what comes out for 24 images made from formulas: for zoos of different architectures
+  spectra                   singular values of each kernel, correlations of its filters, bias against kernel
+  consensus                 agreement with the best quarter of the training networks at 256 drawn objects
+  synthetic                 the same at images that these networks take for their classes (activation maximisation,
+                            model inversion): no image of the task is used";
 
 /// What `--predictor` takes.
 fn kinds_help() -> String {
     let kinds = KINDS.map(|kind| format!("{} ({})", kind.name, kind.title));
-    format!("The kind of predictor: {}", kinds.join(", "))
+    format!(
+        "The kind of predictor: {}; also what is made of several: mean(gbm,gp), bag(mean(gbm,gp))",
+        kinds.join(", ")
+    )
 }
 
 /// What `--param` takes.
 fn params_help(what: &str) -> String {
     let names = |kind: &Kind| (kind.options)().values().keys().cloned().collect::<Vec<_>>().join(", ");
-    let kinds = KINDS.map(|kind| format!("of {}: {}", kind.name, names(kind)));
-    format!("{what}, by its name; {}", kinds.join("; "))
+    let kinds = KINDS.iter().filter(|kind| kind.compose.is_none());
+    let kinds: Vec<String> = kinds.map(|kind| format!("of {}: {}", kind.name, names(kind))).collect();
+    let made = "of bag: folds, fold_seed and those of its predictor; of mean: gbm.num_leaves and so on";
+    format!("{what}, by its name; {}; {made}", kinds.join("; "))
 }
 
 /// The input of a key, or the default.
@@ -172,6 +190,7 @@ pub fn main() -> ExitCode {
     let (json, outcome) = match cli.verb {
         Verb::Demo(verb) => (verb.machine.json, verb.run()),
         Verb::Train(verb) => (verb.machine.json, verb.run()),
+        Verb::Merge(verb) => (verb.json, verb.run()),
         Verb::Info(verb) => (verb.json, verb.run()),
         Verb::Check(verb) => (verb.machine.json, verb.run()),
         Verb::Features(verb) => (verb.machine.json, verb.run()),
@@ -179,6 +198,7 @@ pub fn main() -> ExitCode {
         Verb::Fit(verb) => (verb.machine.json, verb.run()),
         Verb::Search(verb) => (verb.machine.json, verb.run()),
         Verb::Evaluate(verb) => (verb.machine.json, verb.run()),
+        Verb::Compare(verb) => (verb.machine.json, verb.run()),
         Verb::Predict(verb) => (verb.machine.json, verb.run()),
         Verb::Reproduce(verb) => (verb.study.machine.json, verb.run()),
         Verb::Table(verb) => (verb.study.machine.json, verb.run("table")),

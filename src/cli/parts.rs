@@ -1,21 +1,22 @@
 //! What predictors are fitted to: a zoo's networks or a table, in train, validation and test parts.
 
-use super::{output, select};
+use super::asked::Asked;
+use super::{STOP, files, output, select};
 use clap::Args;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use zoometry::eval::{Division, Fractions, MIN_NETWORKS, Parts, Split};
-use zoometry::features::Input;
+use zoometry::features::{Fitted, Input, Networks};
 use zoometry::kernels::Isa;
-use zoometry::table::{Part, Table};
-use zoometry::zoo::Zoo;
+use zoometry::table::Part;
+use zoometry::zoo::{Target, Zoo};
 use zoometry::{Error, Result};
 
 /// Where networks or rows come from, and how they are divided.
 #[derive(Args)]
 pub struct Rows {
-    /// The zoo file
-    #[arg(value_name = "ZOO", required_unless_present = "x", conflicts_with = "x")]
-    pub zoo: Option<PathBuf>,
+    #[arg(value_name = "ZOO", required_unless_present = "x", conflicts_with = "x", help = files::SEVERAL)]
+    pub zoo: Vec<PathBuf>,
     /// A table instead: rows × columns, .npy
     #[arg(long, value_name = "X.npy", requires = "y")]
     x: Option<PathBuf>,
@@ -45,19 +46,21 @@ pub struct Rows {
 impl Rows {
     /// The files that are read: none of them may be written.
     pub fn files(&self) -> impl Iterator<Item = &PathBuf> {
-        [&self.zoo, &self.x, &self.y, &self.x_test, &self.y_test, &self.split].into_iter().flatten()
+        [&self.x, &self.y, &self.x_test, &self.y_test, &self.split].into_iter().flatten().chain(&self.zoo)
     }
 
     /// The parts; where `validation` some rows are for validation in any case.
-    pub fn parts(&self, isa: Isa, input: &Input, validation: bool) -> Result<Parts> {
-        match (&self.zoo, &self.x) {
-            (Some(path), _) => {
-                let zoo = Zoo::open(path)?;
+    pub fn parts(&self, isa: Isa, input: &Input, target: Target, validation: bool) -> Result<Divided> {
+        match (&*self.zoo, &self.x) {
+            ([_, ..], _) => {
+                let zoo = files::zoo(&self.zoo)?;
                 let division = Division::new(self.split.as_deref(), self.split_seed, &zoo)?;
-                from_zoo(isa, &zoo, path, self.epoch, &division, input)
+                from_zoo(isa, &zoo, zoo.path(), self.epoch, &division, input, target)
             }
-            (None, Some(x)) => self.from_tables(x, validation),
-            (None, None) => Err(Error::invalid("command line", "a zoo or --x and --y", "neither")),
+            ([], Some(x)) => {
+                Ok(Divided { parts: self.from_tables(x, validation)?, info: BTreeMap::new(), input: None })
+            }
+            ([], None) => Err(Error::invalid("command line", "a zoo or --x and --y", "neither")),
         }
     }
 
@@ -65,7 +68,7 @@ impl Rows {
     fn from_tables(&self, x: &Path, validation: bool) -> Result<Parts> {
         let y = self.y.as_deref().unwrap_or(x);
         let table = zoometry::table::npy::load(x, y)?;
-        enough(&table, x, "rows")?;
+        enough(table.rows(), x, "rows")?;
         let (Some(x_test), Some(y_test)) = (&self.x_test, &self.y_test) else {
             return Ok(Parts::new(&table, &Division::Seed(self.split_seed).split(&table.group)?));
         };
@@ -107,6 +110,11 @@ pub struct DivisionArgs {
 }
 
 impl DivisionArgs {
+    /// The division of a zoo.
+    pub fn division(&self, zoo: &Zoo) -> Result<Division> {
+        Division::new(self.split.as_deref(), self.split_seed, zoo)
+    }
+
     /// The file of the division: it must not be written.
     pub fn file(&self) -> Option<&PathBuf> {
         self.split.as_ref()
@@ -114,7 +122,7 @@ impl DivisionArgs {
 
     /// Rows of a zoo, each with its part; those that the division's file does not name are left out, which is said on stderr.
     pub fn parts(&self, zoo: &Zoo, rows: &[usize]) -> Result<Vec<(usize, Part)>> {
-        let division = Division::new(self.split.as_deref(), self.split_seed, zoo)?;
+        let division = self.division(zoo)?;
         let group: Vec<u64> = rows.iter().map(|&row| u64::from(zoo.run()[row])).collect();
         let parts = division.split(&group)?.parts(rows.len());
         let named: Vec<(usize, Part)> =
@@ -126,15 +134,23 @@ impl DivisionArgs {
     }
 }
 
-/// Refuses a table of which parts would say nothing.
-fn enough(table: &Table, path: &Path, what: &str) -> Result<()> {
-    if table.rows() >= MIN_NETWORKS {
+/// Refuses so few rows that parts would say nothing.
+fn enough(rows: usize, path: &Path, what: &str) -> Result<()> {
+    if rows >= MIN_NETWORKS {
         return Ok(());
     }
-    Err(Error::malformed(path, format!("at least {MIN_NETWORKS} {what}"), table.rows().to_string()))
+    Err(Error::malformed(path, format!("at least {MIN_NETWORKS} {what}"), rows.to_string()))
 }
 
-/// The parts of a zoo's table.
+/// What a predictor is fitted to, and what its file is to say of it.
+pub struct Divided {
+    pub parts: Parts,
+    pub info: BTreeMap<String, String>,
+    /// What it sees of networks, fitted to the train part; none of a table.
+    pub input: Option<Fitted>,
+}
+
+/// The parts of a zoo's networks, the input fitted to the train part.
 pub fn from_zoo(
     isa: Isa,
     zoo: &Zoo,
@@ -142,9 +158,14 @@ pub fn from_zoo(
     epoch: Option<u32>,
     division: &Division,
     input: &Input,
-) -> Result<Parts> {
-    let table = select::table(isa, zoo, path, epoch, input)?;
-    enough(&table, path, "finished networks that have not diverged")?;
+    target: Target,
+) -> Result<Divided> {
+    let asked = Asked::of_zoo(target, zoo, path, epoch)?;
+    let rows = select::rows(zoo, path, epoch, input)?;
+    let input = fit_input(isa, zoo, &rows, division, input)?;
+    let table = input.table(isa, &Networks::Zoo { zoo, rows: &rows }, &STOP)?;
+    let table = asked.set(table, zoo, path, epoch)?;
+    enough(table.rows(), path, "finished networks that have not diverged")?;
     let parts = Parts::divide(&table, division)?;
     if parts.repeated > 0 {
         let (path, repeated) = (path.display(), parts.repeated);
@@ -152,5 +173,14 @@ pub fn from_zoo(
             "{repeated} networks of {path} left out: by their weights they are in an earlier part too"
         ));
     }
-    Ok(parts)
+    let mut info = parts.train.origin.about.clone();
+    asked.note(&mut info);
+    Ok(Divided { parts, info, input: Some(input) })
+}
+
+/// An input that is fitted to the train part of some rows.
+pub fn fit_input(isa: Isa, zoo: &Zoo, rows: &[usize], division: &Division, input: &Input) -> Result<Fitted> {
+    let group: Vec<u64> = rows.iter().map(|&row| u64::from(zoo.run()[row])).collect();
+    let train: Vec<usize> = division.split(&group)?.train.iter().map(|&place| rows[place]).collect();
+    input.fit(isa, &Networks::Zoo { zoo, rows: &train }, &STOP)
 }

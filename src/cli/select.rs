@@ -1,11 +1,11 @@
 //! Which rows of a zoo a verb works on, and what a predictor's file says of its input.
 
-use super::{STOP, output};
+use super::{STOP, files, output};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use zoometry::cnn::Arch;
 use zoometry::cnn::choice::Choice;
-use zoometry::features::{Input, Networks};
+use zoometry::features::{Fitted, Input, Networks};
 use zoometry::kernels::Isa;
 use zoometry::kernels::activation::Activation;
 use zoometry::predictor::Predictor;
@@ -35,11 +35,11 @@ pub fn rows(zoo: &Zoo, path: &Path, epoch: Option<u32>, input: &Input) -> Result
     let names = others.into_iter().collect::<Vec<_>>().join(", ");
     let known = Activation::names().join(", ");
     if computable.is_empty() {
-        return Err(Error::malformed(path, format!("networks that probes can be computed of ({known})"), names));
+        return Err(Error::malformed(path, format!("networks that {input} can be computed of ({known})"), names));
     }
     if let left_out @ 1.. = rows.len() - computable.len() {
         let (all, path) = (rows.len(), path.display());
-        output::tell(format!("{left_out} of {all} networks of {path} left out: probes need {known}, not {names}"));
+        output::tell(format!("{left_out} of {all} networks of {path} left out: {input} needs {known}, not {names}"));
     }
     Ok(computable)
 }
@@ -67,18 +67,17 @@ fn tell_others(zoo: &Zoo, path: &Path, epoch: Option<u32>) {
     }
 }
 
-/// The input's columns of the finished rows as a table.
-pub fn table(isa: Isa, zoo: &Zoo, path: &Path, epoch: Option<u32>, input: &Input) -> Result<Table> {
-    input.table_unless(isa, &Networks::Zoo { zoo, rows: &rows(zoo, path, epoch, input)? }, &STOP)
+/// A predictor's columns of the finished rows as a table.
+pub fn table(isa: Isa, zoo: &Zoo, path: &Path, epoch: Option<u32>, input: &Fitted) -> Result<Table> {
+    input.table(isa, &Networks::Zoo { zoo, rows: &rows(zoo, path, epoch, input.input())? }, &STOP)
 }
 
-/// The input that a predictor was fitted to, as its file says.
+/// The input that a predictor was fitted to; of one that was fitted to a table the default.
 ///
 /// # Errors
-/// [`Error::Malformed`] where it says something else.
-pub fn input(predictor: &Predictor, path: &Path) -> Result<Input> {
-    let Some(key) = predictor.info.get(origin::INPUT) else { return Ok(Input::default()) };
-    key.parse().map_err(|error: Error| Error::malformed(path, "a known input", error.to_string()))
+/// None that can happen: the default input needs no fit.
+pub fn input(predictor: &Predictor) -> Result<Fitted> {
+    predictor.input.clone().map_or_else(|| Fitted::without(&Input::default()), Ok)
 }
 
 /// The shape of the networks that a predictor was fitted to, if its file says one that can be.
@@ -107,10 +106,10 @@ pub fn same_columns(predictor: &Predictor, table: &Table, arch: &Arch, path: &Pa
     Err(Error::Mismatch { path: path.to_owned(), field: "input of the predictor".into(), expected, got })
 }
 
-/// A zoo's name for the first line of a score, with what its reader should know.
-pub fn title(zoo: &Zoo, path: &Path) -> String {
+/// How a zoo is called in the first line of a score, with what its reader should know.
+pub fn title(zoo: &Zoo, words: &[PathBuf]) -> String {
     match zoo.caveats() {
-        caveats if caveats.is_empty() => path.display().to_string(),
-        caveats => format!("{} ({})", path.display(), caveats.join("; ")),
+        caveats if caveats.is_empty() => files::shown(words),
+        caveats => format!("{} ({})", files::shown(words), caveats.join("; ")),
     }
 }

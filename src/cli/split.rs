@@ -1,12 +1,13 @@
 //! `zoometry split`
 
+use super::files;
 use super::output::{self, Output};
 use super::parts::{self, DivisionArgs};
 use clap::Args;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use zoometry::table::Part;
-use zoometry::zoo::{Zoo, digest};
+use zoometry::zoo::digest;
 use zoometry::{Error, Result};
 
 /// Write which networks are in the train, the validation and the test part, for other programs and for --split
@@ -15,9 +16,8 @@ use zoometry::{Error, Result};
 /// hexadecimal). `fit --split-seed` with the same seed divides so; `--split` takes the file, also with other parts written into it.
 #[derive(Args)]
 pub struct Split {
-    /// The zoo file
-    #[arg(value_name = "ZOO")]
-    zoo: PathBuf,
+    #[arg(value_name = "ZOO", required = true, help = files::SEVERAL)]
+    zoo: Vec<PathBuf>,
     #[command(flatten)]
     division: DivisionArgs,
     /// Only the networks of this part: train, validation or test; several joined by commas
@@ -34,10 +34,10 @@ pub struct Split {
 impl Split {
     pub fn run(&self) -> Result<Output> {
         if let Some(out) = &self.out {
-            output::check(out, [&self.zoo].into_iter().chain(self.division.file()))?;
+            output::check(out, files::expand(&self.zoo)?.iter().chain(self.division.file()))?;
         }
         let wanted = parts::named(&self.part, &Part::ALL[..3])?;
-        let zoo = Zoo::open(&self.zoo)?;
+        let zoo = files::zoo(&self.zoo)?;
         let rows = self.division.parts(&zoo, &zoo.final_rows())?;
         let mut text = String::from("run,part,digest\n");
         let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
@@ -46,7 +46,7 @@ impl Split {
             *counts.entry(part.name()).or_default() += 1;
         }
         if counts.is_empty() {
-            return Err(Error::malformed(&self.zoo, "a zoo with finished networks of these parts", "none"));
+            return Err(Error::malformed(zoo.path(), "a zoo with finished networks of these parts", "none"));
         }
         let mut output = Output::default();
         for (part, count) in &counts {

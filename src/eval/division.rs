@@ -1,12 +1,12 @@
 //! `Division`: which of a zoo's networks are in the train, the validation and the test part; [`Parts`]: their tables.
 
 use super::{Fractions, NamedParts, PublishedOrder, Split};
-use crate::Result;
 use crate::kernels::Isa;
 use crate::par::Stop;
 use crate::predictor::{Options, Predictor, Provenance};
 use crate::table::{Table, origin};
 use crate::zoo::{Source, Zoo};
+use crate::{Error, Result};
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
@@ -99,13 +99,8 @@ impl Parts {
     /// # Panics
     /// If the table has not the rows of the split.
     pub fn new(table: &Table, split: &Split) -> Parts {
-        let mut known = digests(table, &split.train);
-        let validation = unlike(table, &split.validation, &known);
-        // a protocol that chooses on the test part itself has the same rows in both
-        let chosen: Vec<usize> =
-            split.validation.iter().copied().filter(|row| split.test.binary_search(row).is_err()).collect();
-        known.extend(digests(table, &chosen));
-        let test = unlike(table, &split.test, &known);
+        let validation = unlike(table, &split.validation, &digests(table, &split.train));
+        let test = unlike(table, &split.test, &known(table, split));
         let repeated = split.validation.len() + split.test.len() - validation.len() - test.len();
         let [train, validation, test] = [&split.train, &validation, &test].map(|rows| table.select(rows));
         Parts { train, validation, test, repeated }
@@ -123,33 +118,56 @@ impl Parts {
         Ok(parts)
     }
 
-    /// Those rows of a table whose networks are neither in the train nor in the validation part, and how many are left out.
-    pub fn new_to(&self, table: &Table) -> (Table, usize) {
-        let digests = [&self.train, &self.validation].into_iter().flat_map(|part| &part.origin.networks);
-        let rows = unlike(table, &(0..table.rows()).collect::<Vec<usize>>(), &digests.flatten().copied().collect());
-        let left_out = table.rows() - rows.len();
-        (table.select(&rows), left_out)
-    }
-
-    /// Fits to the train part; the validation part, if there is one, stops the fit.
+    /// Fits to the train part; the validation part, if there is one, stops the fit. What holds out rows by itself is fitted to
+    /// both parts.
     ///
     /// # Errors
     /// Those of [`Predictor::fit`].
     pub fn fit(&self, isa: Isa, options: &Options, stop: &Stop) -> Result<Predictor> {
+        let predictor = match self.validation.rows() {
+            0 => Predictor::fit(isa, options, &self.train, None, stop),
+            _ if options.holds_out() => Predictor::fit(isa, options, &self.train.join(&self.validation), None, stop),
+            _ => Predictor::fit(isa, options, &self.train, Some(&self.validation), stop),
+        };
+        Ok(self.known_to(predictor?))
+    }
+
+    /// [`Predictor::refit`]: fitted to both parts, with the rounds that the validation part found to be best.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] without a validation part; those of [`Predictor::fit`].
+    pub fn refit(&self, isa: Isa, options: &Options, stop: &Stop) -> Result<Predictor> {
+        match self.validation.rows() {
+            0 => Err(Error::invalid("refit", "validation rows, which tell how many rounds", "none")),
+            _ => {
+                let predictor = Predictor::refit(isa, options, &self.train, &self.validation, stop)?;
+                Ok(self.known_to(predictor))
+            }
+        }
+    }
+
+    /// The predictor with all parts as the networks of its fit.
+    fn known_to(&self, mut predictor: Predictor) -> Predictor {
         let validation = (self.validation.rows() > 0).then_some(&self.validation);
-        let mut predictor = Predictor::fit(isa, options, &self.train, validation, stop)?;
         predictor.provenance = Provenance::new(&self.train, validation, Some(&self.test));
-        Ok(predictor)
+        predictor
     }
 }
 
 /// The digests of some rows' networks.
-fn digests(table: &Table, rows: &[usize]) -> HashSet<u64> {
+pub(crate) fn digests(table: &Table, rows: &[usize]) -> HashSet<u64> {
     rows.iter().filter_map(|&row| table.origin.networks.get(row)).flatten().copied().collect()
 }
 
+/// The digests of the networks that are in no test score of the same table: those of the train and the validation part, but for a
+/// protocol that chooses on the test part itself.
+pub(crate) fn known(table: &Table, split: &Split) -> HashSet<u64> {
+    let chosen = split.validation.iter().filter(|row| split.test.binary_search(row).is_err());
+    digests(table, &split.train.iter().chain(chosen).copied().collect::<Vec<usize>>())
+}
+
 /// Those of some rows whose networks are none of the known ones.
-fn unlike(table: &Table, rows: &[usize], known: &HashSet<u64>) -> Vec<usize> {
+pub(crate) fn unlike(table: &Table, rows: &[usize], known: &HashSet<u64>) -> Vec<usize> {
     let new = |row: &usize| {
         !table.origin.networks.get(*row).is_some_and(|network| network.iter().any(|one| known.contains(one)))
     };

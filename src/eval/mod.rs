@@ -15,7 +15,7 @@ pub mod split;
 mod unseen;
 
 pub use division::{Division, MIN_NETWORKS, Parts};
-pub use metrics::Score;
+pub use metrics::{ClassScore, Score};
 pub use named::NamedParts;
 pub use published::PublishedOrder;
 pub use search::Search;

@@ -43,7 +43,7 @@ impl Unseen {
                     table.origin.networks.iter().map(|&network| provenance.part(network)).collect::<Vec<Part>>();
                 by_weights(&asked, &parts, file.is_some())
             }
-            None if about(origin::ZOO) == Some(&zoo.schema().identity()) => {
+            None if about(origin::ZOO) == Some(&zoo.identity()) => {
                 let digest = division.digest();
                 if about(origin::SPLIT).map(String::as_str) != digest {
                     let expected = if digest.is_none() { "the file of the fit" } else { "none, as in the fit" };

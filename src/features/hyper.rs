@@ -98,6 +98,7 @@ mod tests {
             .map(|(name, all)| (name.into(), names(all)))
             .into(),
             optional: Vec::new(),
+            shard: None,
             rounding: Vec::new(),
             dataset_notes: Vec::new(),
             program: String::new(),

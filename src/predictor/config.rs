@@ -1,7 +1,7 @@
 //! A predictor that is to be fitted, as a file: kind, input and options.
 
 use super::{DEFAULT, Options};
-use crate::{Error, Result, bytes};
+use crate::{Error, Result, bytes, json};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::io::Write;
@@ -11,7 +11,7 @@ use std::path::Path;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// The kind's name; where there is none it is [`DEFAULT`].
+    /// As [`Options::new`] takes it; where there is none it is [`DEFAULT`].
     #[serde(default = "default_kind")]
     pub predictor: String,
     /// What is seen of a zoo's networks, as `--input` takes it; none where a table was searched on.
@@ -29,7 +29,7 @@ fn default_kind() -> String {
 impl Config {
     /// Every option of a fit.
     pub fn new(options: &Options, input: Option<String>) -> Config {
-        Config { predictor: options.kind().name.into(), input, params: options.values() }
+        Config { predictor: options.spec(), input, params: options.values() }
     }
 
     /// Sets what the configuration names.
@@ -49,9 +49,10 @@ impl Config {
     /// [`Error::Io`]; [`Error::Malformed`] for anything but such an object with a known kind, known options and values in their
     /// ranges. The input is not looked at.
     pub fn load(path: &Path, kind: Option<&str>) -> Result<Config> {
-        let wrong = |got: String| Error::malformed(path, "a JSON object with predictor, input and params", got);
+        const WHAT: &str = "a JSON object with predictor, input and params";
+        let wrong = |got: String| Error::malformed(path, WHAT, got);
         let not_json = |error: serde_json::Error| wrong(error.to_string());
-        let mut value: Value = serde_json::from_slice(&bytes::read(path)?).map_err(not_json)?;
+        let mut value: Value = json::read(path, WHAT)?;
         // a list of the fields in their order would do for serde
         let object = value.as_object_mut().ok_or_else(|| wrong("no object".into()))?;
         if let Some(kind) = kind {

@@ -1,7 +1,7 @@
-//! What a table loses in single precision: f64 values that fall together, targets whose differences drown.
+//! What a table loses in single precision: values of 64 bits that fall together, targets whose differences drown.
 
 use super::Table;
-use super::npy::Element;
+use super::npy::Header;
 use rayon::prelude::*;
 
 /// Share of a column's different values that may fall together: of many values some always do.
@@ -13,16 +13,14 @@ const STEP: f64 = 1e-3;
 /// Columns that are named.
 const NAMED: usize = 3;
 
-/// Says which of the columns of rows of `width` elements lose different values as f32.
-pub(super) fn collisions(
-    bytes: &[u8],
-    element: Element,
-    width: usize,
-    name: impl Fn(usize) -> String,
-) -> Option<String> {
+/// Says which columns of an array, whose elements are in `bytes`, lose different values as f32.
+pub(super) fn collisions(bytes: &[u8], header: &Header, name: impl Fn(usize) -> String) -> Option<String> {
+    let (element, rows) = (header.element, header.shape.first().copied().unwrap_or(1));
+    let width = header.shape.get(1).copied().unwrap_or(1);
     let inexact = element.inexact(bytes) > 0;
     let collides = |column: &usize| {
-        let values = || element.doubles(bytes, *column, width).filter(|value| !value.is_nan());
+        let (first, step) = if header.fortran { (column * rows, 1) } else { (*column, width) };
+        let values = || element.wide(bytes, first, step, rows).filter(|value| !value.is_nan());
         let exact = values().all(|value| f64::from(value as f32) == value);
         if exact {
             return false;
@@ -38,9 +36,8 @@ pub(super) fn collisions(
     let some: Vec<String> = columns.iter().take(NAMED).map(|&column| name(column)).collect();
     let more = if columns.len() > NAMED { " …" } else { "" };
     let verb = if columns.len() == 1 { "has" } else { "have" };
-    (!columns.is_empty()).then(|| {
-        format!("{}{more} {verb} f64 values that fall together as f32: subtract an offset first", some.join(", "))
-    })
+    (!columns.is_empty())
+        .then(|| format!("{}{more} {verb} values that fall together as f32: subtract an offset first", some.join(", ")))
 }
 
 /// Says whether the errors of a fit drown in the size of a few targets: they are kept in steps of the mean's single precision.
@@ -64,9 +61,13 @@ mod tests {
     fn values_that_fall_together_are_told_and_ordinary_ones_are_not() {
         let rows = 1000;
         let column = |of: &dyn Fn(f64) -> f64| (0..rows).map(|row| of(f64::from(row))).collect::<Vec<f64>>();
-        let collisions = |doubles: &[f64], width| {
-            let bytes: Vec<u8> = doubles.iter().flat_map(|value| value.to_le_bytes()).collect();
-            super::collisions(&bytes, Element::F64, width, |column| format!("x{column}"))
+        let collisions = |doubles: &[f64], width: usize| {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("x.npy");
+            super::super::npy::save(&path, width, doubles).unwrap();
+            let bytes = std::fs::read(&path).unwrap();
+            let header = Header::parse(&path, &bytes, bytes.len() as u64).unwrap();
+            super::collisions(&bytes[header.data..], &header, |column| format!("x{column}"))
         };
         // a time stamp, a step apart
         assert!(collisions(&column(&|row| 1.7e9 + row), 1).unwrap().starts_with("x0 has"));

@@ -17,7 +17,7 @@ pub struct Origin {
     pub about: BTreeMap<String, String>,
 }
 
-/// What tells the zoo from others: data, recipe and seed ([`crate::zoo::Schema::identity`]).
+/// What tells the zoo from others: data, recipe and seed ([`crate::zoo::Zoo::identity`]).
 pub const ZOO: &str = "zoo";
 /// What a reader of scores should know of the zoo ([`crate::zoo::Zoo::caveats`]); missing where there is nothing.
 pub const CAVEATS: &str = "caveats";
@@ -41,6 +41,11 @@ impl Origin {
     pub fn select(&self, rows: &[usize]) -> Origin {
         let of = |row: &usize| self.networks.get(*row).copied();
         Origin { networks: rows.iter().filter_map(of).collect(), about: self.about.clone() }
+    }
+
+    /// That of the rows of both, which are said to come from where the first do.
+    pub fn join(&self, other: &Origin) -> Origin {
+        Origin { networks: [&self.networks[..], &other.networks].concat(), about: self.about.clone() }
     }
 }
 

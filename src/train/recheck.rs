@@ -38,7 +38,7 @@ pub fn recheck(isa: Isa, zoo: &Zoo, dataset: &Dataset, rows: &[usize], stop: &St
         if stop.requested() {
             return Err(Error::Cancelled);
         }
-        let config = zoo.config(zoo.run()[row] as usize);
+        let config = zoo.config(zoo.network(row));
         let activation = Activation::parse(zoo.schema().name("activation", &config))?;
         let number = |name| config.number(name);
         let run = Run {

@@ -2,7 +2,7 @@
 //! are there twice.
 
 use super::checksum::digest;
-use super::reader::Zoo;
+use super::joined::Zoo;
 use super::schema::Status;
 use crate::par::Stop;
 use crate::{Error, Result};
@@ -93,7 +93,7 @@ impl Zoo {
         let classes = self.class_accuracy(row).iter().enumerate();
         let wrong = classes.filter(|(_, value)| !value.is_nan() && !share(**value));
         whats.extend(wrong.map(|(class, value)| format!("test_class_accuracy of class {class} is {value}")));
-        let config = self.config(self.run()[row] as usize);
+        let config = self.config(self.network(row));
         for (name, most) in [("train_fraction", 1.0), ("dropout", 1.0)] {
             let value = config.number(name);
             if !(0.0..=most).contains(&value) && !may_lack(value) {

@@ -6,7 +6,7 @@
 //! written row ([`super::settings`]). With them an import is the same zoo again, finished or not.
 
 use super::checksum::CHECKSUM;
-use super::reader::Zoo;
+use super::joined::Zoo;
 use super::released::{DATASETS, KEPT, exported_rows};
 use super::schema::Status;
 use super::settings;
@@ -51,9 +51,10 @@ const COLUMNS: [&str; 23] = [
 /// and all rows.
 ///
 /// # Errors
-/// [`Error::Malformed`] for a zoo without a written row; [`Error::Io`]: also where one of the files is there already;
+/// [`Error::Malformed`] for a zoo without a written row, and for several files that are not all of one zoo; [`Error::Io`]: also where one of the files is there already;
 /// [`Error::Cancelled`] when `stop` was requested. The files appear together when all are complete.
 pub fn export(zoo: &Zoo, folder: &Path, progress: &mut dyn FnMut(usize, usize), stop: &Stop) -> Result<usize> {
+    zoo.check_one()?;
     let rows: Vec<usize> = exported_rows(zoo).collect();
     if rows.is_empty() {
         return Err(Error::malformed(zoo.path(), "a zoo with written rows", "none"));

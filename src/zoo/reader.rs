@@ -1,19 +1,19 @@
-//! `Zoo`: a zoo file read in place.
+//! `ZooFile`: one zoo file read in place.
 
 use super::checksum::{CHECKSUM, Checksums};
 use super::header;
 use super::hyper::{Config, HYPERPARAMETERS, Value};
-use super::schema::{Column, Metrics, Schema, Status, Width};
+use super::schema::{Column, Metrics, Schema, Status};
 use crate::bytes::Map;
 use crate::{Error, Result};
-use safetensors::{Dtype, tensor::Metadata};
+use safetensors::tensor::Metadata;
 use std::fs::File;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 /// A zoo file, mapped; which rows are there is what was so when it was opened.
 #[derive(Debug)]
-pub struct Zoo {
+pub(super) struct ZooFile {
     path: PathBuf,
     map: Map,
     schema: Schema,
@@ -22,23 +22,19 @@ pub struct Zoo {
     status: Vec<Status>,
 }
 
-impl Zoo {
-    /// Opens a zoo, also one that grows at the moment. Touches the header and the narrow columns, never the weights.
-    ///
-    /// # Errors
-    /// [`Error::Io`] where it cannot be read, [`Error::Malformed`] where it is no zoo or a column holds what it cannot.
-    pub fn open(path: impl AsRef<Path>) -> Result<Zoo> {
-        let path = path.as_ref();
-        Zoo::of(&crate::bytes::open(path)?, path)
+impl ZooFile {
+    /// As [`super::Zoo::open`].
+    pub fn open(path: &Path) -> Result<ZooFile> {
+        ZooFile::of(&crate::bytes::open(path)?, path)
     }
 
     /// The zoo in an open file.
-    pub(super) fn of(file: &File, path: &Path) -> Result<Zoo> {
+    pub fn of(file: &File, path: &Path) -> Result<ZooFile> {
         let map = Map::new(file, path)?;
         let (header, data) = header::parse(path, &map)?;
         let schema = Schema::from_header(path, &header)?;
         let columns = columns(path, &schema, &header, data)?;
-        let mut zoo = Zoo { path: path.into(), map, schema, columns, status: Vec::new() };
+        let mut zoo = ZooFile { path: path.into(), map, schema, columns, status: Vec::new() };
         zoo.check_rows()?;
         zoo.status = zoo.read_status()?;
         Ok(zoo)
@@ -48,7 +44,7 @@ impl Zoo {
     fn check_rows(&self) -> Result<()> {
         let checkpoints = &self.schema.checkpoints;
         for (row, (&run, &epoch)) in self.run().iter().zip(self.epoch()).enumerate() {
-            let want = (row / checkpoints.len(), checkpoints[row % checkpoints.len()]);
+            let want = (self.schema.number(row / checkpoints.len()), checkpoints[row % checkpoints.len()]);
             if (run as usize, epoch) != want {
                 let expected = format!("run {} and epoch {} in row {row}", want.0, want.1);
                 return Err(Error::malformed(&self.path, expected, format!("run {run} and epoch {epoch}")));
@@ -85,9 +81,21 @@ impl Zoo {
     }
 
     /// The bytes of a column in the file.
-    pub(super) fn place(&self, name: &str) -> Range<usize> {
+    pub fn place(&self, name: &str) -> Range<usize> {
         let found = self.columns.iter().find(|(column, _)| column.name == name);
         found.expect("a column of the format").1.clone()
+    }
+
+    /// The columns in the order of the file.
+    pub fn columns(&self) -> impl Iterator<Item = &Column> {
+        self.columns.iter().map(|(column, _)| column)
+    }
+
+    /// The bytes of some rows of a column.
+    pub fn bytes_of(&self, name: &str, rows: Range<usize>) -> &[u8] {
+        let place = self.place(name);
+        let width = place.len() / self.schema.rows();
+        &self.map[place.start + rows.start * width..place.start + rows.end * width]
     }
 
     /// A column as numbers; type and alignment were checked when the file was opened.
@@ -154,22 +162,10 @@ impl Zoo {
         bytemuck::cast_slice(&self.map[start..start + width])
     }
 
-    /// A column of one `f32` a row that the file has, such as `test_accuracy` or `config.dropout`.
-    ///
-    /// # Errors
-    /// [`Error::Unknown`].
-    pub fn column(&self, name: &str) -> Result<&[f32]> {
-        let columns = self.columns.iter().map(|(column, _)| column);
-        let narrow = columns.filter(|column| column.dtype == Dtype::F32 && column.width == Width::One);
-        match narrow.clone().find(|column| column.name == name) {
-            Some(column) => Ok(self.slice(&column.name)),
-            None => Err(Error::unknown("column", name, narrow.map(|column| &*column.name))),
-        }
-    }
-
-    /// What [`Zoo::column`] gives for `test_accuracy`.
-    pub fn test_accuracy(&self) -> &[f32] {
-        self.slice("test_accuracy")
+    /// A column of one `f32` a row, if the file has it.
+    pub fn floats(&self, name: &str) -> Option<&[f32]> {
+        let found = self.columns.iter().find(|(column, _)| column.name == name)?;
+        bytemuck::try_cast_slice(&self.map[found.1.clone()]).ok()
     }
 
     /// Metrics of a row; zeros where it is not written.
@@ -240,35 +236,6 @@ impl Zoo {
             }
         }
         config
-    }
-
-    /// What a reader of any score on the zoo should know: how many networks are finished if not all, and what its images lack.
-    pub fn caveats(&self) -> Vec<String> {
-        let (runs, checkpoints) = (self.schema.runs, self.schema.checkpoints.len());
-        let missing = |rows: &&[Status]| rows[checkpoints - 1] == Status::NotWritten;
-        let finished = runs - self.status.chunks(checkpoints).filter(missing).count();
-        let unfinished = (finished < runs).then(|| format!("{finished} of {runs} networks finished"));
-        unfinished.into_iter().chain(self.schema.dataset_notes.iter().cloned()).collect()
-    }
-
-    /// Rows that are done at the last epoch, ascending: the finished networks that did not diverge.
-    pub fn final_rows(&self) -> Vec<usize> {
-        self.done_at(self.schema.checkpoints.len() - 1)
-    }
-
-    /// Rows that are done at `epoch`, ascending.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] where no checkpoint was kept at that epoch.
-    pub fn rows_at_epoch(&self, epoch: u32) -> Result<Vec<usize>> {
-        let checkpoints = &self.schema.checkpoints;
-        let unknown = |_| Error::invalid("epoch", format!("one of {checkpoints:?}"), epoch);
-        Ok(self.done_at(checkpoints.binary_search(&epoch).map_err(unknown)?))
-    }
-
-    fn done_at(&self, checkpoint: usize) -> Vec<usize> {
-        let rows = (checkpoint..self.rows()).step_by(self.schema.checkpoints.len());
-        rows.filter(|&row| self.status[row] == Status::Done).collect()
     }
 }
 

@@ -17,9 +17,11 @@
 //!
 //! `__metadata__`: `format`, `format_version`, `program`, `dataset`, `dataset_digest`, `architecture`, `layout`, `runs`,
 //! `checkpoints`, `recipe`, `seed`, `config.optimizer`, `config.activation`, `config.w_init`; since format 3 `rounding` and,
-//! where there is something to say, `dataset_notes`; all but plain texts as JSON.
+//! where there is something to say, `dataset_notes`; of a file that holds some networks of a zoo `shard` ([`Shard`]; `runs` then
+//! counts those, `run` is their number in the zoo); all but plain texts as JSON.
 
 use super::hyper::{Config, HYPERPARAMETERS, Hyperparameter, Kind};
+use super::shard::{Place, Shard};
 use crate::cnn::{self, Arch};
 use crate::{Error, Result};
 use safetensors::Dtype::{self, F32, U8, U32, U64};
@@ -31,8 +33,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// The newest version of the format, which is described here. Version 1 knew stacks of 3×3 convolutions on grey images and no
-/// optional columns, version 2 no `checksum` and no `rounding`. A zoo without these two says 1 or 2 and is read, continued, exported
-/// and imported as it is.
+/// optional columns, version 2 no `checksum`, no `rounding` and no shards. A zoo without these says 1 or 2 and is read, continued,
+/// exported and imported as it is.
 pub const FORMAT_VERSION: u32 = 3;
 
 /// Name of the code 0 of `rounding`: a family that the file does not name, or none that is known.
@@ -43,7 +45,7 @@ pub const OTHER_ROUNDING: &str = "other";
 pub struct Schema {
     /// Shape of every network.
     pub arch: Arch,
-    /// Networks trained.
+    /// Networks in the file.
     pub runs: usize,
     /// Epochs after which a network is kept, ascending; 0 is the untrained one.
     pub checkpoints: Vec<u32>,
@@ -61,6 +63,9 @@ pub struct Schema {
     /// Hyperparameters with a default that the file has columns of.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub optional: Vec<String>,
+    /// Which networks of a zoo these are, where it is made in several files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<Shard>,
     /// Names of the codes in `rounding`: devices and instruction sets of one family give the same bits. The first is
     /// [`OTHER_ROUNDING`], the second the family that the zoo was begun with. Empty: a file of format 1 or 2, which has neither
     /// that column nor checksums. Not compared; who continues a zoo asks [`super::Writer::mixture`].
@@ -148,6 +153,21 @@ impl Schema {
         self.runs * self.checkpoints.len()
     }
 
+    /// Networks of the whole zoo.
+    pub fn networks(&self) -> usize {
+        self.shard.map_or(self.runs, |shard| shard.networks)
+    }
+
+    /// The number in the whole zoo of the file's `run`-th network.
+    pub fn number(&self, run: usize) -> usize {
+        self.shard.map_or(run, |shard| shard.number(run))
+    }
+
+    /// Which of the file's networks has a number, if it has that.
+    pub fn run(&self, number: usize) -> Option<usize> {
+        self.shard.map_or(Some(number), |shard| shard.run(number)).filter(|&run| run < self.runs)
+    }
+
     /// Whether the runs' seeds are known: of an imported zoo the recipe lists the columns that the folder lacked.
     pub fn seeds_are_known(&self) -> bool {
         let missing = self.recipe.get("missing").and_then(Value::as_array);
@@ -160,11 +180,6 @@ impl Schema {
             Some(digest) => format!("imported by {} (metrics: sha256 {digest})", self.program),
             None => format!("trained by {}", self.program),
         }
-    }
-
-    /// What tells a zoo from others: data, shape, recipe and seed. Networks are told by their weights ([`super::digest`]).
-    pub fn identity(&self) -> String {
-        serde_json::json!([self.digest, self.arch, self.recipe, self.seed]).to_string()
     }
 
     /// Names of the codes of a hyperparameter; none of one that has numbers.
@@ -254,8 +269,20 @@ impl Schema {
     /// [`Error::Invalid`]: no run, checkpoints missing or not ascending, an impossible architecture, no names, too large.
     pub fn check(&self) -> Result<()> {
         self.arch.check()?;
-        if self.runs == 0 || u32::try_from(self.runs).is_err() {
-            return Err(Error::invalid("runs", "1 to 4294967295", self.runs));
+        if let Some(shard) = self.shard {
+            let place = Shard::new(shard.place(), shard.networks);
+            if shard.count < 2
+                || shard.count > Place::MOST
+                || place? != Some(shard)
+                || shard.runs() != self.runs
+                || !self.has_checksums()
+            {
+                let expected = format!("a shard of {} networks", self.runs);
+                return Err(Error::invalid("shard", expected, format!("{shard:?}")));
+            }
+        }
+        if self.runs == 0 || u32::try_from(self.networks()).is_err() {
+            return Err(Error::invalid("runs", "1 to 4294967295", self.networks()));
         }
         if self.checkpoints.is_empty() || !self.checkpoints.is_sorted_by(|a, b| a < b) {
             let got = format!("{:?}", self.checkpoints);
@@ -304,19 +331,59 @@ impl Schema {
         }
     }
 
-    /// The first field in which `found`, read from a file, is another zoo: its name, what is wanted, what was found.
-    pub(super) fn difference(&self, found: &Schema) -> Option<(String, String, String)> {
-        let field = |name: &str, want: &dyn fmt::Debug, got: &dyn fmt::Debug| {
-            let (want, got) = (format!("{want:?}"), format!("{got:?}"));
-            (want != got).then(|| (name.to_string(), want, got))
-        };
+    /// Its place among the shards of a zoo.
+    pub(super) fn place(&self) -> Place {
+        self.shard.map_or(Place::WHOLE, |shard| shard.place())
+    }
+
+    /// The first field in which `found` says that its networks are drawn from other distributions or trained on other images.
+    pub(super) fn other_distributions(&self, found: &Schema) -> Option<Difference> {
         field("dataset", &self.dataset, &found.dataset)
             .or_else(|| field("dataset digest", &self.digest, &found.digest))
             .or_else(|| field("architecture", &format_args!("{}", self.arch), &format_args!("{}", found.arch)))
-            .or_else(|| field("seed", &self.seed, &found.seed))
-            .or_else(|| field("runs", &self.runs, &found.runs))
-            .or_else(|| field("checkpoints", &self.checkpoints, &found.checkpoints))
             .or_else(|| difference("recipe", &self.recipe, &found.recipe))
+    }
+
+    /// As [`Schema::other_distributions`], or that other checkpoints are kept of them.
+    pub(super) fn other_networks(&self, found: &Schema) -> Option<Difference> {
+        let checkpoints = || field("checkpoints", &self.checkpoints, &found.checkpoints);
+        self.other_distributions(found).or_else(checkpoints)
+    }
+
+    /// Whether both are a zoo of one seed, or the same shard of it, whatever the number of networks and checkpoints.
+    pub(crate) fn is_of_one_zoo(&self, other: &Schema) -> bool {
+        self.other_distributions(other).is_none() && (self.seed, self.place()) == (other.seed, other.place())
+    }
+
+    /// As [`Schema::other_networks`], or that they are another zoo's.
+    pub(super) fn other_zoo(&self, found: &Schema) -> Option<Difference> {
+        self.other_networks(found).or_else(|| field("seed", &self.seed, &found.seed))
+    }
+
+    /// Adds the columns and names that `other` has besides.
+    ///
+    /// # Errors
+    /// The hyperparameter of whose names neither list begins with the other.
+    pub(super) fn widen(&mut self, other: &Schema) -> std::result::Result<(), String> {
+        for (name, list) in &other.names {
+            let own = self.names.entry(name.clone()).or_default();
+            if !own.iter().zip(list).all(|(own, other)| own == other) {
+                return Err(name.clone());
+            }
+            own.extend_from_slice(list.get(own.len()..).unwrap_or_default());
+        }
+        let wanted = |hyper: &&Hyperparameter| hyper.is_optional() && (self.has(hyper.name) || other.has(hyper.name));
+        self.optional = HYPERPARAMETERS.iter().filter(wanted).map(|hyper| hyper.name.to_owned()).collect();
+        Ok(())
+    }
+
+    /// The first field in which `found`, read from a file, is another zoo: its name, what is wanted, what was found.
+    pub(super) fn difference(&self, found: &Schema) -> Option<Difference> {
+        self.other_distributions(found)
+            .or_else(|| field("seed", &self.seed, &found.seed))
+            .or_else(|| field("shard", &self.place(), &found.place()))
+            .or_else(|| field("networks", &self.networks(), &found.networks()))
+            .or_else(|| field("checkpoints", &self.checkpoints, &found.checkpoints))
             .or_else(|| field("hyperparameters with columns", &self.optional, &found.optional))
             .or_else(|| {
                 let names = HYPERPARAMETERS.iter().filter(|hyper| hyper.is_name()).map(|hyper| hyper.name);
@@ -326,8 +393,16 @@ impl Schema {
     }
 }
 
+/// A field, what is wanted, what was found.
+pub(super) type Difference = (String, String, String);
+
+fn field(name: &str, want: &dyn fmt::Debug, got: &dyn fmt::Debug) -> Option<Difference> {
+    let (want, got) = (format!("{want:?}"), format!("{got:?}"));
+    (want != got).then(|| (name.to_string(), want, got))
+}
+
 /// The first leaf, named like `recipe.learning_rate.low`, in which two JSON values differ.
-fn difference(name: &str, want: &Value, got: &Value) -> Option<(String, String, String)> {
+fn difference(name: &str, want: &Value, got: &Value) -> Option<Difference> {
     match (want, got) {
         (Value::Object(want), Value::Object(got)) => {
             let keys: BTreeSet<&String> = want.keys().chain(got.keys()).collect();

@@ -10,6 +10,7 @@ use crate::gpu::Gpu;
 use crate::kernels::Isa;
 use crate::train::gpu::Executor;
 use crate::train::{self, Job, recipe::Recipe};
+use crate::zoo::Place;
 use crate::{Error, Result};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
@@ -32,6 +33,7 @@ impl Bench<'_> {
             dataset: &dataset,
             recipe: &recipe,
             models,
+            place: Place::WHOLE,
             checkpoints,
             seed: 1,
             isa: Isa::detect(),

@@ -4,6 +4,38 @@ use crate::predictor::option::{parse, split};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 
+/// Other names of options, those of LightGBM's list.
+const ALIASES: [(&str, &[&str]); 14] = [
+    (
+        "n_estimators",
+        &[
+            "num_iterations",
+            "num_iteration",
+            "n_iter",
+            "num_tree",
+            "num_trees",
+            "num_round",
+            "num_rounds",
+            "nrounds",
+            "num_boost_round",
+            "max_iter",
+        ],
+    ),
+    ("learning_rate", &["shrinkage_rate", "eta"]),
+    ("num_leaves", &["num_leaf", "max_leaves", "max_leaf", "max_leaf_nodes"]),
+    ("max_bin", &["max_bins"]),
+    ("min_child_weight", &["min_sum_hessian_in_leaf", "min_sum_hessian_per_leaf", "min_sum_hessian", "min_hessian"]),
+    ("min_data_in_leaf", &["min_data_per_leaf", "min_data", "min_child_samples", "min_samples_leaf"]),
+    ("reg_lambda", &["lambda_l2", "lambda", "l2_regularization"]),
+    ("reg_alpha", &["lambda_l1", "l1_regularization"]),
+    ("min_split_gain", &["min_gain_to_split"]),
+    ("subsample", &["bagging_fraction", "sub_row", "bagging"]),
+    ("subsample_freq", &["bagging_freq"]),
+    ("colsample_bytree", &["feature_fraction", "sub_feature"]),
+    ("early_stopping_rounds", &["early_stopping_round", "early_stopping", "n_iter_no_change"]),
+    ("seed", &["random_seed", "random_state"]),
+];
+
 /// The options of a fit: LightGBM's names, meanings and defaults.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -38,6 +70,8 @@ pub struct Params {
     pub early_stopping_rounds: usize,
     /// Seed of the draws of rows and columns.
     pub seed: u64,
+    /// Classes that are told apart; 1: the target is a number.
+    pub num_class: usize,
 }
 
 impl Default for Params {
@@ -58,6 +92,7 @@ impl Default for Params {
             colsample_bytree: 1.0,
             early_stopping_rounds: 0,
             seed: 0,
+            num_class: 1,
         }
     }
 }
@@ -83,7 +118,7 @@ impl Params {
     pub const MAX_LEAVES: usize = 32_767;
 
     /// The names that [`Params::set`] takes.
-    pub const NAMES: [&str; 24] = [
+    pub const NAMES: [&str; 25] = [
         "n_estimators",
         "num_leaves",
         "max_depth",
@@ -100,6 +135,7 @@ impl Params {
         "colsample_bytree",
         "early_stopping_rounds",
         "seed",
+        "num_class",
         "num_iterations",
         "lambda_l2",
         "lambda_l1",
@@ -116,23 +152,25 @@ impl Params {
     /// number, or is out of range.
     pub fn set(&mut self, assignment: &str) -> Result<()> {
         let (name, value) = split(assignment)?;
+        let name = ALIASES.iter().find(|(_, aliases)| aliases.contains(&name)).map_or(name, |&(own, _)| own);
         let mut changed = self.clone();
         match name {
-            "n_estimators" | "num_iterations" => changed.n_estimators = parse(name, value)?,
+            "n_estimators" => changed.n_estimators = parse(name, value)?,
             "num_leaves" => changed.num_leaves = parse(name, value)?,
             "max_depth" => changed.max_depth = parse(name, value)?,
             "learning_rate" => changed.learning_rate = parse(name, value)?,
             "max_bin" => changed.max_bin = parse(name, value)?,
             "min_child_weight" => changed.min_child_weight = parse(name, value)?,
-            "min_data_in_leaf" | "min_child_samples" => changed.min_data_in_leaf = parse(name, value)?,
-            "reg_lambda" | "lambda_l2" => changed.reg_lambda = parse(name, value)?,
-            "reg_alpha" | "lambda_l1" => changed.reg_alpha = parse(name, value)?,
-            "min_split_gain" | "min_gain_to_split" => changed.min_split_gain = parse(name, value)?,
-            "subsample" | "bagging_fraction" => changed.subsample = parse(name, value)?,
-            "subsample_freq" | "bagging_freq" => changed.subsample_freq = parse(name, value)?,
-            "colsample_bytree" | "feature_fraction" => changed.colsample_bytree = parse(name, value)?,
-            "early_stopping_rounds" | "early_stopping_round" => changed.early_stopping_rounds = parse(name, value)?,
+            "min_data_in_leaf" => changed.min_data_in_leaf = parse(name, value)?,
+            "reg_lambda" => changed.reg_lambda = parse(name, value)?,
+            "reg_alpha" => changed.reg_alpha = parse(name, value)?,
+            "min_split_gain" => changed.min_split_gain = parse(name, value)?,
+            "subsample" => changed.subsample = parse(name, value)?,
+            "subsample_freq" => changed.subsample_freq = parse(name, value)?,
+            "colsample_bytree" => changed.colsample_bytree = parse(name, value)?,
+            "early_stopping_rounds" => changed.early_stopping_rounds = parse(name, value)?,
             "seed" => changed.seed = parse(name, value)?,
+            "num_class" => changed.num_class = parse(name, value)?,
             _ => return Err(Error::unknown("parameter", name, Self::NAMES)),
         }
         changed.check()?;
@@ -152,6 +190,7 @@ impl Params {
         rule(self.max_depth == -1 || self.max_depth > 0, "max_depth", "-1 or at least 1", &self.max_depth)?;
         let rate = self.learning_rate;
         rule(rate.is_finite() && rate > 0.0, "learning_rate", "a number above 0", &rate)?;
+        rule((1..=256).contains(&self.num_class), "num_class", "1 to 256", &self.num_class)?;
         rule((2..=255).contains(&self.max_bin), "max_bin", "2 to 255", &self.max_bin)?;
         rule(not_negative(self.min_child_weight), "min_child_weight", "at least 0", &self.min_child_weight)?;
         rule(not_negative(self.reg_lambda), "reg_lambda", "at least 0", &self.reg_lambda)?;
@@ -182,6 +221,16 @@ mod tests {
         }
         assert_eq!((params.n_estimators, params.num_leaves, params.max_bin), (1, 1, 3));
         assert_eq!((params.min_data_in_leaf, params.reg_alpha, params.seed), (1, 1.0, 1));
+        for (name, value) in
+            [("min_sum_hessian_in_leaf", "7"), ("num_boost_round", "9"), ("eta", "0.5"), ("max_leaves", "5")]
+        {
+            params.set(&format!("{name}={value}")).unwrap();
+        }
+        assert_eq!((params.min_child_weight, params.n_estimators), (7.0, 9));
+        assert_eq!((params.learning_rate, params.num_leaves), (0.5, 5));
+        for (own, aliases) in ALIASES {
+            assert!(Params::NAMES.contains(&own) && !aliases.contains(&own), "{own}");
+        }
         let error = params.set("num_leafs=3").unwrap_err().to_string();
         assert!(error.contains("did you mean \"num_leaves\"?"), "{error}");
     }

@@ -3,9 +3,9 @@
 use super::*;
 use crate::kernels::Isa;
 use crate::par::Stop;
-use crate::predictor::Column;
 use crate::predictor::boost::{Boost, Params, fit};
 use crate::predictor::perceptron::Perceptron;
+use crate::predictor::{BagModel, Column};
 use crate::table::Table;
 use std::fs;
 use std::sync::Arc;
@@ -24,10 +24,11 @@ fn example() -> (Predictor, Table) {
     };
     let params = Params { n_estimators: 5, num_leaves: 6, ..Params::default() };
     let boost = fit(Isa::detect(), &table, Some(&table), &params, &mut |_| (), &Stop::new()).unwrap();
-    let info = BTreeMap::from([("input".to_owned(), "zoo.safetensors".to_owned())]);
+    let info = BTreeMap::from([("zoo".to_owned(), "zoo.safetensors".to_owned())]);
     let residuals = vec![0.0, 0.25, 0.25, 1.5];
+    let (columns, model) = (table.columns.clone(), Arc::new(boost));
     let provenance = Some(Provenance::of([vec![7, u64::MAX], vec![1], Vec::new()]));
-    (Predictor { columns: table.columns.clone(), info, model: Arc::new(boost), residuals, provenance }, table)
+    (Predictor { columns, info, input: None, model, residuals, domain: None, provenance }, table)
 }
 
 #[test]
@@ -76,17 +77,26 @@ fn other_columns_are_refused_by_name() {
 fn load_changed(change: impl Fn(&mut Vec<Column>, &mut serde_json::Value)) -> Result<Predictor> {
     let (predictor, _) = example();
     let mut columns = predictor.model.tensors();
-    let head = Head {
+    let mut head = serde_json::to_value(Head { info: BTreeMap::new(), ..head_of(&predictor) }).unwrap();
+    change(&mut columns, &mut head);
+    load_columns(&columns, &head)
+}
+
+/// What a file says of a predictor beside its tensors.
+fn head_of(predictor: &Predictor) -> Head {
+    Head {
         version: VERSION,
         kind: "gbm".into(),
-        params: predictor.model.options().values().into(),
+        params: predictor.model.options().values(),
         columns: predictor.columns.clone(),
-        info: BTreeMap::new(),
-    };
-    let mut head = serde_json::to_value(head).unwrap();
-    change(&mut columns, &mut head);
+        info: predictor.info.clone(),
+    }
+}
+
+/// Writes a file of these tensors and this head, and loads it.
+fn load_columns(columns: &[Column], head: &serde_json::Value) -> Result<Predictor> {
     let views = columns.iter().map(|(name, dtype, bytes)| {
-        (*name, TensorView::new(*dtype, vec![bytes.len() * 8 / dtype.bitsize()], bytes).unwrap())
+        (&**name, TensorView::new(*dtype, vec![bytes.len() * 8 / dtype.bitsize()], bytes).unwrap())
     });
     let metadata = Some(HashMap::from([(KEY.to_owned(), head.to_string())]));
     let folder = tempfile::tempdir().unwrap();
@@ -106,7 +116,7 @@ fn no_hostile_tree_gets_in() {
     assert!(load_changed(|_, _| ()).is_ok());
     let with_residuals = |residuals: &'static [f32]| {
         load_changed(|columns, _| {
-            columns.push((RESIDUALS, Dtype::F32, bytes(residuals.iter().copied(), f32::to_le_bytes)))
+            columns.push(column(RESIDUALS, Dtype::F32, bytes(residuals.iter().copied(), f32::to_le_bytes)))
         })
     };
     assert_eq!(with_residuals(&[0.0, 0.5, 0.5]).unwrap().residuals, [0.0, 0.5, 0.5]);
@@ -167,6 +177,42 @@ fn no_damaged_file_gets_in_or_panics() {
     assert!(matches!(Predictor::load(&folder.path().join("none")), Err(Error::Io { .. })));
 }
 
+#[test]
+fn predictors_made_of_predictors_are_kept_with_all_of_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model");
+    let (_, table) = example();
+    let table = Table { y: table.y.iter().map(|y| y / 10.0).collect(), ..table };
+    for spec in ["gp", "bag(gbm)", "mean(linear,gp)", "bag(mean(gbm,gp))", "mean(bag(gbm),linear)"] {
+        let mut options = Options::new(spec).unwrap();
+        for option in ["n_estimators=4", "epochs=3", "steps=3", "likelihood_rows=50", "folds=3"] {
+            for prefix in ["", "gbm.", "linear.", "gp.", "bag."] {
+                // of those that a kind has
+                let _ = options.set(&format!("{prefix}{option}"));
+            }
+        }
+        let predictor = Predictor::fit(Isa::detect(), &options, &table, Some(&table), &Stop::new()).unwrap();
+        predictor.save(&path).unwrap();
+        let loaded = Predictor::load(&path).unwrap();
+        assert!(loaded == predictor && loaded.model.options().spec() == spec, "{spec}");
+        let predict = |p: &Predictor| p.predict(Isa::detect(), &table).unwrap();
+        assert_eq!(predict(&loaded), predict(&predictor));
+        if let Some(bag) = loaded.model_as::<BagModel>() {
+            assert_eq!(bag.errors().iter().map(Vec::len).sum::<usize>(), table.rows());
+            assert_eq!(bag.errors(), predictor.model_as::<BagModel>().unwrap().errors());
+        }
+        let whole = fs::read(&path).unwrap();
+        for at in (0..whole.len()).step_by(97) {
+            let mut damaged = whole.clone();
+            damaged[at] ^= 0x55;
+            fs::write(&path, &damaged).unwrap();
+            if let Ok(predictor) = Predictor::load(&path) {
+                predictor.model.predict(Isa::detect(), &table.x[..predictor.columns.len()]);
+            }
+        }
+    }
+}
+
 /// A perceptron that was fitted for a moment.
 fn perceptron(layers: usize) -> (Predictor, Table) {
     use crate::predictor::perceptron::{Params, fit};
@@ -175,7 +221,7 @@ fn perceptron(layers: usize) -> (Predictor, Table) {
     let params = Params { layers, units: 5, epochs: 2, ..Params::mlp() };
     let model = fit(Isa::detect(), &table, Some(&table), &params, &Stop::new()).unwrap();
     let (columns, info, residuals) = (table.columns.clone(), BTreeMap::new(), Vec::new());
-    (Predictor { columns, info, model: Arc::new(model), residuals, provenance: None }, table)
+    (Predictor { columns, info, input: None, model: Arc::new(model), residuals, domain: None, provenance: None }, table)
 }
 
 #[test]
@@ -198,4 +244,60 @@ fn perceptrons_are_kept_too_and_damaged_ones_refused() {
             }
         }
     }
+}
+
+/// A predictor of a fitted input, as `fit` writes it.
+fn with_consensus() -> Predictor {
+    use crate::cnn::Arch;
+    use crate::features::consensus::{Consensus, Images};
+    use crate::features::{Fitted, Networks};
+    use crate::kernels::activation::Activation;
+    let arch = Arch::grey(8, 8, "4s2", 3).unwrap();
+    let weights: Vec<f32> = (0..8 * arch.parameters()).map(|k| (k * 37 % 101) as f32 / 101.0 - 0.5).collect();
+    let networks = Networks::Loose { arch: &arch, weights: &weights, activation: Some(Activation::Relu) };
+    let accuracy: Vec<f32> = (0..8).map(|n| n as f32 / 8.0).collect();
+    let fit = |of: Images| Consensus::fit(Isa::detect(), of, &networks, &accuracy, &Stop::new()).unwrap();
+    let found = vec![None, Some(fit(Images::Drawn)), Some(fit(Images::Synthetic))];
+    let input = Fitted::of("wstats+consensus+synthetic".parse().unwrap(), found);
+    let (mut predictor, _) = example();
+    predictor.info.insert(INPUT.into(), input.input().to_string());
+    predictor.input = Some(input);
+    predictor
+}
+
+#[test]
+fn a_fitted_input_is_kept_and_a_damaged_one_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model");
+    let predictor = with_consensus();
+    predictor.save(&path).unwrap();
+    assert!(Predictor::load(&path).unwrap() == predictor);
+    let head = |key: &str| BTreeMap::from([(INPUT.to_owned(), key.to_owned())]);
+    let file = |info: BTreeMap<String, String>, change: &dyn Fn(&mut Vec<Column>)| {
+        let mut columns = [predictor.model.tensors(), predictor.input.as_ref().unwrap().tensors()].concat();
+        change(&mut columns);
+        load_columns(&columns, &serde_json::to_value(Head { info, ..head_of(&predictor) }).unwrap())
+    };
+    let key = "wstats+consensus+synthetic";
+    assert!(file(head(key), &|_| ()).is_ok());
+    type Change<'a> = &'a dyn Fn(&mut Vec<Column>);
+    let changes: [(&str, Change); 7] = [
+        ("no images", &|columns| columns.retain(|column| column.0 != "synthetic.images")),
+        ("half an image", &|columns| truncate(columns, "synthetic.images", 100)),
+        ("too few answers", &|columns| truncate(columns, "consensus.answers", 12)),
+        ("a pixel NaN", &|columns| set(columns, "consensus.images", 0, &f32::NAN.to_le_bytes())),
+        ("a huge size", &|columns| set(columns, "synthetic.size", 0, &u32::MAX.to_le_bytes())),
+        ("no classes", &|columns| set(columns, "synthetic.size", 3, &0u32.to_le_bytes())),
+        ("one member", &|columns| truncate(columns, "synthetic.members", 8)),
+    ];
+    for (what, change) in changes {
+        let result = file(head(key), change);
+        assert!(matches!(result, Err(Error::Malformed { .. })), "{what}: {result:?}");
+    }
+    assert!(matches!(file(head("wstat"), &|_| ()), Err(Error::Malformed { .. })), "an input that is none");
+}
+
+/// Shortens a tensor.
+fn truncate(columns: &mut [Column], name: &str, bytes: usize) {
+    columns.iter_mut().filter(|column| column.0 == name).for_each(|column| column.2.truncate(bytes));
 }

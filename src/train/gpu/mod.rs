@@ -95,11 +95,11 @@ impl Executor {
         if software {
             slots = slots.min(2 * std::thread::available_parallelism().map_or(1, usize::from));
         }
-        plan.slots = slots.clamp(1, job.models);
+        plan.slots = slots.clamp(1, runs.len());
         let fleet = Fleet::new(gpu, engine, &plan)?;
         // a program on the processor has no multiprocessors, and takes long to be asked
         let pace = if software { pace::Pace::unknown() } else { pace::Pace::measure(&fleet, &runs[0])? };
-        let slots = pace.slots(plan.slots, job.models);
+        let slots = pace.slots(plan.slots, runs.len());
         Ok(Executor { fleet, pace, slots })
     }
 

@@ -192,9 +192,15 @@ impl Columns {
     }
 }
 
-/// Whether a cell says that there is nothing, as pandas reads it.
+/// What `pandas.read_csv` takes for a missing value.
+const MISSING: [&str; 19] = [
+    "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA",
+    "NULL", "NaN", "None", "n/a", "nan", "null",
+];
+
+/// Whether a cell says that there is nothing.
 fn missing(text: &[u8]) -> bool {
-    matches!(text.trim_ascii(), b"" | b"NA" | b"N/A" | b"<NA>" | b"null" | b"NULL" | b"None" | b"nan" | b"NaN")
+    MISSING.iter().any(|missing| missing.as_bytes() == text.trim_ascii())
 }
 
 /// A number, NaN where there is none; nothing for other text.
@@ -227,5 +233,18 @@ impl Names {
             self.list.len() - 1
         });
         u8::try_from(code).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cell_that_pandas_takes_for_missing_is_nan() {
+        for text in ["", " ", "n/a", "#N/A", "#NA", "1.#QNAN", "-1.#IND", "-nan", "NULL", "<NA>"] {
+            assert!(number(text.as_bytes()).is_some_and(f32::is_nan), "{text:?}");
+        }
+        assert_eq!((number(b" 0.5 "), number(b"missing"), number(b"#")), (Some(0.5), None, None));
     }
 }

@@ -195,6 +195,7 @@ fn schema(folder: &Path, layout: &Layout, sheet: &Sheet, options: &Import) -> Re
         seed: if sheet.configs.iter().all(|config| config.seed == seed) { seed } else { 0 },
         names: names(sheet),
         optional: Schema::optional(&sheet.configs),
+        shard: None,
         rounding: vec![OTHER_ROUNDING.into()],
         dataset_notes: Vec::new(),
         program: options.program.clone(),
