@@ -78,6 +78,14 @@ impl<'a> Tensors<'a> {
         self.numbers(name, Dtype::U32, u32::from_le_bytes)
     }
 
+    /// [`Tensors::numbers`] of `u64`.
+    ///
+    /// # Errors
+    /// Those of [`Tensors::numbers`].
+    pub fn u64s(&self, name: &str) -> Result<Vec<u64>> {
+        self.numbers(name, Dtype::U64, u64::from_le_bytes)
+    }
+
     /// [`Tensors::numbers`] of `f32`.
     ///
     /// # Errors

@@ -20,7 +20,7 @@ fn the_pipeline_runs_from_images_to_predictions() {
         succeed(&format!("features {zoo} --out {}", at(&format!("features.{kind}"))));
     }
     let csv = succeed(&format!("features {zoo} --epoch 1"));
-    assert_eq!((csv.lines().count(), csv.lines().next().map(|line| line.split(',').count())), (25, Some(58)));
+    assert_eq!((csv.lines().count(), csv.lines().next().map(|line| line.split(',').count())), (25, Some(59)));
 
     let model = at("model.safetensors");
     let fit: serde_json::Value =

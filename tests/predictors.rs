@@ -151,10 +151,10 @@ fn intervals_need_errors_enough() {
     let count = fit["n_val"].as_u64().unwrap();
     assert!((2..9).contains(&count) && fit["interval_coverage"].is_null() && fit["interval_level"] == 0.9, "{fit}");
     let csv = succeed(&format!("predict {model} {zoo} --interval 0.5"));
-    assert!(csv.starts_with("run,epoch,predicted,measured,low,high,outside,farther_than\n"), "{csv}");
+    assert!(csv.starts_with("run,epoch,predicted,measured,low,high,outside,farther_than,part\n"), "{csv}");
     for line in csv.lines().skip(1) {
-        let cells: Vec<f64> = line.split(',').map(|cell| cell.parse().unwrap()).collect();
-        let [_, _, predicted, _, low, high, ..] = cells[..] else { panic!("{line}") };
+        let cells: Vec<f64> = line.split(',').take(6).map(|cell| cell.parse().unwrap()).collect();
+        let [_, _, predicted, _, low, high] = cells[..] else { panic!("{line}") };
         assert!(0.0 <= low && low <= predicted && predicted <= high && high <= 1.0, "{line}");
     }
     let predicted = json(&format!("predict {model} {zoo} --interval 0.5"));
@@ -227,7 +227,7 @@ fn other_targets_are_predicted_and_classes_scored_as_such() {
     let evaluated = json(&format!("evaluate {class} {zoo}"));
     assert_eq!((&evaluated["accuracy"], &evaluated["log_loss"]), (&fit["accuracy"], &fit["log_loss"]));
     let csv = succeed(&format!("predict {class} {zoo}"));
-    assert!(csv.starts_with("run,epoch,predicted,measured,probability,outside,farther_than\n"), "{csv}");
+    assert!(csv.starts_with("run,epoch,predicted,measured,probability,outside,farther_than,part\n"), "{csv}");
     assert!(csv.lines().skip(1).all(|line| line.contains("relu,") || line.contains("tanh,")), "{csv}");
     let compared = json(&format!("compare {class} {class} {zoo}"));
     assert_eq!(compared["difference"]["log_loss"]["value"], 0.0);

@@ -67,6 +67,7 @@ fn table(rows: usize) -> Table {
         y: x.chunks_exact(WIDTH).map(|row| target(row) + 0.1 * stream.normal() as f32).collect(),
         group: (0..rows as u64).collect(),
         x,
+        ..Table::default()
     }
 }
 

@@ -8,7 +8,7 @@ use clap::Args;
 use serde_json::json;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use zoometry::eval::bootstrap;
+use zoometry::eval::{Unseen, bootstrap};
 use zoometry::kernels::Isa;
 use zoometry::predictor::Predictor;
 use zoometry::table::Table;
@@ -46,6 +46,8 @@ struct Side {
     predictor: Predictor,
     asked: Asked,
     unseen: Table,
+    /// Whether that is known.
+    known: bool,
 }
 
 impl Compare {
@@ -70,6 +72,11 @@ impl Compare {
         let tested =
             [Tested::new(&a.predictor, &predicted[0], target), Tested::new(&b.predictor, &predicted[1], target)];
         let mut output = Output::default();
+        let title = select::title(&zoo, &self.zoo);
+        output.line(format!("A {} and B {} on {title}:", self.a.display(), self.b.display()));
+        if !(a.known && b.known) {
+            output.line("  a file does not say what its predictor was fitted to: it may have seen these networks");
+        }
         self.machine.run(|| self.show(tested, &mut output));
         Ok(output)
     }
@@ -80,8 +87,8 @@ impl Compare {
         let table = select::table(isa, zoo, zoo.path(), self.epoch, &input)?;
         let table = asked.set(table, zoo, zoo.path(), self.epoch)?;
         select::same_columns(&predictor, &table, &zoo.schema().arch, zoo.path())?;
-        let (rows, _) = select::unseen(&predictor.info, zoo, &table, self.split.as_deref())?;
-        Ok(Side { predictor, asked, unseen: table.select(&rows) })
+        let unseen = Unseen::new(&predictor, zoo, &table, self.split.as_deref())?;
+        Ok(Side { predictor, asked, known: unseen.known, unseen: table.select(&unseen.rows) })
     }
 
     /// Adds the table and the JSON; differences are B less A.
@@ -96,7 +103,6 @@ impl Compare {
             ("B", values[1], of(b)),
             ("B − A", difference(values), bootstrap::percentiles_of(n, 0, |rows| difference([a.of(rows), b.of(rows)]))),
         ];
-        output.line(format!("A {} and B {} on {}:", self.a.display(), self.b.display(), files::shown(&self.zoo)));
         let names = a.measures();
         let mut table = vec![vec![String::new(), names[0].0.into(), names[1].0.into()]];
         for (title, values, intervals) in &rows {

@@ -8,12 +8,14 @@ use clap::Args;
 use std::path::PathBuf;
 use std::time::Instant;
 use zoometry::Result;
+use zoometry::eval::Unseen;
 use zoometry::predictor::Predictor;
+use zoometry::table::origin;
 
 /// Score a fitted predictor on a zoo
 ///
-/// On the zoo that it was fitted to only the test part counts, on any other all finished networks, or the test part
-/// of --split.
+/// All finished networks count, or the test part of --split, but for those that the predictor was fitted to: it tells them by their
+/// weights, whatever the zoo's name, order or format. Of the zoo of the fit that leaves the test part.
 #[derive(Args)]
 pub struct Evaluate {
     /// The fitted predictor
@@ -38,28 +40,29 @@ impl Evaluate {
         let (input, asked) = (select::input(&predictor)?, Asked::of(&predictor, &self.model)?);
         let zoo = files::zoo(&self.zoo)?;
         let start = Instant::now();
-        let (predicted, part, table) = self.machine.run(|| -> Result<_> {
+        let (predicted, unseen, table) = self.machine.run(|| -> Result<_> {
             let table = select::table(isa, &zoo, zoo.path(), self.epoch, &input)?;
             let table = asked.set(table, &zoo, zoo.path(), self.epoch)?;
             select::same_columns(&predictor, &table, &zoo.schema().arch, zoo.path())?;
-            let (rows, part) = select::unseen(&predictor.info, &zoo, &table, self.split.as_deref())?;
-            let table = table.select(&rows);
+            let unseen = Unseen::new(&predictor, &zoo, &table, self.split.as_deref())?;
+            let table = table.select(&unseen.rows);
             let predicted = predictor.predict(isa, &table)?;
-            Ok((predicted, part, table))
+            Ok((predicted, unseen, table))
         })?;
         let rows = table.rows();
         let mut output = Output::default();
-        output.line(format!("{} on {}: {rows} networks, {part}", self.model.display(), files::shown(&self.zoo)));
+        let title = select::title(&zoo, &self.zoo);
+        output.line(format!("{} on {title}: {rows} networks, {}", self.model.display(), unseen.said));
         self.machine.run(|| {
-            score::show(Tested::new(&predictor, &predicted, &table.y), &mut output);
+            score::show(score::seen(&unseen), Tested::new(&predictor, &predicted, &table.y), &mut output);
             score::show_intervals(isa, &predictor, &table, &predicted, &mut output);
         });
         let fitted = |key: &str| predictor.info.get(key).and_then(|count| count.parse::<u64>().ok());
         output.set("n", rows);
-        output.set("n_train", fitted(select::N_TRAIN));
-        output.set("n_val", fitted(select::N_VAL));
+        output.set("n_train", fitted(origin::N_TRAIN));
+        output.set("n_val", fitted(origin::N_VAL));
         output.set("n_test", rows);
-        output.set("part", part);
+        score::note(&unseen, &zoo, &mut output);
         output.set("seconds", start.elapsed().as_secs_f64());
         Ok(output)
     }

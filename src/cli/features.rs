@@ -2,17 +2,20 @@
 
 use super::device::Device;
 use super::output::{self, Output, count, duration};
-use super::{MachineArgs, STOP, files, parts, select};
+use super::parts::{self, DivisionArgs};
+use super::{MachineArgs, STOP, files, select};
 use clap::Args;
 use std::path::PathBuf;
 use std::time::Instant;
-use zoometry::eval::Division;
 use zoometry::features::{Networks, write};
+use zoometry::table::Part;
 use zoometry::{Error, Result};
 
 /// Compute what a predictor sees of every network
 ///
-/// By default seven numbers for each weight tensor: min, q25, median, q75, max, std, mean; 56 for the reference net.
+/// By default seven numbers for each weight tensor: min, q25, median, q75, max, std, mean; 56 for the reference net. A column `part`
+/// says of each network whether a `fit` with the same --split-seed or --split has it in its train, validation or test part; an input
+/// that depends on a zoo (consensus, synthetic) is fitted to the train part.
 #[derive(Args)]
 pub struct Features {
     #[arg(value_name = "ZOO", required = true, help = files::SEVERAL)]
@@ -27,12 +30,11 @@ pub struct Features {
     /// The checkpoint's epoch [default: the last]
     #[arg(long, value_name = "E")]
     epoch: Option<u32>,
-    /// Seed of the division whose train part an input is fitted to that depends on a zoo (consensus, synthetic)
-    #[arg(long, value_name = "S", default_value_t = 0, allow_negative_numbers = true)]
-    split_seed: u64,
-    /// A published division instead: a permutation of the released row numbers, one a line
-    #[arg(long, value_name = "FILE.csv", conflicts_with = "split_seed")]
-    split: Option<PathBuf>,
+    #[command(flatten)]
+    division: DivisionArgs,
+    /// Only the networks of this part: train, validation or test; several joined by commas
+    #[arg(long, value_name = "PARTS", value_delimiter = ',')]
+    part: Vec<String>,
     #[command(flatten)]
     device: Device,
     #[command(flatten)]
@@ -45,15 +47,19 @@ impl Features {
         let isa = self.machine.isa()?;
         let input = super::input(self.input.as_deref())?;
         if let Some(out) = &self.out {
-            output::check(out, &files::expand(&self.zoo)?)?;
+            output::check(out, files::expand(&self.zoo)?.iter().chain(self.division.file()))?;
         }
+        let wanted = parts::named(&self.part, &Part::ALL[..3])?;
         let zoo = files::zoo(&self.zoo)?;
         let rows = select::rows(&zoo, zoo.path(), self.epoch, &input)?;
-        let division = Division::new(self.split.as_deref(), self.split_seed, &zoo)?;
+        let division = self.division.division(&zoo)?;
+        let mut named = self.division.parts(&zoo, &rows)?;
+        named.retain(|(_, part)| wanted.contains(part));
+        let (shown, of): (Vec<usize>, Vec<Part>) = named.into_iter().unzip();
         let start = Instant::now();
         let table = self.machine.run(|| {
             let fitted = parts::fit_input(isa, &zoo, &rows, &division, &input)?;
-            self.device.table(&fitted, isa, &Networks::Zoo { zoo: &zoo, rows: &rows })
+            self.device.table(&fitted, isa, &Networks::Zoo { zoo: &zoo, rows: &shown })
         })?;
         let seconds = start.elapsed().as_secs_f64();
         let mut output = Output::default();
@@ -61,9 +67,10 @@ impl Features {
         output.set("input", input.to_string());
         output.set("columns", &table.columns);
         output.set("seconds", seconds);
+        output.set("part", of.iter().map(|part| part.name()).collect::<Vec<_>>());
         match &self.out {
             Some(path) => {
-                write::write(&table, path, &STOP)?;
+                write::write(&table, &of, path, &STOP)?;
                 let (rows, width) = (count(table.rows() as u64), table.width());
                 output.line(format!("{}: {rows} networks × {width} columns in {}", path.display(), duration(seconds)));
                 output.set("out", path);
@@ -71,7 +78,7 @@ impl Features {
             None if self.machine.json => output.set("x", table.x.chunks(table.width().max(1)).collect::<Vec<_>>()),
             None => {
                 let mut text = Vec::new();
-                write::csv(&table, &mut text, &STOP).map_err(|_| Error::Cancelled)?;
+                write::csv(&table, &of, &mut text, &STOP).map_err(|_| Error::Cancelled)?;
                 output.text = String::from_utf8_lossy(&text).into_owned();
             }
         }

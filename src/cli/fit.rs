@@ -14,6 +14,7 @@ use zoometry::eval::{Parts, Score, compact, conformal};
 use zoometry::kernels::Isa;
 use zoometry::kernels::compact::Compact;
 use zoometry::predictor::{Config, DEFAULT, INPUT, Options, Predictor};
+use zoometry::table::origin;
 use zoometry::zoo::Target;
 use zoometry::{Error, Result};
 
@@ -155,19 +156,24 @@ pub fn fit(isa: Isa, divided: &Divided, options: &Options, refit: bool, output: 
     let mut predictor = if refit { parts.refit(isa, options, &STOP)? } else { parts.fit(isa, options, &STOP)? };
     let seconds = start.elapsed().as_secs_f64();
     let (train, val, test) = (parts.train.rows(), parts.validation.rows(), parts.test.rows());
-    predictor.info = divided.info.clone();
-    predictor.info.insert(select::N_TRAIN.to_owned(), train.to_string());
-    predictor.info.insert(select::N_VAL.to_owned(), val.to_string());
+    predictor.info.extend(divided.info.clone());
+    predictor
+        .info
+        .extend([(origin::N_TRAIN, train), (origin::N_VAL, val)].map(|(key, n)| (key.to_owned(), n.to_string())));
     predictor.input = divided.input.clone();
     let predicted = predictor.predict(isa, &parts.test)?;
+    let caveats = predictor.info.get(origin::CAVEATS);
     output.line(format!(
-        "{} on {} columns, fitted in {}",
+        "{} on {} columns, fitted in {}{}",
         predictor.model.options().title(),
         parts.train.width(),
-        duration(seconds)
+        duration(seconds),
+        caveats.map_or(String::new(), |caveats| format!(" ({caveats})"))
     ));
+    output.set("caveats", caveats);
+    output.set("repeated", parts.repeated);
     output.line(format!("  {train} train, {val} validation and {test} test networks"));
-    score::show(Tested::new(&predictor, &predicted, &parts.test.y), output);
+    score::show(score::NEVER_SEEN, Tested::new(&predictor, &predicted, &parts.test.y), output);
     score::show_intervals(isa, &predictor, &parts.test, &predicted, output);
     output.set("n_train", train);
     output.set("n_val", val);

@@ -7,7 +7,7 @@ use super::{MachineArgs, STOP, files, select};
 use clap::Args;
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
-use zoometry::eval::importance;
+use zoometry::eval::{Unseen, importance};
 use zoometry::kernels::Isa;
 use zoometry::predictor::Predictor;
 use zoometry::predictor::boost::{self, Boost};
@@ -77,20 +77,22 @@ impl Importance {
             return Err(Error::invalid("--shap", expected, predictor.kind().name));
         }
         let zoo = files::zoo(&self.zoo)?;
-        let (table, part) = self.machine.run(|| -> Result<_> {
+        let (table, unseen) = self.machine.run(|| -> Result<_> {
             let table = select::table(isa, &zoo, zoo.path(), self.epoch, &input)?;
             let table = asked.set(table, &zoo, zoo.path(), self.epoch)?;
             select::same_columns(&predictor, &table, &zoo.schema().arch, zoo.path())?;
-            let (rows, part) = select::unseen(&predictor.info, &zoo, &table, self.split.as_deref())?;
-            Ok((table.select(&rows), part))
+            let unseen = Unseen::new(&predictor, &zoo, &table, self.split.as_deref())?;
+            Ok((table.select(&unseen.rows), unseen))
         })?;
         let (predicted, found) = self.machine.run(|| self.find(isa, &predictor, &table))?;
         let mut output = Output::default();
         let rows = table.rows();
-        output.line(format!("{} on {}: {rows} networks, {part}", self.model.display(), files::shown(&self.zoo)));
-        self.machine.run(|| score::show(Tested::new(&predictor, &predicted, &table.y), &mut output));
+        let title = select::title(&zoo, &self.zoo);
+        output.line(format!("{} on {title}: {rows} networks, {}", self.model.display(), unseen.said));
+        self.machine
+            .run(|| score::show(score::seen(&unseen), Tested::new(&predictor, &predicted, &table.y), &mut output));
         output.set("n", rows);
-        output.set("part", part);
+        score::note(&unseen, &zoo, &mut output);
         self.show(&predictor.columns, found, &mut output)?;
         Ok(output)
     }

@@ -62,6 +62,11 @@ impl Info {
             epochs.join(", ")
         ));
         output.line(format!("  origin        {}", schema.origin()));
+        let families = zoo.families();
+        if !families.is_empty() {
+            output.line(format!("  rounding      {}", families.join("; ")));
+        }
+        schema.dataset_notes.iter().for_each(|note| output.line(format!("  images        {note}")));
         let share = 100.0 * (done + diverged) as f64 / rows as f64;
         output.line(format!(
             "  rows          {} of {} ({share:.1} %), {} diverged",
@@ -81,6 +86,9 @@ impl Info {
         output.set("seed", schema.seed);
         output.set("program", &schema.program);
         output.set("origin", schema.origin());
+        output.set("rounding", families);
+        output.set("checksums", schema.has_checksums());
+        output.set("caveats", zoo.caveats());
         output.set("models", schema.runs);
         output.set("networks", zoo.networks());
         output.set("seeds", zoo.seeds());

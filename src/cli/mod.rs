@@ -5,6 +5,7 @@ mod asked;
 mod bench;
 #[cfg(feature = "gpu")]
 mod bench_gpu;
+mod check;
 mod compare;
 mod demo;
 mod device;
@@ -29,6 +30,7 @@ mod search;
 mod select;
 mod shard;
 mod signals;
+mod split;
 mod train;
 
 use clap::{Args, Parser, Subcommand};
@@ -57,7 +59,9 @@ enum Verb {
     Train(train::Train),
     Merge(merge::Merge),
     Info(info::Info),
+    Check(check::Check),
     Features(features::Features),
+    Split(split::Split),
     Fit(fit::Fit),
     Search(search::Search),
     Evaluate(evaluate::Evaluate),
@@ -188,7 +192,9 @@ pub fn main() -> ExitCode {
         Verb::Train(verb) => (verb.machine.json, verb.run()),
         Verb::Merge(verb) => (verb.json, verb.run()),
         Verb::Info(verb) => (verb.json, verb.run()),
+        Verb::Check(verb) => (verb.machine.json, verb.run()),
         Verb::Features(verb) => (verb.machine.json, verb.run()),
+        Verb::Split(verb) => (verb.json, verb.run()),
         Verb::Fit(verb) => (verb.machine.json, verb.run()),
         Verb::Search(verb) => (verb.machine.json, verb.run()),
         Verb::Evaluate(verb) => (verb.machine.json, verb.run()),
@@ -208,8 +214,9 @@ pub fn main() -> ExitCode {
         Verb::Import(verb) => (verb.json, verb.run()),
         Verb::Export(verb) => (verb.json, verb.run()),
     };
-    match outcome.and_then(|output| output.print(json)) {
-        Ok(()) => ExitCode::SUCCESS,
+    match outcome.and_then(|output| output.print(json).map(|()| output.failed)) {
+        Ok(false) => ExitCode::SUCCESS,
+        Ok(true) => ExitCode::FAILURE,
         Err(error) => {
             output::tell(format!("error: {error}"));
             ExitCode::from(error.exit_code())

@@ -48,6 +48,8 @@ pub struct Output {
     pub text: String,
     /// For programs.
     pub json: Map<String, Value>,
+    /// Whether what was found is a failure: exit code 1.
+    pub failed: bool,
 }
 
 impl Output {

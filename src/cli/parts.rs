@@ -1,15 +1,14 @@
 //! What predictors are fitted to: a zoo's networks or a table, in train, validation and test parts.
 
 use super::asked::Asked;
-use super::{STOP, files, select};
+use super::{STOP, files, output, select};
 use clap::Args;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use zoometry::eval::{Division, Fractions, MIN_NETWORKS, Parts, Split};
 use zoometry::features::{Fitted, Input, Networks};
 use zoometry::kernels::Isa;
-use zoometry::predictor::INPUT;
-use zoometry::table::Table;
+use zoometry::table::Part;
 use zoometry::zoo::{Target, Zoo};
 use zoometry::{Error, Result};
 
@@ -39,7 +38,7 @@ pub struct Rows {
     /// Seed of the division into parts
     #[arg(long, value_name = "S", default_value_t = 0, allow_negative_numbers = true)]
     split_seed: u64,
-    /// A published division instead: a permutation of the released row numbers, one a line
+    /// A published division instead: a permutation of the released row numbers, one a line; or a table of run and part (`split`)
     #[arg(long, value_name = "FILE.csv", requires = "zoo", conflicts_with = "split_seed")]
     split: Option<PathBuf>,
 }
@@ -79,11 +78,59 @@ impl Rows {
             return Err(Error::malformed(x_test, expected, format!("{}", test.width())));
         }
         if !validation {
-            return Ok(Parts { train: table, validation: Table::default(), test });
+            return Ok(Parts { train: table, test, ..Parts::default() });
         }
         let fractions = Fractions { train: 0.8, validation: 0.2 };
         let split = Split::new(&table.group, self.split_seed, fractions)?;
         Ok(Parts { test, ..Parts::new(&table, &split) })
+    }
+}
+
+/// The parts of these names, all if there is no name.
+///
+/// # Errors
+/// [`Error::Unknown`].
+pub fn named(names: &[String], known: &[Part]) -> Result<Vec<Part>> {
+    let part = |name: &String| {
+        let found = known.iter().copied().find(|part| part.name() == name);
+        found.ok_or_else(|| Error::unknown("part", name, known))
+    };
+    if names.is_empty() { Ok(known.to_vec()) } else { names.iter().map(part).collect() }
+}
+
+/// How networks are divided, for verbs that fit nothing.
+#[derive(Args)]
+pub struct DivisionArgs {
+    /// Seed of the division into parts
+    #[arg(long, value_name = "S", default_value_t = 0, allow_negative_numbers = true)]
+    split_seed: u64,
+    /// A published division instead: a permutation of the released row numbers, one a line; or a table of run and part
+    #[arg(long, value_name = "FILE.csv", conflicts_with = "split_seed")]
+    split: Option<PathBuf>,
+}
+
+impl DivisionArgs {
+    /// The division of a zoo.
+    pub fn division(&self, zoo: &Zoo) -> Result<Division> {
+        Division::new(self.split.as_deref(), self.split_seed, zoo)
+    }
+
+    /// The file of the division: it must not be written.
+    pub fn file(&self) -> Option<&PathBuf> {
+        self.split.as_ref()
+    }
+
+    /// Rows of a zoo, each with its part; those that the division's file does not name are left out, which is said on stderr.
+    pub fn parts(&self, zoo: &Zoo, rows: &[usize]) -> Result<Vec<(usize, Part)>> {
+        let division = self.division(zoo)?;
+        let group: Vec<u64> = rows.iter().map(|&row| u64::from(zoo.run()[row])).collect();
+        let parts = division.split(&group)?.parts(rows.len());
+        let named: Vec<(usize, Part)> =
+            rows.iter().copied().zip(parts).filter_map(|(row, part)| Some((row, part?))).collect();
+        if let nowhere @ 1.. = rows.len() - named.len() {
+            output::tell(format!("{nowhere} of {} networks left out: in no part of the division", rows.len()));
+        }
+        Ok(named)
     }
 }
 
@@ -119,16 +166,15 @@ pub fn from_zoo(
     let table = input.table(isa, &Networks::Zoo { zoo, rows: &rows }, &STOP)?;
     let table = asked.set(table, zoo, path, epoch)?;
     enough(table.rows(), path, "finished networks that have not diverged")?;
-    let last = zoo.schema().checkpoints.last().copied().unwrap_or(0);
-    let mut info = BTreeMap::from([
-        (select::ZOO.to_owned(), select::identity(zoo)),
-        (INPUT.to_owned(), input.input().to_string()),
-        (select::EPOCH.to_owned(), epoch.unwrap_or(last).to_string()),
-        (select::ARCHITECTURE.to_owned(), serde_json::to_string(&zoo.schema().arch).unwrap_or_default()),
-    ]);
-    select::note(division, &mut info);
+    let parts = Parts::divide(&table, division)?;
+    if parts.repeated > 0 {
+        let (path, repeated) = (path.display(), parts.repeated);
+        output::tell(format!(
+            "{repeated} networks of {path} left out: by their weights they are in an earlier part too"
+        ));
+    }
+    let mut info = parts.train.origin.about.clone();
     asked.note(&mut info);
-    let parts = Parts::new(&table, &division.split(&table.group)?);
     Ok(Divided { parts, info, input: Some(input) })
 }
 

@@ -2,7 +2,7 @@
 
 use super::asked::Asked;
 use super::output::{self, Output};
-use super::{MachineArgs, STOP, files, select};
+use super::{MachineArgs, STOP, files, parts, select};
 use clap::Args;
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ use zoometry::eval::metrics::most_probable;
 use zoometry::features::{Fitted, Input, Networks as Features};
 use zoometry::kernels::{Isa, activation::Activation};
 use zoometry::predictor::{Place, Predictor};
-use zoometry::table::Table;
+use zoometry::table::{Part, Table};
 use zoometry::zoo::{Loose, Zoo};
 use zoometry::{Error, Result};
 
@@ -23,7 +23,9 @@ use zoometry::{Error, Result};
 /// layer names in this order). Prints CSV: the network's run and epoch (or its row), the predicted accuracy, the measured one
 /// where the file has it and, with --interval, the ends of an interval around the prediction. Then how far the network lies from
 /// those that the predictor was fitted to: the share of columns outside of their range, and the share of them that are nearer to
-/// their nearest neighbour than it is to its own. Of a network whose weights are not finite nothing is predicted: NaN.
+/// their nearest neighbour than it is to its own. Last the part of the fit that the network was in: train or validation, which the
+/// predictor was fitted to and which no score should be made of; test; unseen, none of the fit's; unknown, where the predictor's file
+/// does not say. Networks are told by their weights. Of a network whose weights are not finite nothing is predicted: NaN.
 #[derive(Args)]
 pub struct Predict {
     /// The fitted predictor
@@ -45,6 +47,9 @@ pub struct Predict {
     /// promised
     #[arg(long, value_name = "LEVEL", allow_negative_numbers = true)]
     interval: Option<f64>,
+    /// Only the networks of this part: train, validation, test, unseen or unknown; several joined by commas
+    #[arg(long, value_name = "PARTS", value_delimiter = ',')]
+    part: Vec<String>,
     #[command(flatten)]
     pub machine: MachineArgs,
 }
@@ -64,6 +69,7 @@ impl Predict {
         let predictor = Predictor::load(&self.model)?;
         let (input, asked) = (select::input(&predictor)?, Asked::of(&predictor, &self.model)?);
         self.interval.map(|level| self.check(&predictor, level)).transpose()?;
+        let wanted = parts::named(&self.part, &Part::ALL)?;
         let (networks, predicted, intervals, places) = self.machine.run(|| -> Result<_> {
             let networks = self.networks(isa, &predictor, &input, &asked)?;
             let mut predicted = predictor.predict(isa, &networks.table)?;
@@ -87,8 +93,20 @@ impl Predict {
             ));
         }
         let mut output = Output::default();
-        let told = Told { asked: &asked, predicted: &predicted, intervals, places };
-        told.print(&networks, &mut output);
+        let part = |row: usize| match (&predictor.provenance, networks.table.origin.networks.get(row)) {
+            (Some(provenance), Some(&network)) => provenance.part(network),
+            _ => Part::Unknown,
+        };
+        let parts: Vec<Part> = (0..networks.names.len()).map(part).collect();
+        let told = Told { asked: &asked, predicted: &predicted, intervals, places, parts, wanted };
+        let fitted = told.print(&networks, &mut output);
+        if fitted > 0 && self.interval.is_some() {
+            let file = files::shown(&self.file);
+            output::tell(format!(
+                "the predictor was fitted to {fitted} networks of {file}: of these intervals promise nothing"
+            ));
+        }
+        output.set("fitted", fitted);
         if let Some(level) = self.interval {
             output.set("interval_level", level);
         }
@@ -207,16 +225,22 @@ struct Told<'a> {
     predicted: &'a [f32],
     intervals: Option<Vec<[f32; 2]>>,
     places: Option<Vec<Place>>,
+    /// Of the fit, and those that are told of.
+    parts: Vec<Part>,
+    wanted: Vec<Part>,
 }
 
 impl Told<'_> {
-    /// Adds a line and an object for each network.
-    fn print(&self, networks: &Networks, output: &mut Output) {
+    /// Adds a line and an object for each network of the parts that are wanted; gives how many of these the fit used.
+    fn print(&self, networks: &Networks, output: &mut Output) -> usize {
         let interval = if self.intervals.is_some() { ",low,high" } else { "" };
         let probability = if self.asked.classes.is_empty() { "" } else { ",probability" };
-        output.line(format!("run,epoch,predicted,measured{probability}{interval},outside,farther_than"));
+        output.line(format!("run,epoch,predicted,measured{probability}{interval},outside,farther_than,part"));
         let mut list = Vec::with_capacity(networks.names.len());
-        for (row, &(run, epoch)) in networks.names.iter().enumerate() {
+        let wanted: Vec<usize> =
+            (0..networks.names.len()).filter(|&row| self.wanted.contains(&self.parts[row])).collect();
+        for &row in &wanted {
+            let (run, epoch) = networks.names[row];
             let mut network = json!({ "run": run, "epoch": epoch });
             let mut cells = vec![run.to_string(), epoch.map_or(String::new(), |epoch| epoch.to_string())];
             for (name, cell) in self.cells(row, networks.table.y.get(row).copied()) {
@@ -227,6 +251,7 @@ impl Told<'_> {
             list.push(network);
         }
         output.set("networks", list);
+        wanted.iter().filter(|&&row| self.parts[row].is_fitted()).count()
     }
 
     /// What is told of one network, in the order of the columns.
@@ -252,6 +277,7 @@ impl Told<'_> {
         let place = self.places.as_ref().map(|places| places[row]);
         cells.push(("outside", number(place.map(|place| place.outside))));
         cells.push(("farther_than", number(place.map(|place| place.farther_than))));
+        cells.push(("part", Cell::Name(self.parts[row].name())));
         cells
     }
 }

@@ -182,6 +182,7 @@ fn write_csv(path: &Path, study: &Study) -> Result<()> {
             "mae",
             "published_r2",
             "seconds",
+            "left_out",
             "protocol",
         ])?;
         for cell in &study.cells {
@@ -208,8 +209,9 @@ fn write_csv(path: &Path, study: &Study) -> Result<()> {
                 cell.score.n.to_string(),
             ];
             line.extend(numbers.map(|number| number.to_string()));
+            let published = optional(cell.published_r2.map(|r2| r2.to_string()));
             let protocol = study.header.protocol.to_string();
-            line.extend([optional(cell.published_r2.map(|r2| r2.to_string())), cell.seconds.to_string(), protocol]);
+            line.extend([published, cell.seconds.to_string(), cell.left_out.to_string(), protocol]);
             table.write_record(line)?;
         }
         table.flush()
@@ -218,6 +220,9 @@ fn write_csv(path: &Path, study: &Study) -> Result<()> {
 
 /// Adds the scores of some experiments, last what has none and why.
 fn show(study: &Study, names: &[&str], left_out: &[(String, String)], output: &mut Output) {
+    for zoo in study.zoos.iter().filter(|zoo| !zoo.caveats.is_empty()) {
+        output.line(format!("{}: {}", zoo.name, zoo.caveats.join("; ")));
+    }
     for name in names {
         let cells: Vec<&Cell> = study.cells.iter().filter(|cell| cell.experiment == *name).collect();
         if cells.is_empty() {
@@ -231,12 +236,28 @@ fn show(study: &Study, names: &[&str], left_out: &[(String, String)], output: &m
         if *name == "learning-curve" {
             promise(&cells, output);
         }
+        known(&cells, output);
         output.line("");
     }
     for (name, why) in left_out {
         output.line(format!("left out: {name} ({why})"));
     }
     output.set("left_out", left_out.iter().cloned().collect::<BTreeMap<String, String>>());
+}
+
+/// Says which networks are not in the scores because the predictor was fitted to them.
+fn known(cells: &[&Cell], output: &mut Output) {
+    let mut said: Vec<(&str, &str, usize)> = Vec::new();
+    for cell in cells.iter().filter(|cell| cell.left_out > 0) {
+        let known = (&*cell.fitted, &*cell.tested, cell.left_out);
+        if !said.contains(&known) {
+            let (fitted, tested, left_out) = known;
+            output.line(format!(
+                "  {left_out} networks of {tested} are in no score of the predictors of {fitted}, which were fitted to them"
+            ));
+            said.push(known);
+        }
+    }
 }
 
 /// One score a line; what is the same as in the line before is left out.

@@ -1,10 +1,11 @@
 //! How good predictions are, as verbs say it: scores with bootstrap intervals, and how often prediction intervals hold.
 
 use super::output::Output;
-use zoometry::eval::{ClassScore, Score, bootstrap, conformal};
+use zoometry::eval::{ClassScore, Score, Unseen, bootstrap, conformal};
 use zoometry::kernels::Isa;
 use zoometry::predictor::Predictor;
 use zoometry::table::Table;
+use zoometry::zoo::Zoo;
 
 /// Networks tested below which it is said that they are few.
 const FEW: usize = 100;
@@ -56,8 +57,24 @@ impl<'a> Tested<'a> {
     }
 }
 
-/// Adds the score of some predictions.
-pub fn show(tested: Tested, output: &mut Output) {
+/// What the networks of a test part are to the predictor.
+pub const NEVER_SEEN: &str = "networks never seen";
+
+/// What the networks of a score are to the predictor.
+pub fn seen(unseen: &Unseen) -> &'static str {
+    if unseen.known { NEVER_SEEN } else { "networks of which nobody knows whether it has seen them" }
+}
+
+/// Notes for programs which networks a score is of.
+pub fn note(unseen: &Unseen, zoo: &Zoo, output: &mut Output) {
+    output.set("part", &unseen.said);
+    output.set("left_out", unseen.left_out);
+    output.set("provenance", if unseen.known { "known" } else { "unknown" });
+    output.set("caveats", zoo.caveats());
+}
+
+/// Adds the score of predictions on `what`.
+pub fn show(what: &str, tested: Tested, output: &mut Output) {
     let (n, names) = (tested.target.len(), tested.measures());
     let values = tested.of(&(0..n).collect::<Vec<_>>());
     let intervals = bootstrap::percentiles_of(n, SEED, |rows| tested.of(rows));
@@ -69,7 +86,7 @@ pub fn show(tested: Tested, output: &mut Output) {
     if tested.outputs == 1 {
         let score = Score::new(tested.predicted, tested.target);
         let (mse, mae) = (score.mse, score.mae);
-        output.line(format!("  on networks never seen: {first}, {second}, MSE {mse:.3e}, MAE {mae:.4}"));
+        output.line(format!("  on {what}: {first}, {second}, MSE {mse:.3e}, MAE {mae:.4}"));
         output.set("mse", mse);
         output.set("mae", mae);
         if values.iter().any(|value| value.is_nan()) {
@@ -77,8 +94,7 @@ pub fn show(tested: Tested, output: &mut Output) {
         }
     } else {
         let majority = ClassScore::new(tested.predicted, tested.outputs, tested.target).majority;
-        output
-            .line(format!("  on networks never seen: {first}, {second}; the most frequent class alone {majority:.4}"));
+        output.line(format!("  on {what}: {first}, {second}; the most frequent class alone {majority:.4}"));
         output.set("majority", majority);
     }
     how_many(n, output);

@@ -2,7 +2,7 @@
 
 use super::output::{self, Output, duration};
 use super::parts::Rows;
-use super::{MachineArgs, STOP, fit, progress, select};
+use super::{MachineArgs, STOP, fit, progress};
 use clap::Args;
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
@@ -13,6 +13,7 @@ use zoometry::eval::search::{Journal, Trial};
 use zoometry::features::Input;
 use zoometry::kernels::Isa;
 use zoometry::predictor::{Config, DEFAULT, Kind, Options};
+use zoometry::table::origin;
 use zoometry::zoo::Target;
 
 /// Search for the options of a fit by chance
@@ -65,7 +66,7 @@ impl Search {
         let search = Trials { kind, fixed, seed, trials, train, validation };
         // a wrong option is refused before there is a journal
         search.options(0)?;
-        let told = [zoometry::predictor::INPUT, select::EPOCH, select::SPLIT_SEED, select::SPLIT];
+        let told = [origin::INPUT, origin::EPOCH, origin::SPLIT_SEED, origin::SPLIT];
         let about = told.into_iter().filter_map(|name| Some((name.to_owned(), divided.info.get(name)?.clone())));
         let (kept, done) = Journal::open(journal, &about.collect::<Vec<_>>(), &search)?;
         let mut output = Output::default();

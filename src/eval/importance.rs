@@ -78,7 +78,13 @@ mod tests {
         let mut stream = Stream::new(seed, 0, 0);
         let x: Vec<f32> = (0..rows).flat_map(|_| [stream.uniform() as f32, stream.uniform() as f32, 7.0]).collect();
         let columns = vec!["useful".into(), "noise".into(), "constant".into()];
-        Table { columns, y: x.chunks(3).map(|row| row[0]).collect(), group: (0..rows as u64).collect(), x }
+        Table {
+            columns,
+            y: x.chunks(3).map(|row| row[0]).collect(),
+            group: (0..rows as u64).collect(),
+            x,
+            ..Table::default()
+        }
     }
 
     #[test]

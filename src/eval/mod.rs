@@ -7,14 +7,18 @@ pub mod division;
 pub mod importance;
 mod mersenne;
 pub mod metrics;
+mod named;
 pub mod nan;
 pub mod pca;
 pub mod published;
 pub mod search;
 pub mod split;
+mod unseen;
 
 pub use division::{Division, MIN_NETWORKS, Parts};
 pub use metrics::{ClassScore, Score};
+pub use named::NamedParts;
 pub use published::PublishedOrder;
 pub use search::Search;
 pub use split::{Fractions, Split};
+pub use unseen::Unseen;

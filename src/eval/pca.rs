@@ -102,7 +102,7 @@ mod tests {
             x.extend(row.map(|value| value as f32));
             x.push(7.0);
         }
-        Table { columns: (0..6).map(|c| c.to_string()).collect(), x, y: Vec::new(), group: (0..500).collect() }
+        Table { columns: (0..6).map(|c| c.to_string()).collect(), x, group: (0..500).collect(), ..Table::default() }
     }
 
     #[test]
@@ -122,7 +122,7 @@ mod tests {
     #[test]
     fn nothing_to_see_is_no_failure() {
         assert!(plane(&Table::default()).points.is_empty());
-        let flat = Table { columns: vec!["a".into()], x: vec![1.0, f32::NAN], y: Vec::new(), group: vec![0, 1] };
+        let flat = Table { columns: vec!["a".into()], x: vec![1.0, f32::NAN], group: vec![0, 1], ..Table::default() };
         assert_eq!(plane(&flat).points, [[0.0, 0.0]; 2]);
     }
 }

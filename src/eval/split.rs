@@ -1,6 +1,7 @@
 //! Which rows are for training, for validation and for the test.
 
 use crate::rng::philox;
+use crate::table::Part;
 use crate::{Error, Result};
 
 /// What the hash is for, part of its counter.
@@ -62,6 +63,19 @@ impl Split {
         let b = if wants_test == 1 { below(end) } else { n };
         let b = if validation > 0.0 { b.clamp(a + wants_validation, n - wants_test) } else { a };
         Ok(divide(group, seed, &hashes, a, b))
+    }
+}
+
+impl Split {
+    /// The part of each of so many rows, if it is in one.
+    pub fn parts(&self, rows: usize) -> Vec<Option<Part>> {
+        let mut parts = vec![None; rows];
+        for (part, members) in
+            [(Part::Train, &self.train), (Part::Validation, &self.validation), (Part::Test, &self.test)]
+        {
+            members.iter().for_each(|&row| parts[row] = Some(part));
+        }
+        parts
     }
 }
 

@@ -12,11 +12,11 @@ use super::spectra::Spectra;
 use super::stats::Stats;
 use crate::kernels::Isa;
 use crate::par::Stop;
-use crate::table::Table;
+use crate::table::{Origin, Table, origin};
 use crate::tensors::{Column, Tensors};
 use crate::{Error, Result};
 use rayon::prelude::*;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 /// Networks that a thread takes at a time, so that its memory is made for many.
 const BATCH: usize = 32;
@@ -157,7 +157,24 @@ impl Fitted {
             ),
             Networks::Loose { .. } => (Vec::new(), (0..networks.count() as u64).collect()),
         };
-        Ok(Table { columns, x, y, group })
+        Ok(Table { columns, x, y, group, origin: self.origin(networks) })
+    }
+
+    /// Where the rows came from, for the file of a predictor that is fitted to them.
+    fn origin(&self, networks: &Networks) -> Origin {
+        let mut about = BTreeMap::from([(origin::INPUT, self.input.to_string())]);
+        if let Networks::Zoo { zoo, rows } = networks {
+            about.insert(origin::ZOO, zoo.identity());
+            about.insert(origin::ARCHITECTURE, serde_json::to_string(&zoo.schema().arch).unwrap_or_default());
+            let epoch = rows.first().map(|&row| zoo.epoch()[row]);
+            if let Some(epoch) = epoch.filter(|&epoch| rows.iter().all(|&row| zoo.epoch()[row] == epoch)) {
+                about.insert(origin::EPOCH, epoch.to_string());
+            }
+            let caveats = zoo.caveats().join("; ");
+            about.extend(Some((origin::CAVEATS, caveats)).filter(|(_, caveats)| !caveats.is_empty()));
+        }
+        let about = about.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+        Origin { networks: networks.identities(), about }
     }
 
     /// What a predictor's file keeps of it beside its text.

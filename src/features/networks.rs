@@ -3,8 +3,10 @@
 use crate::cnn::Arch;
 use crate::cnn::choice::Choice;
 use crate::kernels::activation::Activation;
-use crate::zoo::{Config, Schema, Zoo};
+use crate::table::Identity;
+use crate::zoo::{Config, Schema, Status, Zoo, digest};
 use crate::{Error, Result};
+use rayon::prelude::*;
 
 /// Networks of one shape.
 #[derive(Clone, Copy)]
@@ -56,6 +58,28 @@ impl<'a> Networks<'a> {
                 &weights[network * parameters..(network + 1) * parameters]
             }
         }
+    }
+
+    /// What tells each network from others, by its weights.
+    pub fn identities(&self) -> Vec<Identity> {
+        let own = |network: usize| digest(self.weights(network));
+        let identity = |network: usize| match self {
+            Networks::Zoo { zoo, rows } => {
+                let row = rows[network];
+                let checkpoints = zoo.schema().checkpoints.len();
+                let run = row / checkpoints * checkpoints;
+                let written = |row: &usize| zoo.status()[*row] != Status::NotWritten;
+                match (run..run + checkpoints).rev().find(written) {
+                    Some(last) if last != row => {
+                        let last = digest(zoo.weights(last));
+                        [if zoo.epoch()[row] == 0 { last } else { own(network) }, last]
+                    }
+                    _ => [own(network); 2],
+                }
+            }
+            Networks::Loose { .. } => [own(network); 2],
+        };
+        (0..self.count()).into_par_iter().map(identity).collect()
     }
 
     /// Hyperparameters of each network and the names of their codes.

@@ -2,7 +2,7 @@
 
 use crate::bytes::replace;
 use crate::par::Stop;
-use crate::table::Table;
+use crate::table::{Part, Table};
 use crate::{Error, Result};
 use npyz::WriterBuilder;
 use safetensors::tensor::{Dtype, TensorView};
@@ -15,18 +15,20 @@ const KINDS: [&str; 3] = ["safetensors", "npy", "csv"];
 
 /// Writes a table; the file has its name only when it is complete.
 ///
-/// - `.safetensors`: `features` f32 \[rows, columns\], `run` u64 \[rows\], `test_accuracy` f32 \[rows\] where it is known;
-///   metadata `columns`: the names as a JSON list.
+/// - `.safetensors`: `features` f32 \[rows, columns\], `run` u64 \[rows\], `part` u8 \[rows\] (0 train, 1 validation, 2 test) and
+///   `test_accuracy` f32 \[rows\] where they are known; metadata `columns`: the names as a JSON list.
 /// - `.npy`: the features alone, f32 \[rows, columns\]; their names as a JSON list beside it, in `….columns.json`.
-/// - `.csv`: a line of names, then `run`, the features and, where it is known, `test_accuracy` of each row.
+/// - `.csv`: a line of names, then `run`, `part` where it is known, the features and, where it is known, `test_accuracy` of each row.
+///
+/// `parts` has one entry a row, or none.
 ///
 /// # Errors
 /// [`Error::Unknown`] for another extension, [`Error::Io`] where the file cannot be written, [`Error::Cancelled`] when `stop` was
 /// requested: then there is nothing new.
-pub fn write(table: &Table, path: impl AsRef<Path>, stop: &Stop) -> Result<()> {
+pub fn write(table: &Table, parts: &[Part], path: impl AsRef<Path>, stop: &Stop) -> Result<()> {
     let path = path.as_ref();
     let outcome = match &*path.extension().unwrap_or_default().to_string_lossy() {
-        "safetensors" => replace(path, |file| safetensors(table, file)),
+        "safetensors" => replace(path, |file| safetensors(table, parts, file)),
         "npy" => {
             let names = path.with_extension("columns.json");
             // the names only when all numbers are on the disk: neither file without the other
@@ -37,7 +39,7 @@ pub fn write(table: &Table, path: impl AsRef<Path>, stop: &Stop) -> Result<()> {
                 replace(names, |file| Ok(serde_json::to_writer(file, &table.columns)?)).map_err(io::Error::other)
             })
         }
-        "csv" => replace(path, |file| csv(table, file, stop)),
+        "csv" => replace(path, |file| csv(table, parts, file, stop)),
         other => Err(Error::unknown("kind of table", other, KINDS)),
     };
     match outcome {
@@ -51,7 +53,7 @@ fn go_on(stop: &Stop) -> io::Result<()> {
     if stop.requested() { Err(io::ErrorKind::Interrupted.into()) } else { Ok(()) }
 }
 
-fn safetensors(table: &Table, file: &mut impl Write) -> io::Result<()> {
+fn safetensors(table: &Table, parts: &[Part], file: &mut impl Write) -> io::Result<()> {
     let (rows, width) = (table.rows(), table.width());
     let known =
         if table.y.is_empty() { None } else { Some(("test_accuracy", Dtype::F32, vec![rows], bytes(&table.y))) };
@@ -59,8 +61,11 @@ fn safetensors(table: &Table, file: &mut impl Write) -> io::Result<()> {
         ("features", Dtype::F32, vec![rows, width], bytes(&table.x)),
         ("run", Dtype::U64, vec![rows], bytes(&table.group)),
     ];
+    let codes: Vec<u8> = parts.iter().map(|&part| part as u8).collect();
+    let part = (!codes.is_empty()).then_some(("part", Dtype::U8, vec![rows], &*codes));
     let views: std::result::Result<Vec<_>, _> = tensors
         .into_iter()
+        .chain(part)
         .chain(known)
         .map(|(name, dtype, shape, data)| Ok((name, TensorView::new(dtype, shape, data)?)))
         .collect();
@@ -84,19 +89,22 @@ fn npy(table: &Table, file: &mut impl Write, stop: &Stop) -> io::Result<()> {
     npy.finish()
 }
 
-/// Writes a table as CSV: a line of names, then `run`, the features and, where it is known, `test_accuracy` of each row.
+/// Writes a table as CSV: a line of names, then `run`, `part` where it is known, the features and, where it is known,
+/// `test_accuracy` of each row.
 ///
 /// # Errors
 /// Whatever `file` gives; [`io::ErrorKind::Interrupted`] when `stop` was requested.
-pub fn csv(table: &Table, file: &mut impl Write, stop: &Stop) -> io::Result<()> {
+pub fn csv(table: &Table, parts: &[Part], file: &mut impl Write, stop: &Stop) -> io::Result<()> {
     let mut csv = csv::Writer::from_writer(file);
     let target = (!table.y.is_empty()).then_some("test_accuracy");
-    csv.write_record(["run"].into_iter().chain(table.columns.iter().map(String::as_str)).chain(target))?;
+    let part = (!parts.is_empty()).then_some("part");
+    csv.write_record(["run"].into_iter().chain(part).chain(table.columns.iter().map(String::as_str)).chain(target))?;
     for row in 0..table.rows() {
         go_on(stop)?;
         let features = table.row(row).iter().map(|value| format!("{value:?}"));
         let accuracy = table.y.get(row).map(|value| format!("{value:?}"));
-        csv.write_record(std::iter::once(table.group[row].to_string()).chain(features).chain(accuracy))?;
+        let part = parts.get(row).map(|part| part.to_string());
+        csv.write_record(std::iter::once(table.group[row].to_string()).chain(part).chain(features).chain(accuracy))?;
     }
     csv.flush()
 }
@@ -112,6 +120,7 @@ mod tests {
             x: vec![0.1, -2.5e-30, f32::NAN, 1e9],
             y: vec![0.25, 0.5],
             group: vec![7, u64::MAX],
+            ..Table::default()
         }
     }
 
@@ -120,12 +129,13 @@ mod tests {
         let (folder, table) = (tempfile::tempdir().unwrap(), table());
         let at = |name: &str| folder.path().join(name);
         for kind in ["t.safetensors", "t.npy"] {
-            write(&table, at(kind), &Stop::new()).unwrap();
+            write(&table, &[Part::Test, Part::Train], at(kind), &Stop::new()).unwrap();
         }
         let file = std::fs::read(at("t.safetensors")).unwrap();
         let tensors = SafeTensors::deserialize(&file).unwrap();
         assert_eq!(tensors.tensor("features").unwrap().data(), bytes(&table.x));
         assert_eq!(tensors.tensor("run").unwrap().data(), bytes(&table.group));
+        assert_eq!(tensors.tensor("part").unwrap().data(), [2, 0]);
         let (_, header) = SafeTensors::read_metadata(&file).unwrap();
         assert_eq!(header.metadata().as_ref().unwrap()["columns"], r#"["conv1.bias.min","a, b"]"#);
 
@@ -141,12 +151,12 @@ mod tests {
     fn csv_has_names_and_every_digit() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("t.csv");
-        write(&table(), &path, &Stop::new()).unwrap();
+        write(&table(), &[Part::Validation, Part::Test], &path, &Stop::new()).unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
         let want = [
-            "run,conv1.bias.min,\"a, b\",test_accuracy",
-            "7,0.1,-2.5e-30,0.25",
-            "18446744073709551615,NaN,1000000000.0,0.5\n",
+            "run,part,conv1.bias.min,\"a, b\",test_accuracy",
+            "7,validation,0.1,-2.5e-30,0.25",
+            "18446744073709551615,test,NaN,1000000000.0,0.5\n",
         ];
         assert_eq!(text, want.join("\n"));
     }
@@ -157,18 +167,18 @@ mod tests {
         let at = |name: &str| folder.path().join(name);
         // a folder in the array's place
         std::fs::create_dir(at("t.npy")).unwrap();
-        assert!(write(&table(), at("t.npy"), &Stop::new()).is_err());
+        assert!(write(&table(), &[], at("t.npy"), &Stop::new()).is_err());
         let stop = Stop::new();
         stop.request();
         for kind in ["u.npy", "u.csv"] {
-            assert!(matches!(write(&table(), at(kind), &stop), Err(Error::Cancelled)), "{kind}");
+            assert!(matches!(write(&table(), &[], at(kind), &stop), Err(Error::Cancelled)), "{kind}");
         }
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
     #[test]
     fn other_kinds_are_named() {
-        let error = write(&table(), "t.cvs", &Stop::new()).unwrap_err().to_string();
+        let error = write(&table(), &[], "t.cvs", &Stop::new()).unwrap_err().to_string();
         assert!(error.contains("\"cvs\"") && error.contains("safetensors, npy"), "{error}");
     }
 }

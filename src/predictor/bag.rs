@@ -221,7 +221,7 @@ mod tests {
         let x: Vec<f32> = (0..rows).map(|r| ((r * 37) % 101) as f32).collect();
         let y = x.iter().map(|x| x / 101.0).collect();
         // two rows a group
-        Table { columns: vec!["x".into()], x, y, group: (0..rows as u64).map(|r| r / 2).collect() }
+        Table { columns: vec!["x".into()], x, y, group: (0..rows as u64).map(|r| r / 2).collect(), ..Table::default() }
     }
 
     #[test]

@@ -152,6 +152,7 @@ mod tests {
             y: Vec::new(),
             group: (0..x.len() as u64 / 3).collect(),
             x,
+            ..Table::default()
         };
         let domain = Domain::of(&table(normal(2000)));
         assert_eq!(domain.rows.len(), 3000);

@@ -14,18 +14,20 @@ mod option;
 pub mod perceptron;
 pub mod process;
 mod product;
+mod provenance;
 mod spec;
 
 pub use bag::BagModel;
 pub use config::Config;
 pub use domain::{Domain, Place};
 pub use kind::{Estimator, Kind, Model};
+pub use provenance::Provenance;
 
 use crate::features::Fitted;
 use crate::kernels::Isa;
 use crate::par::Stop;
 use crate::rng::Stream;
-use crate::table::Table;
+use crate::table::{Table, origin};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -160,7 +162,8 @@ fn held_out(model: &dyn Model, isa: Isa, held: &Table) -> Vec<f32> {
 pub struct Predictor {
     /// Names of the columns it was fitted on.
     pub columns: Vec<String>,
-    /// What the caller wants to find again in the file: the split …, and under [`INPUT`] the input's key, if there is one.
+    /// What the file says of the fit by the keys of [`origin`](crate::table::origin): zoo, division, numbers of rows, and under [`INPUT`]
+    /// the input's key, if there is one; and what else the caller wants to find again.
     pub info: BTreeMap<String, String>,
     /// What it sees of networks; none where it was fitted to a table.
     pub input: Option<Fitted>,
@@ -170,6 +173,8 @@ pub struct Predictor {
     pub residuals: Vec<f32>,
     /// What it was fitted to; a file of an older version does not tell.
     pub domain: Option<Domain>,
+    /// The networks of the fit; without it nobody knows what the predictor has seen.
+    pub provenance: Option<Provenance>,
 }
 
 impl PartialEq for Predictor {
@@ -182,11 +187,13 @@ impl PartialEq for Predictor {
             && self.model.tensors() == other.model.tensors()
             && self.residuals == other.residuals
             && self.domain == other.domain
+            && self.provenance == other.provenance
     }
 }
 
 impl Predictor {
-    /// Fits to a table and keeps the errors on the rows of `val`.
+    /// Fits to a table, keeps the errors on the rows of `val`, and which networks the rows of both are. An input that is itself fitted
+    /// to networks is the caller's to add.
     ///
     /// Early stopping looks at the same rows, so these errors are a little smaller than those on rows never seen. After a fit
     /// that diverged there are none.
@@ -195,9 +202,15 @@ impl Predictor {
     /// Those of [`Estimator::fit`].
     pub fn fit(isa: Isa, options: &Options, train: &Table, val: Option<&Table>, stop: &Stop) -> Result<Predictor> {
         let model = options.0.fit(isa, train, val, stop)?;
-        let (columns, info) = (train.columns.clone(), BTreeMap::new());
-        let domain = Some(Domain::of(train));
-        let mut predictor = Predictor { columns, info, input: None, model, residuals: Vec::new(), domain };
+        let (columns, mut info) = (train.columns.clone(), train.origin.about.clone());
+        let rows = [(origin::N_TRAIN, train.rows()), (origin::N_VAL, val.map_or(0, Table::rows))];
+        info.extend(rows.map(|(key, rows)| (key.to_owned(), rows.to_string())));
+        let input = info.get(INPUT).and_then(|key| Fitted::without(&key.parse().ok()?).ok());
+        if input.is_none() {
+            info.remove(INPUT);
+        }
+        let (domain, provenance) = (Some(Domain::of(train)), Provenance::new(train, val, None));
+        let mut predictor = Predictor { columns, info, input, model, residuals: Vec::new(), domain, provenance };
         if let Some(val) = val {
             predictor.check(val)?;
             predictor.residuals = held_out(&*predictor.model, isa, val);

@@ -149,7 +149,12 @@ fn same(path: &Path, study: &Study, header: &Header, zoos: &[ZooEntry]) -> Resul
     }
     for zoo in zoos {
         // the same networks may lie in another folder
-        let strip = |zoo: &ZooEntry| ZooEntry { path: String::new(), origin: String::new(), ..zoo.clone() };
+        let strip = |zoo: &ZooEntry| ZooEntry {
+            path: String::new(),
+            origin: String::new(),
+            caveats: Vec::new(),
+            ..zoo.clone()
+        };
         match study.zoos.iter().find(|old| old.name == zoo.name) {
             Some(old) if strip(old) != strip(zoo) => {
                 return mismatch(&format!("zoo {}", zoo.name), tell(zoo), tell(old));

@@ -36,7 +36,9 @@ pub fn parts(
     let seen = zoo.networks(input, epoch)?;
     let split = shares(zoo.division().split(&seen.group)?, protocol);
     let sight = zoo.sight(isa, input, &seen, &split.train, stop)?;
-    Ok(Parts::new(&zoo.table(isa, &sight, &seen, stop)?, &split))
+    let mut table = zoo.table(isa, &sight, &seen, stop)?;
+    zoo.division().note(&mut table.origin.about);
+    Ok(Parts::new(&table, &split))
 }
 
 /// A subset of the train networks, and as large a part of the validation networks.

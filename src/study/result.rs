@@ -106,6 +106,9 @@ pub struct ZooEntry {
     /// Who trained or imported it.
     #[serde(alias = "program")]
     pub origin: String,
+    /// What a reader of its scores should know: networks that are not finished, images that are missing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub caveats: Vec<String>,
 }
 
 impl ZooEntry {
@@ -146,6 +149,9 @@ pub struct Cell {
     pub published_r2: Option<f64>,
     /// Seconds of the fit.
     pub seconds: f64,
+    /// Networks of the test part that the predictor was fitted to under another name or number, and that are not in the score.
+    #[serde(default)]
+    pub left_out: usize,
 }
 
 /// What would have happened had the runs with the lowest predicted final accuracy been stopped at an early checkpoint.

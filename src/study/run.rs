@@ -5,12 +5,14 @@ use super::plan::{self, Job};
 use super::subject::{Seen, Sight, Subject};
 use super::{Cell, EXPERIMENTS, Entry, Header, Journal, Study, extra, published, reason, stopping};
 use crate::eval::bootstrap::intervals;
+use crate::eval::division::{digests, known, unlike};
 use crate::eval::{MIN_NETWORKS, Parts, Score, Split};
 use crate::features::Input;
 use crate::kernels::Isa;
 use crate::par::Stop;
 use crate::predictor::Predictor;
 use crate::{Error, Result};
+use std::collections::HashSet;
 use std::path::Path;
 use std::time::Instant;
 
@@ -187,16 +189,19 @@ impl<'a> StudyRun<'a> {
         for zoo in missing {
             let seen = self.seen(zoo, job)?;
             let test = self.split(zoo, &seen)?.test;
-            let (mut predicted, mut y) = (Vec::new(), Vec::new());
+            let (mut predicted, mut y, mut left_out) = (Vec::new(), Vec::new(), 0);
             for (sight, predictors) in &fits.found {
-                let test = zoos[zoo].table(self.isa, sight, &seen, self.stop).map_err(kept)?.select(&test);
+                let table = zoos[zoo].table(self.isa, sight, &seen, self.stop).map_err(kept)?;
+                let new = unlike(&table, &test, if zoo == job.fitted { &fits.own } else { &fits.known });
+                left_out = test.len() - new.len();
+                let test = table.select(&new);
                 for predictor in predictors {
                     predicted.push(predictor.predict(self.isa, &test)?);
                 }
                 y = test.y;
             }
             let cell = self.cell(job, zoo, n_train, &predicted, &y, fits.seconds);
-            self.journal.add(Entry::Cell(cell))?;
+            self.journal.add(Entry::Cell(Cell { left_out, ..cell }))?;
             if let Some(entry) = stopping::curve(&self.zoos[zoo].entry, job, &predicted[0], &y) {
                 self.journal.add(Entry::Stopping(entry))?;
             }
@@ -212,10 +217,12 @@ impl<'a> StudyRun<'a> {
         let draws = if n_train < split.train.len() { DRAWS } else { 1 };
         let drawn: Vec<Split> = (0..draws).map(|draw| draw_split(&split, n_train, draw)).collect();
         let depends = job.input.parse::<Input>().is_ok_and(|input| input.needs_fit());
-        let mut fits = Fits { found: Vec::new(), seconds: 0.0 };
+        let mut fits = Fits::default();
         for drawn in drawn.chunks(if depends { 1 } else { draws }) {
             let sight = zoo.sight(self.isa, &job.input, &seen, &drawn[0].train, self.stop).map_err(kept)?;
             let table = zoo.table(self.isa, &sight, &seen, self.stop).map_err(kept)?;
+            fits.own = known(&table, &split);
+            fits.known = digests(&table, &[&*split.train, &split.validation].concat());
             let start = Instant::now();
             let fit = |split: &Split| fit(self.isa, &Parts::new(&table, split), job.predictor, self.stop);
             let predictors: Result<Vec<Predictor>> = drawn.iter().map(fit).collect();
@@ -254,12 +261,17 @@ impl<'a> StudyRun<'a> {
             tau_interval: interval.tau,
             published_r2: published::r2(&entry.dataset, &job.input, job.predictor).filter(|_| comparable),
             seconds,
+            left_out: 0,
         }
     }
 }
 
 /// What a job's fits found.
+#[derive(Default)]
 struct Fits {
+    /// Digests of the networks of the fits: of those that are in no score on another zoo, and in none on the same.
+    known: HashSet<u64>,
+    own: HashSet<u64>,
     /// How networks are seen, and the predictors that see them so.
     found: Vec<(Sight, Vec<Predictor>)>,
     /// Seconds of a predictor's fit.

@@ -6,7 +6,7 @@ use crate::eval::{Division, MIN_NETWORKS};
 use crate::features::{Fitted, Input, Networks};
 use crate::kernels::Isa;
 use crate::par::Stop;
-use crate::table::Table;
+use crate::table::{Origin, Table};
 use crate::train::overrides::overrides;
 use crate::zoo::{Status, Zoo};
 use crate::{Error, Result};
@@ -127,6 +127,10 @@ impl Subject {
                 x: seen.rows.iter().map(|&row| self.zoo.test_accuracy()[row]).collect(),
                 y: Vec::new(),
                 group: seen.group.clone(),
+                origin: Origin {
+                    networks: Networks::Zoo { zoo: &self.zoo, rows: &seen.rows }.identities(),
+                    ..Origin::default()
+                },
             },
             Sight::Input(input) => input.table(isa, &Networks::Zoo { zoo: &self.zoo, rows: &seen.rows }, stop)?,
         };
@@ -172,6 +176,7 @@ fn describe(name: String, path: &Path, zoo: &Zoo, networks: usize) -> ZooEntry {
         seed: schema.seed,
         shared_seed: shared_seed(zoo),
         origin: schema.origin(),
+        caveats: zoo.caveats(),
     }
 }
 

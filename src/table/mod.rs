@@ -1,6 +1,10 @@
 //! `Table`: what predictors see. Named feature columns, a target and a group for each row.
 
+mod narrow;
 pub mod npy;
+pub mod origin;
+
+pub use origin::{Identity, Origin, Part};
 
 /// Rows × columns of `f32` with names; `NaN` is a missing value.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -13,6 +17,8 @@ pub struct Table {
     pub y: Vec<f32>,
     /// Rows of one group never fall into different parts of a split (a zoo's run number); one a row.
     pub group: Vec<u64>,
+    /// Where the rows came from, as far as that is known.
+    pub origin: Origin,
 }
 
 impl Table {
@@ -39,6 +45,7 @@ impl Table {
             x: [&self.x[..], &other.x].concat(),
             y: [&self.y[..], &other.y].concat(),
             group: [&self.group[..], &other.group].concat(),
+            origin: self.origin.join(&other.origin),
         }
     }
 
@@ -49,6 +56,7 @@ impl Table {
             x: rows.iter().flat_map(|&r| self.row(r)).copied().collect(),
             y: if self.y.is_empty() { Vec::new() } else { rows.iter().map(|&r| self.y[r]).collect() },
             group: rows.iter().map(|&r| self.group[r]).collect(),
+            origin: self.origin.select(rows),
         }
     }
 }

@@ -1,21 +1,21 @@
 //! Tables from `.npy` files.
 
-use super::Table;
+use super::{Table, narrow, origin};
 use crate::{Error, Result, magic};
 use npyz::{DType, NpyHeader, Order, WriterBuilder};
 use std::path::Path;
 
 /// Reads features and targets: `x` rows × columns and `y` with one value a row, numbers of any type and order, kept as f32
-/// (integers beyond 2²⁴ are rounded, true is 1). Columns are called `x0`, `x1` …, each row is a group of its own.
+/// (integers beyond 2²⁴ are rounded, true is 1; what falls together by that is a caveat of the table's origin). Columns are called `x0`, `x1` …, each row is a group of its own.
 ///
 /// # Errors
 /// [`Error::Io`]; [`Error::Malformed`] for files that are no such arrays, are cut short, or do not belong together.
 pub fn load(x: &Path, y: &Path) -> Result<Table> {
-    let (shape, values) = array(x)?;
+    let (shape, values, lost_x) = array(x, |column| format!("x{column}"))?;
     let &[rows, width] = shape.as_slice() else {
         return Err(Error::malformed(x, "an array of rows × columns", format!("shape {shape:?}")));
     };
-    let (y_shape, targets) = array(y)?;
+    let (y_shape, targets, lost_y) = array(y, |_| "y".into())?;
     if !matches!(y_shape.as_slice(), [n] | [n, 1] if *n == rows) {
         let expected = format!("one target for each of the {rows} rows of {}", x.display());
         return Err(Error::malformed(y, expected, format!("shape {y_shape:?}")));
@@ -24,7 +24,10 @@ pub fn load(x: &Path, y: &Path) -> Result<Table> {
         return Err(Error::malformed(y, "finite targets", format!("{} in row {row}", targets[row])));
     }
     let columns = (0..width).map(|column| format!("x{column}")).collect();
-    Ok(Table { columns, x: values, y: targets, group: (0..rows as u64).collect() })
+    let mut table = Table { columns, x: values, y: targets, group: (0..rows as u64).collect(), ..Table::default() };
+    let caveats = [lost_x, lost_y, narrow::drowned(&table)].into_iter().flatten().collect::<Vec<String>>().join("; ");
+    table.origin.about.extend(Some((origin::CAVEATS.to_owned(), caveats)).filter(|(_, caveats)| !caveats.is_empty()));
+    Ok(table)
 }
 
 /// Writes numbers as rows of `width` columns, f64 in C order; the file has its name only when it is complete.
@@ -40,16 +43,18 @@ pub fn save(path: &Path, width: usize, values: &[f64]) -> Result<()> {
     })
 }
 
-/// An array's shape and its values in C order.
-fn array(path: &Path) -> Result<(Vec<usize>, Vec<f32>)> {
+/// An array's shape, its values in C order, and what f32 loses of them.
+fn array(path: &Path, name: impl Fn(usize) -> String) -> Result<(Vec<usize>, Vec<f32>, Option<String>)> {
     let bytes = crate::bytes::read(path)?;
     let header = Header::parse(path, &bytes, bytes.len() as u64)?;
     let mut values = Vec::with_capacity(header.elements());
-    header.element.decode(&bytes[header.data..header.data + header.elements() * header.element.bytes()], &mut values);
+    let elements = &bytes[header.data..header.data + header.elements() * header.element.bytes()];
+    header.element.decode(elements, &mut values);
     if header.fortran {
         values = transposed(&header.shape, &values);
     }
-    Ok((header.shape, values))
+    let lost = narrow::collisions(elements, &header, name);
+    Ok((header.shape, values, lost))
 }
 
 /// Values in Fortran order, the first axis fastest, in C order.
@@ -101,6 +106,35 @@ impl Element {
     /// Size of an element.
     pub(crate) fn bytes(self) -> usize {
         self.bytes
+    }
+
+    /// So many elements of `bytes` from one on, every so many, as f64.
+    pub(super) fn wide(self, bytes: &[u8], first: usize, step: usize, count: usize) -> impl Iterator<Item = f64> {
+        (0..count).map(move |k| {
+            let mut eight = [0; 8];
+            let element = &mut eight[..self.bytes];
+            element.copy_from_slice(&bytes[(first + k * step) * self.bytes..][..self.bytes]);
+            if self.big_endian {
+                element.reverse();
+            }
+            let (bits, unused) = (u64::from_le_bytes(eight), 64 - 8 * self.bytes);
+            match self.kind {
+                b'f' => f64::from_bits(bits),
+                b'i' => ((bits << unused) as i64 >> unused) as f64,
+                _ => bits as f64,
+            }
+        })
+    }
+
+    /// Whether there are elements of this type that f32 does not hold exactly.
+    pub(super) fn is_wide(self) -> bool {
+        self.bytes == 8 || self.bytes == 4 && self.kind != b'f'
+    }
+
+    /// How many elements f32 does not hold exactly; NaN it holds.
+    pub(crate) fn inexact(self, bytes: &[u8]) -> usize {
+        let lost = |value: &f64| !value.is_nan() && f64::from(*value as f32) != *value;
+        if self.is_wide() { self.wide(bytes, 0, 1, bytes.len() / self.bytes).filter(lost).count() } else { 0 }
     }
 
     /// Appends the elements in `bytes` as f32.
@@ -275,7 +309,7 @@ mod tests {
         assert_eq!((table.rows(), table.width(), table.row(1), table.y[2]), (3, 2, &[3.0, 4.0][..], 0.3));
         assert!(table.row(2)[0].is_nan());
         save(&x, 3, &[0.25, 2.0, 3.0, 4.0, 5.0, 6.0]).unwrap();
-        assert_eq!(array(&x).unwrap(), (vec![2, 3], vec![0.25, 2.0, 3.0, 4.0, 5.0, 6.0]));
+        assert_eq!(array(&x, |_| String::new()).unwrap(), (vec![2, 3], vec![0.25, 2.0, 3.0, 4.0, 5.0, 6.0], None));
     }
 
     /// A file as NumPy writes it, of an element type, an order and data.
@@ -294,7 +328,7 @@ mod tests {
         let path = dir.path().join("x.npy");
         let values = |dtype: &str, fortran: &str, shape: &str, data: &[u8]| {
             std::fs::write(&path, file(dtype, fortran, shape, data)).unwrap();
-            array(&path).unwrap().1
+            array(&path, |_| String::new()).unwrap().1
         };
         assert_eq!(values("|b1", "False", "(2,)", &[0, 1]), [0.0, 1.0]);
         assert_eq!(values("|i1", "False", "(2,)", &[0x80, 0x7f]), [-128.0, 127.0]);

@@ -11,6 +11,7 @@ mod growth;
 mod merge;
 pub mod network;
 pub mod overrides;
+pub mod recheck;
 pub mod recipe;
 pub mod reference;
 pub mod rules;

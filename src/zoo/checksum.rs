@@ -8,10 +8,15 @@
 use super::hyper::{Config, HYPERPARAMETERS, Value};
 use super::schema::{Column, Metrics, Schema, Status};
 use std::ops::Deref;
-use xxhash_rust::xxh3::Xxh3;
+use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 /// The column of checksums.
 pub(super) const CHECKSUM: &str = "checksum";
+
+/// What tells a network: XXH3-64 of its flat vector, little-endian f32 in the order of [`crate::cnn::layout`].
+pub fn digest(weights: &[f32]) -> u64 {
+    xxh3_64(bytemuck::cast_slice(weights))
+}
 
 /// What a row holds besides its settings.
 pub(super) struct Row<'a> {

@@ -112,6 +112,22 @@ impl Zoo {
         seeds
     }
 
+    /// What tells a zoo from others: data, shape, recipe and seeds. Networks are told by their weights ([`super::digest`]).
+    pub fn identity(&self) -> String {
+        let (schema, seeds) = (&self.schema, self.seeds());
+        let seed = if let [seed] = *seeds { seed.into() } else { serde_json::Value::from(seeds) };
+        serde_json::json!([schema.digest, schema.arch, schema.recipe, seed]).to_string()
+    }
+
+    /// What a reader of any score on the zoo should know: how many networks are finished if not all, and what its images lack.
+    pub fn caveats(&self) -> Vec<String> {
+        let (runs, checkpoints) = (self.networks(), self.schema.checkpoints.len());
+        let ends = self.status().iter().skip(checkpoints - 1).step_by(checkpoints);
+        let finished = ends.filter(|&&status| status != Status::NotWritten).count();
+        let unfinished = (finished < runs).then(|| format!("{finished} of {runs} networks finished"));
+        unfinished.into_iter().chain(self.schema.dataset_notes.iter().cloned()).collect()
+    }
+
     /// Networks of the zoos that the files are of, whether or not a file with them is among these.
     pub fn networks(&self) -> usize {
         families(&self.files).iter().map(|family| family.networks).sum()

@@ -5,6 +5,7 @@
 //! length from the start and is valid at every moment: `status` tells which rows are there. One process writes at a time,
 //! any number read. [`import`] and [`export`] are the door to the released Small CNN Zoo's format, [`write_torch`] to PyTorch.
 
+mod check;
 mod checksum;
 mod export;
 mod grow;
@@ -25,6 +26,8 @@ mod torch;
 mod whole;
 mod writer;
 
+pub use check::Finding;
+pub use checksum::digest;
 pub use export::export;
 pub use hyper::{Config, Value};
 pub use import::{Import, Imported, import};

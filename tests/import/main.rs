@@ -415,3 +415,33 @@ fn their_help_is_there() {
     }
     assert_eq!(run("import").status.code(), Some(2));
 }
+
+#[test]
+fn each_network_keeps_its_own_last_checkpoint() {
+    let mut folder = Folder::new(30);
+    // the last of every third network ends at epoch 20: its rows 40 and 3 are not there
+    for run in (0..30).rev().step_by(3) {
+        folder.remove(run * 6 + 5);
+    }
+    let last = folder.at("last.safetensors");
+    let text = succeed(&format!("{} --final-only --out {}", folder.write(), last.display()));
+    assert!(text.contains("30 of the folder's 170 rows") && text.contains("20 at 40, 10 at 20"), "{text}");
+    assert!(!text.contains("not written"), "{text}");
+    let zoo = Zoo::open(&last).unwrap();
+    assert_eq!(zoo.schema().checkpoints, [20, 40]);
+    assert_eq!((zoo.final_rows().len(), zoo.rows_at_epoch(20).unwrap().len()), (20, 10));
+    let output = run(&format!("features {}", last.display()));
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(stderr.contains("10 of 30 networks") && stderr.contains("10 end at 20"), "{stderr}");
+    assert_eq!(String::from_utf8_lossy(&output.stdout).lines().count(), 21);
+}
+
+#[test]
+fn weights_that_single_precision_does_not_hold_are_told() {
+    let folder = Folder::new(2);
+    let import = folder.write();
+    let doubles: Vec<u8> = folder.weights.iter().flatten().flat_map(|&w| (f64::from(w) + 1e-9).to_le_bytes()).collect();
+    std::fs::write(folder.at("weights.npy"), npy("<f8", 12, 55, &doubles)).unwrap();
+    let text = succeed(&format!("{import} --out {}", folder.at("zoo.safetensors").display()));
+    assert!(text.contains("of 660 weights are f64 that f32 does not hold exactly"), "{text}");
+}

@@ -131,7 +131,7 @@ def check(root):
     zoometry("info", root / "last.safetensors")
     zoometry("features", root / "last.safetensors", "--out", root / "f.csv")
     features = pd.read_csv(root / "f.csv")
-    assert (features["run"] == runs[finite]).all() and features.shape == (finite.sum(), 58)
+    assert (features["run"] == runs[finite]).all() and features.shape == (finite.sum(), 59)
     w = weights[last[finite], 16:160]
     assert np.allclose(features["conv1.kernel.std"], w.std(1), rtol=1e-5), "statistics"
 

@@ -98,6 +98,7 @@ fn zoo(name: &str, networks: usize, seed: u64) -> ZooEntry {
         seed,
         shared_seed: false,
         origin: "trained by zoometry 0.1.0".into(),
+        caveats: Vec::new(),
     }
 }
 
@@ -158,6 +159,7 @@ fn cell(
         tau_interval: [tau - 0.6 * wide, tau + 0.5 * wide],
         published_r2: None,
         seconds: 0.3,
+        left_out: 0,
     }
 }
 

@@ -11,7 +11,13 @@ fn table(rows: usize, seed: u64) -> Table {
     let mut stream = Stream::new(seed, 0, 0);
     let x: Vec<f32> = (0..14 * rows).map(|_| stream.normal() as f32).collect();
     let y = x.chunks(14).map(|x| (0.5 + 0.1 * x[2] + 0.2 * x[7].sin() * x[11].signum()).clamp(0.0, 1.0)).collect();
-    Table { columns: (0..14).map(|c| c.to_string()).collect(), x, y, group: (0..rows as u64).collect() }
+    Table {
+        columns: (0..14).map(|c| c.to_string()).collect(),
+        x,
+        y,
+        group: (0..rows as u64).collect(),
+        ..Table::default()
+    }
 }
 
 const RANGES: [[f32; 2]; 14] = [[-3.0, 3.0]; 14];

@@ -10,7 +10,13 @@ fn table(rows: usize, seed: u64) -> Table {
     let mut stream = Stream::new(seed, 0, 0);
     let x: Vec<f32> = (0..rows * 3).map(|_| stream.uniform() as f32).collect();
     let y = x.chunks(3).map(|row| 0.5 * row[0] + 0.4 * f32::from(u8::from(row[1] > 0.5)));
-    Table { columns: vec!["a".into(), "b".into(), "c".into()], y: y.collect(), group: (0..rows as u64).collect(), x }
+    Table {
+        columns: vec!["a".into(), "b".into(), "c".into()],
+        y: y.collect(),
+        group: (0..rows as u64).collect(),
+        x,
+        ..Table::default()
+    }
 }
 
 #[test]

@@ -271,7 +271,13 @@ mod tests {
             if stream.below(20) == 0 { stream.below(3) as f32 } else { sure }
         };
         let y = x.chunks(3).map(&mut class).collect();
-        Table { columns: ["a", "b", "c"].map(String::from).into(), x, y, group: (0..rows as u64).collect() }
+        Table {
+            columns: ["a", "b", "c"].map(String::from).into(),
+            x,
+            y,
+            group: (0..rows as u64).collect(),
+            ..Table::default()
+        }
     }
 
     fn params() -> Params {

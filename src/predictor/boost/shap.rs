@@ -182,7 +182,13 @@ mod tests {
         let mut x: Vec<f32> = (0..300 * WIDTH).map(|_| stream.normal() as f32).collect();
         let y = x.chunks(WIDTH).map(|row| row[0].max(0.0) * row[1] + row[2].max(-1.0)).collect();
         x.iter_mut().step_by(13).for_each(|x| *x = f32::NAN);
-        let table = Table { columns: (0..WIDTH).map(|c| c.to_string()).collect(), y, group: (0..300).collect(), x };
+        let table = Table {
+            columns: (0..WIDTH).map(|c| c.to_string()).collect(),
+            y,
+            group: (0..300).collect(),
+            x,
+            ..Table::default()
+        };
         let params = Params { n_estimators: 12, num_leaves: 20, min_data_in_leaf: 3, ..Params::default() };
         (fit(Isa::detect(), &table, None, &params, &mut |_| (), &Stop::new()).unwrap(), table)
     }

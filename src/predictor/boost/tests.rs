@@ -233,6 +233,7 @@ fn degenerate_tables_are_predicted_by_the_mean() {
         x: x.to_vec(),
         y: y.to_vec(),
         group: (0..y.len() as u64).collect(),
+        ..Table::default()
     };
     let (nan, inf) = (f32::NAN, f32::INFINITY);
     let varied: Vec<f32> = (0..50).map(|i| i as f32).collect();
@@ -266,6 +267,7 @@ fn infinite_and_missing_values_can_be_told_apart() {
         x: (0..rows).map(|r| value[r % 7]).collect(),
         y: (0..rows).map(|r| target[r % 7]).collect(),
         group: (0..rows as u64).collect(),
+        ..Table::default()
     };
     let exact = params("n_estimators=1 learning_rate=1 num_leaves=7");
     let boost = fit_quietly(Isa::detect(), &table, None, &exact).unwrap();

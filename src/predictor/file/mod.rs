@@ -5,9 +5,10 @@
 #[cfg(test)]
 mod tests;
 
-use super::{Config, Domain, INPUT, Options, Predictor};
+use super::{Config, Domain, INPUT, Options, Predictor, Provenance};
 use crate::bytes::replace;
 use crate::features::Fitted;
+use crate::table::Part;
 use crate::tensors::{Tensors, bytes, column};
 use crate::{Error, Result};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
@@ -21,6 +22,11 @@ const KEY: &str = "zoometry.predictor";
 
 /// Name of the tensor of validation errors; a file without it is one of a fit without validation rows, or an old one.
 const RESIDUALS: &str = "validation_residuals";
+
+/// Names of the tensors of the networks' digests, ascending; a file without them is one of a fit to rows that are no networks, or an
+/// old one.
+const NETWORKS: [(&str, Part); 3] =
+    [("networks.train", Part::Train), ("networks.validation", Part::Validation), ("networks.test", Part::Test)];
 
 /// The format written and read.
 const VERSION: u32 = 1;
@@ -41,6 +47,10 @@ pub(super) fn save(predictor: &Predictor, path: &Path) -> Result<()> {
     }
     columns.extend(predictor.input.iter().flat_map(Fitted::tensors));
     columns.extend(predictor.domain.iter().flat_map(Domain::tensors));
+    if let Some(provenance) = &predictor.provenance {
+        let digests = |part| bytes(provenance.digests(part).iter().copied(), u64::to_le_bytes);
+        columns.extend(NETWORKS.map(|(name, part)| column(name, Dtype::U64, digests(part))));
+    }
     let not_json = |e: serde_json::Error| Error::malformed(path, "metadata that JSON can hold", e.to_string());
     let head = Head {
         version: VERSION,
@@ -85,7 +95,23 @@ pub(super) fn load(path: &Path) -> Result<Predictor> {
     let residuals = if tensors.has(RESIDUALS) { tensors.errors(RESIDUALS)? } else { Vec::new() };
     let domain = Domain::load(&tensors, head.columns.len())?;
     let input = head.info.get(INPUT).map(|key| input(key, &tensors)).transpose()?;
-    Ok(Predictor { columns: head.columns, info: head.info, input, model, residuals, domain })
+    let provenance = provenance(&tensors)?;
+    Ok(Predictor { columns: head.columns, info: head.info, input, model, residuals, domain, provenance })
+}
+
+/// The networks of the fit, if the file has them.
+fn provenance(tensors: &Tensors) -> Result<Option<Provenance>> {
+    if !NETWORKS.iter().any(|(name, _)| tensors.has(name)) {
+        return Ok(None);
+    }
+    let mut parts = [const { Vec::new() }; 3];
+    for ((name, _), part) in NETWORKS.iter().zip(&mut parts) {
+        *part = tensors.u64s(name)?;
+        if !part.is_sorted_by(|a, b| a < b) {
+            return Err(tensors.malformed(format!("{name} ascending, each digest once"), "others"));
+        }
+    }
+    Ok(Some(Provenance::of(parts)))
 }
 
 /// The fitted input of a key.

@@ -21,13 +21,15 @@ fn example() -> (Predictor, Table) {
         x: (0..rows).flat_map(|r| (0..3).map(move |c| x(r, c))).collect(),
         y: (0..rows).map(|r| ((r * 37) % 97) as f32 / 10.0).collect(),
         group: (0..rows as u64).collect(),
+        ..Table::default()
     };
     let params = Params { n_estimators: 5, num_leaves: 6, ..Params::default() };
     let boost = fit(Isa::detect(), &table, Some(&table), &params, &mut |_| (), &Stop::new()).unwrap();
     let info = BTreeMap::from([("zoo".to_owned(), "zoo.safetensors".to_owned())]);
     let residuals = vec![0.0, 0.25, 0.25, 1.5];
     let (columns, model) = (table.columns.clone(), Arc::new(boost));
-    (Predictor { columns, info, input: None, model, residuals, domain: None }, table)
+    let provenance = Some(Provenance::of([vec![7, u64::MAX], vec![1], Vec::new()]));
+    (Predictor { columns, info, input: None, model, residuals, domain: None, provenance }, table)
 }
 
 #[test]
@@ -220,7 +222,7 @@ fn perceptron(layers: usize) -> (Predictor, Table) {
     let params = Params { layers, units: 5, epochs: 2, ..Params::mlp() };
     let model = fit(Isa::detect(), &table, Some(&table), &params, &Stop::new()).unwrap();
     let (columns, info, residuals) = (table.columns.clone(), BTreeMap::new(), Vec::new());
-    (Predictor { columns, info, input: None, model: Arc::new(model), residuals, domain: None }, table)
+    (Predictor { columns, info, input: None, model: Arc::new(model), residuals, domain: None, provenance: None }, table)
 }
 
 #[test]

@@ -241,6 +241,7 @@ mod tests {
             y: y.collect(),
             group: (0..rows as u64).collect(),
             x,
+            ..Table::default()
         }
     }
 

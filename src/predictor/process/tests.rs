@@ -12,7 +12,13 @@ fn table(rows: usize, seed: u64) -> Table {
     let mut stream = Stream::new(seed, 0, 0);
     let x: Vec<f32> = (0..rows * 4).map(|at| if at % 4 == 3 { 7.0 } else { stream.normal() as f32 }).collect();
     let y = x.chunks(4).map(|row| (2.0 * row[0]).sin() + 0.3 * row[1]).collect();
-    Table { columns: ["a", "b", "c", "d"].map(String::from).into(), x, y, group: (0..rows as u64).collect() }
+    Table {
+        columns: ["a", "b", "c", "d"].map(String::from).into(),
+        x,
+        y,
+        group: (0..rows as u64).collect(),
+        ..Table::default()
+    }
 }
 
 #[test]
@@ -104,8 +110,13 @@ fn columns_that_say_nothing_get_long_lengths_and_bits_do_not_depend_on_threads()
 fn tables_that_are_none_are_refused() {
     let fit = |table: &Table| fit(Isa::detect(), table, &Params::default(), &Stop::new());
     let rows = MOST_ROWS + 1;
-    let large =
-        Table { columns: vec!["a".into()], x: vec![0.0; rows], y: vec![0.0; rows], group: (0..rows as u64).collect() };
+    let large = Table {
+        columns: vec!["a".into()],
+        x: vec![0.0; rows],
+        y: vec![0.0; rows],
+        group: (0..rows as u64).collect(),
+        ..Table::default()
+    };
     let error = fit(&large).unwrap_err().to_string();
     assert!(error.contains("8192 rows at most") && error.contains("8193"), "{error}");
     let mut broken = table(20, 1);

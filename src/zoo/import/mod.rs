@@ -7,9 +7,9 @@
 mod columns;
 mod layout;
 mod metrics;
+mod seal;
 mod weights;
 
-use super::checksum::{CHECKSUM, Checksums, Row};
 use super::released::DATASETS;
 use super::schema::{OTHER_ROUNDING, Schema, Status};
 use super::source::Source;
@@ -19,6 +19,7 @@ use crate::par::Stop;
 use crate::{Error, Result};
 use layout::Layout;
 use metrics::{Expected, Line, Sheet};
+use seal::Seals;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -27,7 +28,7 @@ use weights::Weights;
 /// What a folder does not tell, and what of it is wanted.
 #[derive(Clone, Debug, Default)]
 pub struct Import {
-    /// Only the last checkpoint of each run.
+    /// Only the last checkpoint of each run, whatever its epoch.
     pub final_only: bool,
     /// Height and width of the images; needed where the data set is none of the released ones.
     pub image: Option<(usize, usize)>,
@@ -109,7 +110,7 @@ pub fn import(
     if !layout_path.exists() {
         report.notes.push(format!("there is no layout.csv: taken to be that of {}", schema.arch));
     }
-    fill(out, &path, &schema, &sheet, &places, &mut weights, &mut report, progress, stop)?;
+    fill(out, &path, options.final_only, &schema, &sheet, &places, &mut weights, &mut report, progress, stop)?;
     Ok(report)
 }
 
@@ -149,7 +150,7 @@ fn again(kept: &Schema, layout: &Layout, sheet: &Sheet, options: &Import) -> Res
     layout.arch((kept.arch.height, kept.arch.width), Some(&kept.arch.layers))?;
     let mut schema = Schema { names: names(sheet), ..kept.clone() }.with_defaults();
     if options.final_only {
-        schema.checkpoints.drain(..schema.checkpoints.len() - 1);
+        schema.checkpoints = ends(sheet);
     }
     Ok(schema)
 }
@@ -187,7 +188,7 @@ fn schema(folder: &Path, layout: &Layout, sheet: &Sheet, options: &Import) -> Re
     Ok(Schema {
         arch: layout.arch(image, options.layers.as_deref())?,
         runs: sheet.configs.len(),
-        checkpoints: if options.final_only { vec![last] } else { checkpoints },
+        checkpoints: if options.final_only { ends(sheet) } else { checkpoints },
         dataset: released.map_or(theirs.clone(), |dataset| dataset.1.into()),
         digest: String::new(),
         recipe,
@@ -202,11 +203,32 @@ fn schema(folder: &Path, layout: &Layout, sheet: &Sheet, options: &Import) -> Re
     .with_defaults())
 }
 
+/// The last epoch of each run; nothing of one without a line.
+fn last_epochs(sheet: &Sheet) -> Vec<Option<u32>> {
+    let mut last = vec![None; sheet.configs.len()];
+    for line in &sheet.lines {
+        let last = &mut last[line.run as usize];
+        *last = (*last).max(Some(line.epoch));
+    }
+    last
+}
+
+/// The epochs at which runs end, ascending.
+fn ends(sheet: &Sheet) -> Vec<u32> {
+    let mut ends: Vec<u32> = last_epochs(sheet).into_iter().flatten().collect();
+    ends.sort_unstable();
+    ends.dedup();
+    ends
+}
+
 /// The row of the zoo that each line belongs to, if it is wanted.
 fn places(path: &Path, schema: &Schema, sheet: &Sheet, final_only: bool) -> Result<Vec<Option<usize>>> {
     let checkpoints = &schema.checkpoints;
     let mut taken = vec![false; schema.rows()];
+    let last = last_epochs(sheet);
+    let wanted = |line: &Line| !final_only || last[line.run as usize] == Some(line.epoch);
     let place = |(number, line): (usize, &Line)| match checkpoints.binary_search(&line.epoch) {
+        _ if !wanted(line) => Ok(None),
         Ok(checkpoint) => {
             let row = line.run as usize * checkpoints.len() + checkpoint;
             if std::mem::replace(&mut taken[row], true) {
@@ -215,7 +237,6 @@ fn places(path: &Path, schema: &Schema, sheet: &Sheet, final_only: bool) -> Resu
             }
             Ok(Some(row))
         }
-        Err(_) if final_only => Ok(None),
         Err(_) => Err(Error::malformed(
             path,
             format!("one of epochs {checkpoints:?} in row {number}"),
@@ -234,6 +255,16 @@ fn describe(schema: &Schema, sheet: &Sheet, places: &[Option<usize>]) -> Importe
         for name in &names.list[names.known..] {
             note(format!("{what} {name:?} is none that Zoometry trains with; it is kept under this name"));
         }
+    }
+    let mut ending: BTreeMap<u32, usize> = BTreeMap::new();
+    last_epochs(sheet).into_iter().flatten().for_each(|epoch| *ending.entry(epoch).or_default() += 1);
+    if ending.len() > 1 {
+        let each: Vec<String> = ending.iter().rev().take(8).map(|(epoch, runs)| format!("{runs} at {epoch}")).collect();
+        let more = if ending.len() > 8 { " …" } else { "" };
+        let each = each.join(", ");
+        note(format!(
+            "networks end at different epochs ({each}{more}): verbs see those of the last one unless --epoch names another"
+        ));
     }
     if !sheet.missing.is_empty() {
         note(format!("there is no column {}", sheet.missing.join(", ")));
@@ -257,18 +288,11 @@ fn describe(schema: &Schema, sheet: &Sheet, places: &[Option<usize>]) -> Importe
     report
 }
 
-/// The code of the family that a line names; of one that does not, 0.
-fn rounding_code(schema: &Schema, line: &Line, number: usize, path: &Path) -> Result<u8> {
-    let Some(family) = &line.rounding else { return Ok(0) };
-    let wrong =
-        || Error::malformed(path, format!("one of {:?} as rounding of row {number}", schema.rounding), &**family);
-    schema.rounding_code(family).ok_or_else(wrong)
-}
-
 /// Copies the weights and writes the columns.
 fn fill(
     out: &Path,
     metrics_path: &Path,
+    final_only: bool,
     schema: &Schema,
     sheet: &Sheet,
     places: &[Option<usize>],
@@ -282,8 +306,7 @@ fn fill(
     let mut status = vec![Status::NotWritten as u8; rows];
     let mut metrics = [0; 4].map(|_| vec![0.0f32; rows]);
     let mut class_accuracy = vec![0.0f32; rows * classes];
-    let seal = Checksums::new(schema);
-    let (mut checksums, mut rounding) = (vec![0u64; rows], vec![0u8; rows]);
+    let mut seals = Seals::new(metrics_path, schema);
     let (mut values, unknown) = (Vec::new(), vec![f32::NAN; classes]);
     for (number, (line, place)) in sheet.lines.iter().zip(places).enumerate() {
         if stop.requested() {
@@ -303,29 +326,23 @@ fn fill(
         let known = sheet.class_accuracy.get(number * classes..(number + 1) * classes);
         let known = known.unwrap_or(&unknown);
         class_accuracy[row * classes..(row + 1) * classes].copy_from_slice(known);
-        if let Some(seal) = &seal {
-            let (run, code) = (line.run as usize, rounding_code(schema, line, number, metrics_path)?);
-            let values = Row { weights: &values, metrics: found, class_accuracy: known, status: state, rounding: code };
-            let checksum = seal.of_row(&sheet.configs[run], run, line.epoch, &values);
-            if let Some(told) = line.checksum.filter(|&told| told != checksum) {
-                let expected = format!(
-                    "row {number} as its checksum {told} says (changed on purpose? then without the column checksum)"
-                );
-                return Err(Error::malformed(metrics_path, expected, format!("one of checksum {checksum}")));
-            }
-            (checksums[row], rounding[row]) = (checksum, code);
+        if let Some(seals) = &mut seals {
+            seals.add(row, number, sheet, &values, known, state)?;
         }
         report.kept += 1;
     }
-    report.missing = rows - report.kept;
+    // of a network's last checkpoint alone there is one row, whatever its epoch
+    let wanted = if final_only { schema.runs } else { rows };
+    report.missing = wanted.saturating_sub(report.kept);
+    if weights.inexact > 0 {
+        let (inexact, all) = (weights.inexact, report.kept * weights.width());
+        report.notes.push(format!("{inexact} of {all} weights are f64 that f32 does not hold exactly: rounded"));
+    }
     for (name, values) in ["test_accuracy", "test_loss", "train_accuracy", "train_loss"].into_iter().zip(&metrics) {
         whole.column(name, values)?;
     }
     whole.column("test_class_accuracy", &class_accuracy)?;
-    if seal.is_some() {
-        whole.column(CHECKSUM, &checksums)?;
-        whole.column("rounding", &rounding)?;
-    }
+    seals.map_or(Ok(()), |seals| seals.write(&whole))?;
     whole.column("status", &status)?;
     whole.finish().map(drop)
 }

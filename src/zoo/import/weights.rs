@@ -17,6 +17,8 @@ pub(super) struct Weights {
     /// The row that the file's cursor is at.
     next: usize,
     bytes: Vec<u8>,
+    /// Weights read so far that f32 does not hold exactly.
+    pub inexact: usize,
 }
 
 impl Weights {
@@ -44,7 +46,7 @@ impl Weights {
         }
         file.seek(SeekFrom::Start(header.data as u64)).map_err(Error::io("read", path))?;
         let bytes = vec![0; width * header.element.bytes()];
-        Ok(Weights { path: path.into(), file, header, next: 0, bytes })
+        Ok(Weights { path: path.into(), file, header, next: 0, bytes, inexact: 0 })
     }
 
     /// Number of networks.
@@ -65,6 +67,7 @@ impl Weights {
         moved.map_err(Error::io("read", &self.path))?;
         self.next = row + 1;
         values.clear();
+        self.inexact += self.header.element.inexact(&self.bytes);
         self.header.element.decode(&self.bytes, values);
         Ok(())
     }

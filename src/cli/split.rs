@@ -1,0 +1,66 @@
+//! `zoometry split`
+
+use super::files;
+use super::output::{self, Output};
+use super::parts::{self, DivisionArgs};
+use clap::Args;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use zoometry::table::Part;
+use zoometry::zoo::digest;
+use zoometry::{Error, Result};
+
+/// Write which networks are in the train, the validation and the test part, for other programs and for --split
+///
+/// CSV with a line for each finished network: its number, its part, the digest of its last weights (XXH3-64 of the little-endian f32,
+/// hexadecimal). `fit --split-seed` with the same seed divides so; `--split` takes the file, also with other parts written into it.
+#[derive(Args)]
+pub struct Split {
+    #[arg(value_name = "ZOO", required = true, help = files::SEVERAL)]
+    zoo: Vec<PathBuf>,
+    #[command(flatten)]
+    division: DivisionArgs,
+    /// Only the networks of this part: train, validation or test; several joined by commas
+    #[arg(long, value_name = "PARTS", value_delimiter = ',')]
+    part: Vec<String>,
+    /// Where the table goes [default: stdout]
+    #[arg(long, value_name = "FILE.csv")]
+    out: Option<PathBuf>,
+    /// Print one JSON object on stdout
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl Split {
+    pub fn run(&self) -> Result<Output> {
+        if let Some(out) = &self.out {
+            output::check(out, files::expand(&self.zoo)?.iter().chain(self.division.file()))?;
+        }
+        let wanted = parts::named(&self.part, &Part::ALL[..3])?;
+        let zoo = files::zoo(&self.zoo)?;
+        let rows = self.division.parts(&zoo, &zoo.final_rows())?;
+        let mut text = String::from("run,part,digest\n");
+        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+        for (row, part) in rows.into_iter().filter(|(_, part)| wanted.contains(part)) {
+            text += &format!("{},{part},{:016x}\n", zoo.run()[row], digest(zoo.weights(row)));
+            *counts.entry(part.name()).or_default() += 1;
+        }
+        if counts.is_empty() {
+            return Err(Error::malformed(zoo.path(), "a zoo with finished networks of these parts", "none"));
+        }
+        let mut output = Output::default();
+        for (part, count) in &counts {
+            output.set(part, count);
+        }
+        match &self.out {
+            None => output.text = text,
+            Some(path) => {
+                zoometry::bytes::replace(path, |file| std::io::Write::write_all(file, text.as_bytes()))?;
+                let each: Vec<String> = counts.iter().map(|(part, count)| format!("{count} {part}")).collect();
+                output.line(format!("{}: {} networks", path.display(), each.join(", ")));
+                output.set("out", path);
+            }
+        }
+        Ok(output)
+    }
+}
