@@ -53,7 +53,7 @@ fn array(path: &Path, name: impl Fn(usize) -> String) -> Result<(Vec<usize>, Vec
     if header.fortran {
         values = transposed(&header.shape, &values);
     }
-    let lost = narrow::collisions(elements, &header, name);
+    let lost = if header.element.inexact(elements) > 0 { header.collisions(elements, name) } else { None };
     Ok((header.shape, values, lost))
 }
 
@@ -229,6 +229,17 @@ impl Header {
         }
         let fortran = header.order() == Order::Fortran && shape.len() > 1;
         Ok(Header { shape, element, data, fortran })
+    }
+
+    /// Which columns of the elements in `bytes`, wide ones, lose different values as f32.
+    fn collisions(&self, bytes: &[u8], name: impl Fn(usize) -> String) -> Option<String> {
+        let rows = self.shape.first().copied().unwrap_or(1);
+        let width = self.shape.get(1).copied().unwrap_or(1);
+        let column = |column: usize| {
+            let (first, step) = if self.fortran { (column * rows, 1) } else { (column, width) };
+            self.element.wide(bytes, first, step, rows).collect()
+        };
+        narrow::collisions(width, column, name)
     }
 
     /// Number of elements.
