@@ -1,4 +1,4 @@
-//! What lies on a disk: maps, positioned writes, files that appear whole or not at all.
+//! Bytes on a disk: maps, whole files, positioned writes.
 //!
 //! Typed views of bytes are the crate `bytemuck`'s. Files are little-endian, as safetensors is.
 
@@ -34,24 +34,6 @@ fn regular(path: &Path, metadata: &std::fs::Metadata) -> Result<()> {
         file if file.is_file() => Ok(()),
         folder if folder.is_dir() => Err(Error::malformed(path, "a file", "a folder")),
         _ => Err(Error::malformed(path, "a file", "a pipe or a device")),
-    }
-}
-
-/// Says before long work whether a file can be written: its folder is there, and what it would replace is a file that may be
-/// written.
-///
-/// # Errors
-/// [`Error::Io`] and [`Error::Malformed`], as [`replace`] would give.
-pub fn check_target(path: impl AsRef<Path>) -> Result<()> {
-    let path = path.as_ref();
-    match std::fs::metadata(path) {
-        Ok(metadata) => {
-            regular(path, &metadata)?;
-            let refused = || io::Error::from(io::ErrorKind::PermissionDenied);
-            if metadata.permissions().readonly() { Err(Error::io("write", path)(refused())) } else { Ok(()) }
-        }
-        Err(_) if folder(path).is_dir() => Ok(()),
-        Err(_) => Err(Error::io("create", path)(io::Error::new(io::ErrorKind::NotFound, "no such folder"))),
     }
 }
 
@@ -112,71 +94,9 @@ pub fn write_at(file: &File, mut bytes: &[u8], mut offset: u64) -> io::Result<()
     Ok(())
 }
 
-/// A new file in the folder of `path` under a name of its own, removed again unless it is persisted.
-pub(crate) fn temporary(path: &Path) -> Result<tempfile::NamedTempFile> {
-    let mut builder = tempfile::Builder::new();
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let prefix = format!(".{name}.");
-    builder.prefix(&prefix).suffix(".partial");
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666)); // less the umask, as for any file
-    builder.tempfile_in(folder(path)).map_err(Error::io("create", path))
-}
-
-/// Makes a rename in the folder of `path` survive a power loss, where the system can.
-pub(crate) fn sync_folder(path: &Path) {
-    // some systems cannot open folders; the file itself is safe in any case
-    if let Ok(folder) = File::open(folder(path)) {
-        let _ = folder.sync_all();
-    }
-}
-
-fn folder(path: &Path) -> &Path {
-    match path.parent() {
-        Some(folder) if folder != Path::new("") => folder,
-        _ => Path::new("."),
-    }
-}
-
-/// Writes a file that has its final name only when all of it is on the disk; an older one stays until then.
-///
-/// # Errors
-/// [`Error::Io`]: no such folder, not writable, no space left.
-pub fn replace(path: impl AsRef<Path>, fill: impl FnOnce(&mut io::BufWriter<&File>) -> io::Result<()>) -> Result<()> {
-    let path = path.as_ref();
-    check_target(path)?;
-    // a link stays one: what it points to is replaced
-    let path = &std::fs::canonicalize(path).unwrap_or(path.to_owned());
-    let temporary = temporary(path)?;
-    let mut buffer = io::BufWriter::new(temporary.as_file());
-    fill(&mut buffer).and_then(|()| io::Write::flush(&mut buffer)).map_err(Error::io("write", path))?;
-    drop(buffer);
-    temporary.as_file().sync_all().map_err(Error::io("write", path))?;
-    temporary.persist(path).map_err(|refused| refused.error).map_err(Error::io("create", path))?;
-    sync_folder(path);
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::Write;
-
-    #[test]
-    fn a_failed_replacement_leaves_the_old_file_and_nothing_else() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("table.csv");
-        replace(&path, |file| file.write_all(b"old")).unwrap();
-        let failed = replace(&path, |file| {
-            file.write_all(b"new")?;
-            Err(io::ErrorKind::StorageFull.into())
-        });
-        assert!(failed.is_err());
-        assert_eq!(&*Map::open(&path).unwrap(), b"old");
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
-        assert!(replace(folder.path().join("no/such"), |_| Ok(())).is_err());
-        assert!(replace(folder.path(), |_| Ok(())).is_err());
-    }
 
     #[test]
     fn empty_files_and_folders_are_no_surprise() {

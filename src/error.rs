@@ -97,6 +97,16 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// What is in an output's place is not replaced.
+    #[error("{} is not replaced: it is {what}", .path.display())]
+    Occupied {
+        /// The output.
+        path: PathBuf,
+        /// What is there.
+        what: String,
+        /// Whether it would be if the caller said so.
+        forcible: bool,
+    },
     /// Stopped by the user; what was finished is saved.
     #[error("interrupted; what was finished is saved, the same command continues")]
     Interrupted,

@@ -36,6 +36,7 @@ pub mod eval;
 pub mod features;
 #[cfg(feature = "gpu")]
 pub mod gpu;
+pub mod out;
 pub mod par;
 pub mod predictor;
 pub mod report;

@@ -1,16 +1,17 @@
 //! `zoometry demo`
 
-use super::output::{self, Output, duration};
+use super::output::{self, Force, Output, duration};
 use super::{MachineArgs, fit, parts, report, train};
 use clap::Args;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
+use zoometry::Result;
 use zoometry::dataset::{self, Images};
 use zoometry::eval::Division;
 use zoometry::features::Input;
+use zoometry::out::FileKind;
 use zoometry::predictor::{DEFAULT, Options};
 use zoometry::train::{Cpu, Job, recipe::Recipe};
-use zoometry::{Error, Result};
 
 /// Epochs of the demo's networks: few, so that hundreds of them take about a minute.
 const EPOCHS: u32 = 4;
@@ -34,6 +35,8 @@ pub struct Demo {
     #[arg(long, value_name = "S", default_value_t = 1, allow_negative_numbers = true)]
     seed: u64,
     #[command(flatten)]
+    force: Force,
+    #[command(flatten)]
     pub machine: MachineArgs,
 }
 
@@ -42,18 +45,22 @@ impl Demo {
         let start = Instant::now();
         let isa = self.machine.isa()?;
         train::check_models(self.models)?;
-        std::fs::create_dir_all(&self.out).map_err(Error::io("create", &self.out))?;
+        let mut guard = self.force.guard([] as [&Path; 0]);
+        guard.folder(&self.out)?;
+        let zoo_out = guard.continued(self.out.join("zoo.safetensors"), FileKind::Zoo)?;
+        let model_out = guard.file(self.out.join("predictor.safetensors"), FileKind::Predictor)?;
+        let page_out = guard.file(self.out.join("report.html"), FileKind::Page)?;
+        let (zoo_path, model_path, page) = (zoo_out.path(), model_out.path(), page_out.path());
         let dataset = dataset::load("glyphs", None, Images::default())?;
         let recipe = Recipe { name: "demo".into(), batch: BATCH, ..Recipe::default() };
         let checkpoints = vec![0, EPOCHS];
         let threads = usize::from(self.machine.threads);
         let job =
             Job { dataset: &dataset, recipe: &recipe, models: self.models, checkpoints, seed: self.seed, isa, threads };
-        let (zoo_path, model_path) = (self.out.join("zoo.safetensors"), self.out.join("predictor.safetensors"));
         let mut output = Output::default();
-        let zoo = train::session(&job, &Cpu, &zoo_path, &mut output)?;
+        let zoo = train::session(&job, &Cpu, zoo_path, &mut output)?;
         let fitted = |input: &Input, output: &mut Output| -> Result<_> {
-            let (parts, info) = parts::from_zoo(isa, &zoo, &zoo_path, None, &Division::Seed(0), input)?;
+            let (parts, info) = parts::from_zoo(isa, &zoo, zoo_path, None, &Division::Seed(0), input)?;
             let predictor = fit::fit(isa, &parts, &Options::networks(DEFAULT)?, info, output)?;
             let predicted = predictor.predict(isa, &parts.test)?;
             Ok((predictor, predicted, parts.test.y))
@@ -68,10 +75,9 @@ impl Demo {
             Ok(fitted)
         })?;
         output.text.push_str(&output::scatter(&predicted, &measured));
-        predictor.save(&model_path)?;
-        let page = self.out.join("report.html");
-        let study = self.machine.run(|| report::of_zoo(isa, &zoo_path))?;
-        report::write(&study, "The demo's zoo", &page)?;
+        predictor.save(&model_out)?;
+        let study = self.machine.run(|| report::of_zoo(isa, zoo_path))?;
+        report::write(&study, "The demo's zoo", &page_out)?;
         let seconds = start.elapsed().as_secs_f64();
         output.line(format!("the whole pipeline took {}; look further:", duration(seconds)));
         output.line(format!("  {} in a browser", page.display()));
@@ -79,8 +85,8 @@ impl Demo {
         output.line(format!("  zoometry features {} --out features.csv", zoo_path.display()));
         output.line(format!("  zoometry predict {} {}", model_path.display(), zoo_path.display()));
         output.set("seconds", seconds);
-        output.set("predictor", &model_path);
-        output.set("report", &page);
+        output.set("predictor", model_path);
+        output.set("report", page);
         Ok(output)
     }
 }

@@ -1,10 +1,11 @@
 //! `zoometry export`
 
-use super::output::{self, Output, count, duration};
+use super::output::{Force, Output, count, duration};
 use super::{STOP, progress};
 use clap::Args;
 use std::path::PathBuf;
 use std::time::Instant;
+use zoometry::out::{FileKind, OutPath};
 use zoometry::zoo::{self, Status, Zoo};
 use zoometry::{Error, Result};
 
@@ -18,7 +19,7 @@ pub struct Export {
     /// The zoo file
     #[arg(value_name = "ZOO")]
     zoo: PathBuf,
-    /// The folder; with --torch the .safetensors file, which must not be there yet
+    /// The folder, which is not there yet or empty; with --torch the .safetensors file
     #[arg(value_name = "OUT")]
     out: PathBuf,
     /// Write one network with PyTorch's names and order
@@ -30,6 +31,8 @@ pub struct Export {
     /// The checkpoint's epoch [default: the last]
     #[arg(long, value_name = "E", requires = "torch")]
     epoch: Option<u32>,
+    #[command(flatten)]
+    force: Force,
     /// Print one JSON object on stdout
     #[arg(long)]
     pub json: bool,
@@ -42,8 +45,7 @@ impl Export {
         output.set("out", &self.out);
         if let Some(run) = self.run {
             let row = self.row(&zoo, run as usize)?;
-            self.check()?;
-            zoo::write_torch(&zoo, row, &self.out)?;
+            zoo::write_torch(&zoo, row, &self.network()?)?;
             let accuracy = zoo.test_accuracy()[row];
             output.line(format!("{}: network {run}, test accuracy {accuracy:.4}", self.out.display()));
             output.set("run", run);
@@ -53,7 +55,8 @@ impl Export {
         }
         let start = Instant::now();
         let bar = progress::rows("exporting");
-        let outcome = zoo::export(&zoo, &self.out, &mut |done, all| progress::tell(&bar, done, all), &STOP);
+        let out = self.force.guard([&self.zoo]).file(&self.out, FileKind::Folder)?;
+        let outcome = zoo::export(&zoo, &out, &mut |done, all| progress::tell(&bar, done, all), &STOP);
         bar.finish_and_clear();
         let rows = outcome?;
         let seconds = start.elapsed().as_secs_f64();
@@ -68,11 +71,11 @@ impl Export {
         Ok(output)
     }
 
-    /// Refuses a file for one network that is there already, or of another kind.
-    fn check(&self) -> Result<()> {
-        output::check(&self.out, [&self.zoo])?;
+    /// The file for one network.
+    fn network(&self) -> Result<OutPath> {
+        let out = self.force.guard([&self.zoo]).file(&self.out, FileKind::Network)?;
         match self.out.extension() {
-            Some(kind) if kind == "safetensors" => Ok(()),
+            Some(kind) if kind == "safetensors" => Ok(out),
             _ => Err(Error::invalid("OUT", "a name that ends with .safetensors", self.out.display())),
         }
     }

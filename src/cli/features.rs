@@ -1,12 +1,13 @@
 //! `zoometry features`
 
 use super::device::Device;
-use super::output::{self, Output, count, duration};
+use super::output::{Force, Output, count, duration};
 use super::{MachineArgs, STOP, select};
 use clap::Args;
 use std::path::PathBuf;
 use std::time::Instant;
-use zoometry::features::{Networks, write};
+use zoometry::features::Networks;
+use zoometry::features::write::{self, TablePath};
 use zoometry::zoo::Zoo;
 use zoometry::{Error, Result};
 
@@ -31,6 +32,8 @@ pub struct Features {
     #[command(flatten)]
     device: Device,
     #[command(flatten)]
+    force: Force,
+    #[command(flatten)]
     pub machine: MachineArgs,
 }
 
@@ -39,9 +42,8 @@ impl Features {
         self.device.check()?;
         let isa = self.machine.isa()?;
         let input = super::input(self.input.as_deref())?;
-        if let Some(out) = &self.out {
-            output::check(out, [&self.zoo])?;
-        }
+        let mut guard = self.force.guard([&self.zoo]);
+        let out = self.out.as_ref().map(|path| TablePath::new(&mut guard, path)).transpose()?;
         let zoo = Zoo::open(&self.zoo)?;
         let rows = select::rows(&zoo, &self.zoo, self.epoch, &input)?;
         let start = Instant::now();
@@ -52,15 +54,15 @@ impl Features {
         output.set("input", input.to_string());
         output.set("columns", &table.columns);
         output.set("seconds", seconds);
-        match &self.out {
-            Some(path) => {
-                write::write(&table, path, &STOP)?;
+        match (&self.out, &out) {
+            (Some(path), Some(out)) => {
+                write::write(&table, out, &STOP)?;
                 let (rows, width) = (count(table.rows() as u64), table.width());
                 output.line(format!("{}: {rows} networks × {width} columns in {}", path.display(), duration(seconds)));
                 output.set("out", path);
             }
-            None if self.machine.json => output.set("x", table.x.chunks(table.width().max(1)).collect::<Vec<_>>()),
-            None => {
+            _ if self.machine.json => output.set("x", table.x.chunks(table.width().max(1)).collect::<Vec<_>>()),
+            _ => {
                 let mut text = Vec::new();
                 write::csv(&table, &mut text, &STOP).map_err(|_| Error::Cancelled)?;
                 output.text = String::from_utf8_lossy(&text).into_owned();

@@ -1,6 +1,6 @@
 //! `zoometry fit`
 
-use super::output::{self, Output, duration};
+use super::output::{Force, Output, duration};
 use super::parts::Rows;
 use super::{MachineArgs, STOP, select};
 use clap::Args;
@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 use zoometry::eval::{Parts, Score, conformal};
 use zoometry::kernels::Isa;
+use zoometry::out::FileKind;
 use zoometry::predictor::{Config, DEFAULT, Options, Predictor};
 use zoometry::{Error, Result, predictor};
 
@@ -33,6 +34,8 @@ pub struct Fit {
     #[arg(long, value_name = "MODEL")]
     out: Option<PathBuf>,
     #[command(flatten)]
+    force: Force,
+    #[command(flatten)]
     pub machine: MachineArgs,
 }
 
@@ -45,18 +48,17 @@ impl Fit {
         let config = self.config.as_deref().map(|path| Config::load(path, kind)).transpose()?;
         let seen = config.as_ref().and_then(|config| config.input.as_deref());
         let input = super::input(self.source.input.as_deref().or(seen))?;
-        if let Some(out) = &self.out {
-            output::check(out, self.source.files().chain(&self.config))?;
-        }
+        let mut guard = self.force.guard(self.source.files().chain(&self.config));
+        let out = self.out.as_ref().map(|path| guard.file(path, FileKind::Predictor)).transpose()?;
         let options = self.options(config)?;
         self.machine.run(|| {
             let (parts, info) = self.source.parts(isa, &input, options.stops_early())?;
             let mut output = Output::default();
             let predictor = fit(isa, &parts, &options, info, &mut output)?;
-            if let Some(path) = &self.out {
-                predictor.save(path)?;
-                output.line(format!("  kept in {}", path.display()));
-                output.set("out", path);
+            if let Some(out) = &out {
+                predictor.save(out)?;
+                output.line(format!("  kept in {}", out.path().display()));
+                output.set("out", out.path());
             } else {
                 output.line("  not kept: name a file with --out to use it again");
             }

@@ -191,7 +191,11 @@ pub fn main() -> ExitCode {
     match outcome.and_then(|output| output.print(json)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            output::tell(format!("error: {error}"));
+            let hint = match &error {
+                Error::Occupied { forcible: true, .. } => "; --force replaces it",
+                _ => "",
+            };
+            output::tell(format!("error: {error}{hint}"));
             ExitCode::from(error.exit_code())
         }
     }

@@ -8,6 +8,7 @@ use clap::Args;
 use std::path::{Path, PathBuf};
 use zoometry::cnn::plan::{Flops, Function};
 use zoometry::dataset::{self, Dataset};
+use zoometry::out::FileKind;
 use zoometry::train::{self as training, Executor, Job, checkpoints, recipe::Recipe};
 use zoometry::zoo::{Zoo, hyper};
 use zoometry::{Error, Result};
@@ -58,6 +59,7 @@ pub struct Train {
 impl Train {
     pub fn run(&self) -> Result<Output> {
         self.device.check()?;
+        let out = output::careful([] as [&Path; 0]).continued(&self.out, FileKind::Zoo)?;
         check_models(self.models)?;
         let mut recipe = Recipe::load(&self.recipe)?;
         for assignment in &self.set {
@@ -82,7 +84,7 @@ impl Train {
         let mut output = Output::default();
         let (executor, device) = self.device.executor(&job)?;
         output.set("device", device);
-        session(&job, &*executor, &self.out, &mut output)?;
+        session(&job, &*executor, out.path(), &mut output)?;
         Ok(output)
     }
 }

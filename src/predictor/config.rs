@@ -1,6 +1,7 @@
 //! A predictor that is to be fitted, as a file: kind, input and options.
 
 use super::{DEFAULT, Options};
+use crate::out::{OutPath, replace};
 use crate::{Error, Result, bytes};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -65,9 +66,9 @@ impl Config {
     /// Writes the configuration as indented JSON; the file has its name only when it is complete.
     ///
     /// # Errors
-    /// [`Error::Io`], [`Error::Malformed`] for a folder or a device.
-    pub fn save(&self, path: &Path) -> Result<()> {
-        bytes::replace(path, |file| {
+    /// Those of [`replace`].
+    pub fn save(&self, out: &OutPath) -> Result<()> {
+        replace(out, |file| {
             serde_json::to_writer_pretty(&mut *file, self)?;
             file.write_all(b"\n")
         })
@@ -94,6 +95,7 @@ impl From<Options> for Config {
 mod tests {
     use super::super::names;
     use super::*;
+    use crate::out::FileKind;
     use crate::rng::Stream;
 
     #[test]
@@ -109,7 +111,7 @@ mod tests {
         seeded.set("seed=18446744073709551615").unwrap();
         for options in names().map(drawn).into_iter().chain([seeded]) {
             let config = Config::new(&options, Some("wstats+probes".into()));
-            config.save(&path).unwrap();
+            config.save(&OutPath::new(&path, FileKind::Config).unwrap()).unwrap();
             assert_eq!(Config::load(&path, None).unwrap(), config);
             assert_eq!(Options::try_from(config).unwrap(), options);
         }

@@ -16,6 +16,7 @@ pub use kind::{Estimator, Kind, Model};
 pub use tensors::{Column, Tensors};
 
 use crate::kernels::Isa;
+use crate::out::OutPath;
 use crate::par::Stop;
 use crate::rng::Stream;
 use crate::table::Table;
@@ -201,9 +202,9 @@ impl Predictor {
     /// never lost.
     ///
     /// # Errors
-    /// [`Error::Io`].
-    pub fn save(&self, path: &Path) -> Result<()> {
-        file::save(self, path)
+    /// Those of [`crate::out::replace`].
+    pub fn save(&self, out: &OutPath) -> Result<()> {
+        file::save(self, out)
     }
 
     /// Reads a predictor.

@@ -1,6 +1,7 @@
 //! `Journal`: a study's findings on disk, one JSON object a line, so that it can be stopped and continued.
 
 use super::{Continued, Entry, Header, Protocol, Study, ZooEntry};
+use crate::out::{FileKind, Guard};
 use crate::{Error, Result};
 use std::fs::{File, OpenOptions};
 use std::io::{Seek, SeekFrom, Write};
@@ -78,8 +79,9 @@ impl Journal {
     /// [`Error::Io`]; [`Error::Malformed`] for another file of that name; [`Error::Mismatch`] where it is of another protocol,
     /// another division, or of other networks under a zoo's name; [`Error::Locked`] while another process writes it.
     pub fn open(folder: &Path, header: Header, zoos: &[ZooEntry]) -> Result<Journal> {
-        std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
-        let path = folder.join(FILE);
+        let mut guard = Guard::default();
+        guard.folder(folder)?;
+        let path = guard.continued(folder.join(FILE), FileKind::Findings)?.path().to_owned();
         let mut file = OpenOptions::new()
             .create(true)
             .write(true)

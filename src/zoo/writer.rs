@@ -10,7 +10,8 @@
 use super::hyper::{Config, HYPERPARAMETERS, Value};
 use super::reader::Zoo;
 use super::schema::{Metrics, Schema, Status};
-use crate::bytes::{sync_folder, temporary, write_at};
+use crate::bytes::write_at;
+use crate::out::{FileKind, Guard, Partial};
 use crate::{Error, Result};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
@@ -262,17 +263,16 @@ fn same_file(_: &File, _: &Path) -> bool {
 
 /// A new, locked file of full length with everything but the rows in it.
 fn create(path: &Path, schema: &Schema, configs: &[Config], overwrite: bool) -> Result<Exclusive> {
-    let temporary = temporary(path)?;
-    let file = temporary.as_file();
-    file.try_lock().map_err(|refused| Error::io("lock", path)(refused.into()))?;
-    fill(file, &schema.header()?, schema, configs).map_err(Error::io("write", path))?;
-    let named = if overwrite { temporary.persist(path) } else { temporary.persist_noclobber(path) };
-    let file = named.map_err(|refused| match refused.error.kind() {
-        io::ErrorKind::AlreadyExists => Error::Locked { path: path.into() },
-        _ => Error::io("create", path)(refused.error),
-    })?;
-    sync_folder(path);
-    Ok(Exclusive(file))
+    let partial = Partial::new(&Guard::default().continued(path, FileKind::Zoo)?)?;
+    // where files cannot be locked nobody could tell two writers from one
+    partial.file().try_lock().map_err(|refused| Error::io("lock", path)(refused.into()))?;
+    fill(partial.file(), &schema.header()?, schema, configs).map_err(Error::io("write", path))?;
+    match if overwrite { partial.replace() } else { partial.claim() } {
+        Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::AlreadyExists => {
+            Err(Error::Locked { path: path.into() })
+        }
+        file => file.map(Exclusive),
+    }
 }
 
 /// Writes header and settings; the rest stays a hole, which reads as zeros.

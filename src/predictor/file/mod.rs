@@ -7,7 +7,7 @@ mod tests;
 
 use super::tensors::{Tensors, bytes};
 use super::{KINDS, Predictor, names};
-use crate::bytes::replace;
+use crate::out::{OutPath, replace};
 use crate::{Error, Result};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde::{Deserialize, Serialize};
@@ -33,7 +33,8 @@ struct Head {
     info: BTreeMap<String, String>,
 }
 
-pub(super) fn save(predictor: &Predictor, path: &Path) -> Result<()> {
+pub(super) fn save(predictor: &Predictor, out: &OutPath) -> Result<()> {
+    let path = out.path();
     let mut columns = predictor.model.tensors();
     if !predictor.residuals.is_empty() {
         columns.push((RESIDUALS, Dtype::F32, bytes(predictor.residuals.iter().copied(), f32::to_le_bytes)));
@@ -56,7 +57,7 @@ pub(super) fn save(predictor: &Predictor, path: &Path) -> Result<()> {
     let contents = views
         .and_then(|views| safetensors::serialize(views, metadata))
         .map_err(|e| Error::malformed(path, "tensors that safetensors can hold", e.to_string()))?;
-    replace(path, |file| file.write_all(&contents))
+    replace(out, |file| file.write_all(&contents))
 }
 
 pub(super) fn load(path: &Path) -> Result<Predictor> {

@@ -12,8 +12,9 @@ mod weights;
 use super::released::DATASETS;
 use super::schema::{Schema, Status};
 use super::source::Source;
-use super::whole::{Whole, absent};
+use super::whole::Whole;
 use crate::cnn::layer::Layer;
+use crate::out::OutPath;
 use crate::par::Stop;
 use crate::{Error, Result};
 use layout::Layout;
@@ -65,16 +66,15 @@ const METRICS: &[&str] = &["metrics.csv.gz", "metrics.csv", "all_metrics.csv.gz"
 ///
 /// # Errors
 /// [`Error::Missing`] where the folder lacks a file; [`Error::Malformed`] where a file is not what it should be or two do not
-/// belong together; [`Error::Invalid`] where the image size is needed; [`Error::Io`]: also where `out` is there already;
-/// [`Error::Cancelled`] when `stop` was requested. Nothing is left behind then.
+/// belong together; [`Error::Invalid`] where the image size is needed; [`Error::Io`]: also where `out` has
+/// appeared meanwhile; [`Error::Cancelled`] when `stop` was requested. Nothing is left behind then.
 pub fn import(
     folder: &Path,
-    out: &Path,
+    out: &OutPath,
     options: &Import,
     progress: &mut dyn FnMut(usize, usize),
     stop: &Stop,
 ) -> Result<Imported> {
-    absent(out)?;
     let mut weights = Weights::open(&find(folder, WEIGHTS)?)?;
     let path = find(folder, METRICS)?;
     let layout_path = folder.join("layout.csv");
@@ -255,7 +255,7 @@ fn describe(schema: &Schema, sheet: &Sheet, places: &[Option<usize>]) -> Importe
 
 /// Copies the weights and writes the columns.
 fn fill(
-    out: &Path,
+    out: &OutPath,
     schema: &Schema,
     sheet: &Sheet,
     places: &[Option<usize>],
