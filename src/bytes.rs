@@ -3,7 +3,12 @@
 //! Typed views of bytes are the crate `bytemuck`'s. Files are little-endian, as safetensors is.
 
 use crate::{Error, Result};
-use std::{fs::File, io, ops::Deref, path::Path};
+use flate2::bufread::GzDecoder;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 #[cfg(target_endian = "big")]
 compile_error!("the files are little-endian and are read in place");
@@ -25,8 +30,71 @@ pub fn open(path: impl AsRef<Path>) -> Result<File> {
 pub fn read(path: impl AsRef<Path>) -> Result<Vec<u8>> {
     let path = path.as_ref();
     let mut bytes = Vec::new();
-    io::Read::read_to_end(&mut open(path)?, &mut bytes).map_err(Error::io("read", path))?;
+    open(path)?.read_to_end(&mut bytes).map_err(Error::io("read", path))?;
     Ok(bytes)
+}
+
+/// The text of a regular file.
+///
+/// # Errors
+/// Those of [`open`]; [`Error::Io`] where it is no UTF-8.
+pub fn text(path: impl AsRef<Path>) -> Result<String> {
+    let path = path.as_ref();
+    let mut text = String::new();
+    open(path)?.read_to_string(&mut text).map_err(Error::io("read", path))?;
+    Ok(text)
+}
+
+/// The contents of a regular file, unpacked where it is a gzip file, whatever its name; and whether it is one.
+///
+/// Several members one after another are one text. Zeros behind the last one, as tapes and some mirrors add, are left out.
+///
+/// # Errors
+/// Those of [`open`]; what is damaged is found when it is read.
+pub fn unpacked(path: impl AsRef<Path>) -> Result<(Box<dyn Read>, bool)> {
+    let path = path.as_ref();
+    let mut file = BufReader::with_capacity(1 << 16, open(path)?);
+    let zipped = file.fill_buf().map_err(Error::io("read", path))?.starts_with(&GZIP);
+    Ok(if zipped { (Box::new(Members(Some(GzDecoder::new(file)))), true) } else { (Box::new(file), false) })
+}
+
+/// How each member of a gzip file begins.
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+
+/// The members of a gzip file; none when all are read.
+struct Members(Option<GzDecoder<BufReader<File>>>);
+
+impl Read for Members {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while let Some(member) = &mut self.0 {
+            let length = member.read(buffer)?;
+            if length > 0 || buffer.is_empty() {
+                return Ok(length);
+            }
+            self.0 = match self.0.take() {
+                Some(member) => next_member(member.into_inner())?,
+                None => None,
+            };
+        }
+        Ok(0)
+    }
+}
+
+/// The member that begins behind zeros, if there is one.
+fn next_member(mut file: BufReader<File>) -> io::Result<Option<GzDecoder<BufReader<File>>>> {
+    loop {
+        let bytes = file.fill_buf()?;
+        let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
+        match bytes.get(zeros) {
+            _ if bytes.is_empty() => return Ok(None),
+            None => file.consume(zeros),
+            Some(&first) if first == GZIP[0] => {
+                file.consume(zeros);
+                return Ok(Some(GzDecoder::new(file)));
+            }
+            Some(_) => return Err(io::Error::new(io::ErrorKind::InvalidData, "something follows that is no gzip")),
+        }
+    }
 }
 
 fn regular(path: &Path, metadata: &std::fs::Metadata) -> Result<()> {
@@ -39,10 +107,21 @@ fn regular(path: &Path, metadata: &std::fs::Metadata) -> Result<()> {
 
 /// A whole file, read in place: opening takes as long for many GB as for a few bytes.
 ///
-/// A file that another program makes shorter while it is mapped ends this process with SIGBUS when the lost part is read;
-/// no memory is corrupted. Bytes that another process writes meanwhile may be seen or not.
+/// A file that another program makes shorter while it is mapped (`cp` over it does, `mv` does not) ends this process with SIGBUS
+/// when the lost part is read; no memory is corrupted. A handler can ask [`shrunken`] for the name. Bytes that another process
+/// writes meanwhile may be seen or not.
 #[derive(Debug)]
 pub struct Map(memmap2::Mmap);
+
+/// Every file that was mapped, and its length then.
+static MAPPED: Mutex<Vec<(PathBuf, u64)>> = Mutex::new(Vec::new());
+
+/// The files that are shorter now than when they were mapped.
+pub fn shrunken() -> Vec<PathBuf> {
+    let mapped = MAPPED.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let shorter = |file: &&(PathBuf, u64)| std::fs::metadata(&file.0).is_ok_and(|now| now.len() < file.1);
+    mapped.iter().filter(shorter).map(|file| file.0.clone()).collect()
+}
 
 impl Map {
     /// Maps `file`, whose `path` is for error messages.
@@ -54,7 +133,11 @@ impl Map {
         // files never shrink, and a row is final once its status says so: who reads only such rows sees no concurrent write.
         #[allow(unsafe_code)]
         let map = unsafe { memmap2::Mmap::map(file) };
-        map.map(Map).map_err(Error::io("map", path))
+        let map = map.map_err(Error::io("map", path))?;
+        let mut mapped = MAPPED.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        mapped.retain(|file| file.0 != path);
+        mapped.push((path.to_owned(), map.len() as u64));
+        Ok(Map(map))
     }
 
     /// Opens and maps.

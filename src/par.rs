@@ -25,6 +25,13 @@ impl Stop {
     pub fn requested(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
+    /// As [`Stop::check`], for work of which nothing is kept.
+    ///
+    /// # Errors
+    /// [`Error::Cancelled`].
+    pub fn go_on(&self) -> Result<()> {
+        if self.requested() { Err(Error::Cancelled) } else { Ok(()) }
+    }
     /// Ends the caller's work if somebody asked.
     ///
     /// # Errors
@@ -34,21 +41,38 @@ impl Stop {
     }
 }
 
-/// Runs `job` where rayon's parallel iterators use `threads` threads (0: one for each core).
+/// Runs `job` where rayon's parallel iterators use `threads` threads (0: one for each core), or as many as the system gives.
 pub fn with_threads<R: Send>(threads: usize, job: impl FnOnce() -> R + Send) -> R {
-    match rayon::ThreadPoolBuilder::new().num_threads(threads).build() {
+    let mut threads = wanted(threads);
+    loop {
+        match rayon::ThreadPoolBuilder::new().num_threads(threads).build() {
+            Ok(pool) => return pool.install(job),
+            Err(_) if threads > 1 => threads /= 2,
+            Err(_) => break,
+        }
+    }
+    // not one more thread: the job is done on this one
+    match rayon::ThreadPoolBuilder::new().num_threads(1).use_current_thread().build() {
         Ok(pool) => pool.install(job),
-        // a machine that cannot start a thread can still do the job on this one
         Err(_) => job(),
     }
 }
 
-/// Runs `work(number)` on `threads` threads (0: one for each core) and waits for all; the first error stops the others.
+/// Runs both at the same time where there are threads for it.
+pub fn join<A: Send, B: Send>(a: impl FnOnce() -> A + Send, b: impl FnOnce() -> B + Send) -> (A, B) {
+    with_threads(2, || rayon::join(a, b))
+}
+
+fn wanted(threads: usize) -> usize {
+    if threads == 0 { std::thread::available_parallelism().map_or(1, usize::from) } else { threads }
+}
+
+/// Runs `work(number)` on `threads` threads (0: one for each core) and waits for all; the first error stops the others. What the
+/// system refuses a thread for is done by this one, when it is done with its own.
 ///
 /// # Errors
 /// The first worker's that fails, in the order of their numbers.
 pub fn workers(threads: usize, stop: &Stop, work: &(dyn Fn(usize) -> Result<()> + Sync)) -> Result<()> {
-    let threads = if threads == 0 { std::thread::available_parallelism().map_or(1, usize::from) } else { threads };
     let guarded = |number: usize| {
         let outcome = work(number);
         if outcome.is_err() {
@@ -57,9 +81,15 @@ pub fn workers(threads: usize, stop: &Stop, work: &(dyn Fn(usize) -> Result<()> 
         outcome
     };
     let outcomes: Vec<Result<()>> = std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads).map(|number| scope.spawn(move || guarded(number))).collect();
-        let joined = workers.into_iter().map(|worker| worker.join());
-        joined.map(|outcome| outcome.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+        let start =
+            |number| std::thread::Builder::new().spawn_scoped(scope, move || guarded(number)).map_err(|_| number);
+        let others: Vec<_> = (1..wanted(threads)).map(start).collect();
+        let own = guarded(0);
+        let joined = others.into_iter().map(|worker| match worker {
+            Ok(worker) => worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+            Err(number) => guarded(number),
+        });
+        std::iter::once(own).chain(joined).collect()
     });
     // a worker that was stopped by another's failure is not the one to blame
     let mut failures = outcomes.into_iter().filter_map(Result::err);

@@ -191,7 +191,7 @@ fn check(case: &Case, isa: Isa) -> Result<f64> {
 }
 
 fn read(path: &Path) -> Result<Report> {
-    let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
+    let text = zoometry::bytes::text(path)?;
     let malformed =
         |error: serde_json::Error| Error::malformed(path, "what `zoometry bench --json` prints", error.to_string());
     serde_json::from_str(&text).map_err(malformed)

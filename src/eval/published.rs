@@ -28,7 +28,7 @@ impl PublishedOrder {
     /// # Errors
     /// [`Error::Io`]; [`Error::Malformed`] where the file is no permutation of the row numbers.
     pub fn read(path: &Path, rows: u64) -> Result<PublishedOrder> {
-        let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
+        let text = crate::bytes::text(path)?;
         let wrong = |got: String| Error::malformed(path, format!("each row number below {rows} once, one a line"), got);
         let lines: Vec<&str> = text.lines().map(|line| line.trim().trim_matches('"')).collect();
         let lines = &lines[..lines.iter().rposition(|line| !line.is_empty()).map_or(0, |last| last + 1)];

@@ -1,7 +1,7 @@
 //! `Journal`: a study's findings on disk, one JSON object a line, so that it can be stopped and continued.
 
 use super::{Continued, Entry, Header, Protocol, Study, ZooEntry};
-use crate::out::{FileKind, Guard};
+use crate::out::{FileKind, Guard, sync_folder};
 use crate::{Error, Result};
 use std::fs::{File, OpenOptions};
 use std::io::{Seek, SeekFrom, Write};
@@ -101,6 +101,7 @@ impl Journal {
         let mut journal = Journal { study, file: Some((file, path)), unnamed };
         if fresh {
             journal.add(Entry::Study(header))?;
+            sync_folder(&folder.join(FILE));
         }
         for zoo in zoos.iter().filter(|zoo| !known.contains(&zoo.name)) {
             journal.add(Entry::Zoo(zoo.clone()))?;
@@ -113,7 +114,7 @@ impl Journal {
         &self.study
     }
 
-    /// Keeps a finding.
+    /// Keeps a finding; it is on the disk when this returns.
     ///
     /// # Errors
     /// [`Error::Io`].
@@ -124,7 +125,7 @@ impl Journal {
         if let Some((file, path)) = &mut self.file {
             let mut line = serde_json::to_vec(&entry).map_err(|error| Error::io("write", &path)(error.into()))?;
             line.push(b'\n');
-            file.write_all(&line).map_err(Error::io("write", path))?;
+            file.write_all(&line).and_then(|()| file.sync_data()).map_err(Error::io("write", path))?;
         }
         self.study.add(entry);
         Ok(())

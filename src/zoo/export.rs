@@ -61,9 +61,7 @@ pub fn export(zoo: &Zoo, out: &OutPath, progress: &mut dyn FnMut(usize, usize), 
     folder.file("weights.npy", |file| {
         file.write_all(&npy_header(rows.len(), zoo.schema().arch.parameters())).map_err(failed("weights.npy"))?;
         for (number, &row) in rows.iter().enumerate() {
-            if stop.requested() {
-                return Err(Error::Cancelled);
-            }
+            stop.go_on()?;
             progress(number, rows.len());
             file.write_all(bytemuck::cast_slice(zoo.weights(row))).map_err(failed("weights.npy"))?;
         }

@@ -40,6 +40,7 @@ impl Zoo {
         let mut zoo = Zoo { path: path.into(), map, schema, columns, status: Vec::new() };
         zoo.check_rows()?;
         zoo.status = zoo.read_status()?;
+        zoo.check_accuracies()?;
         Ok(zoo)
     }
 
@@ -69,6 +70,21 @@ impl Zoo {
         let wrong =
             |row, code: u8| Error::malformed(&self.path, format!("status 0 to 2 in row {row}"), code.to_string());
         codes.iter().enumerate().map(|(row, &code)| Status::from_code(code).ok_or_else(|| wrong(row, code))).collect()
+    }
+
+    /// A row that is done has a test accuracy from 0 to 1.
+    fn check_accuracies(&self) -> Result<()> {
+        let rows = self.status.iter().zip(self.test_accuracy()).enumerate();
+        let mut wrong =
+            rows.filter(|(_, (status, accuracy))| **status == Status::Done && !(0.0..=1.0).contains(*accuracy));
+        match wrong.next() {
+            None => Ok(()),
+            Some((row, (_, accuracy))) => {
+                let (run, epoch) = (self.run()[row], self.epoch()[row]);
+                let expected = format!("a test accuracy from 0 to 1 of run {run} at epoch {epoch}");
+                Err(Error::malformed(&self.path, expected, accuracy.to_string()))
+            }
+        }
     }
 
     /// The bytes of a column in the file.

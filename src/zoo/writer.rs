@@ -25,6 +25,8 @@ pub struct Writer {
     path: PathBuf,
     file: Exclusive,
     schema: Schema,
+    /// Bytes of the file.
+    length: u64,
     weights: Place,
     class_accuracy: Place,
     metrics: [Place; 4],
@@ -102,6 +104,7 @@ impl Writer {
         let place = |name| Place::new(zoo.place(name), zoo.rows());
         Ok(Writer {
             path: path.into(),
+            length: zoo.bytes() as u64,
             weights: place("weights"),
             class_accuracy: place("test_class_accuracy"),
             metrics: [place("test_accuracy"), place("test_loss"), place("train_accuracy"), place("train_loss")],
@@ -149,6 +152,7 @@ impl Writer {
     ///
     /// # Errors
     /// [`Error::Io`], no space left for instance: the row then counts as not written, every other row is untouched.
+    /// [`Error::Disturbed`] where another program has taken the file away.
     ///
     /// # Panics
     /// If run, checkpoint or a length is not the schema's, or the status is [`Status::NotWritten`].
@@ -164,6 +168,8 @@ impl Writer {
         assert_eq!(weights.len(), self.schema.arch.parameters(), "weights");
         assert_eq!(class_accuracy.len(), self.schema.arch.classes, "class accuracies");
         assert_ne!(status, Status::NotWritten, "status of a row to be written");
+        // before anything is written: into a file that was made shorter it would make a hole
+        self.check_place()?;
         let row = self.row(run, checkpoint);
         if self.status(row) != Status::NotWritten {
             self.write_status(row, Status::NotWritten)?;
@@ -189,12 +195,24 @@ impl Writer {
         write_at(&self.file.0, bytes, offset).map_err(Error::io("write", &self.path))
     }
 
-    /// Waits until all that was written is on the disk; at the end of a job, for the last status.
+    /// Waits until all that was written is on the disk and is what the path names; at the end of a job, for the last status.
     ///
     /// # Errors
-    /// [`Error::Io`].
+    /// [`Error::Io`], [`Error::Disturbed`].
     pub fn sync(&self) -> Result<()> {
-        self.file.0.sync_data().map_err(Error::io("write", &self.path))
+        self.file.0.sync_data().map_err(Error::io("write", &self.path))?;
+        self.check_place()
+    }
+
+    /// Ends the job where another program has deleted, replaced or cut the file: who trains on trains for nothing.
+    fn check_place(&self) -> Result<()> {
+        let what = match std::fs::metadata(&self.path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => "deleted",
+            _ if !same_file(&self.file.0, &self.path) => "replaced",
+            Ok(now) if now.len() < self.length => "made shorter",
+            _ => return Ok(()),
+        };
+        Err(Error::Disturbed { path: self.path.clone(), what })
     }
 }
 
@@ -245,7 +263,7 @@ fn lock(file: File, path: &Path) -> Result<Exclusive> {
     if same_file(&file.0, path) { Ok(file) } else { Err(Error::Locked { path: path.into() }) }
 }
 
-/// False where another process replaced the file between our opening and our locking it.
+/// Whether `path` still names the open file.
 #[cfg(unix)]
 fn same_file(file: &File, path: &Path) -> bool {
     use std::os::unix::fs::MetadataExt;

@@ -1,7 +1,7 @@
 //! The journal of a search: what is searched, then a line of JSON for each trial that is finished.
 
 use super::{Search, Trial};
-use crate::out::OutPath;
+use crate::out::{OutPath, sync_folder};
 use crate::predictor::Options;
 use crate::table::Table;
 use crate::{Error, Result, bytes};
@@ -56,6 +56,7 @@ impl Journal {
         let kept = file.set_len(whole as u64).and_then(|()| file.seek(SeekFrom::End(0)));
         kept.and_then(|_| if whole == 0 { write(&mut file, &head) } else { Ok(()) })
             .map_err(Error::io("write", path))?;
+        sync_folder(path);
         Ok((Journal { path: path.into(), file: Mutex::new(file) }, trials))
     }
 

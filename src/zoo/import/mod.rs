@@ -10,7 +10,7 @@ mod metrics;
 mod weights;
 
 use super::released::DATASETS;
-use super::schema::{Schema, Status};
+use super::schema::{Column, Schema, Status, Width};
 use super::source::Source;
 use super::whole::Whole;
 use crate::cnn::layer::Layer;
@@ -75,13 +75,16 @@ pub fn import(
     progress: &mut dyn FnMut(usize, usize),
     stop: &Stop,
 ) -> Result<Imported> {
-    let mut weights = Weights::open(&find(folder, WEIGHTS)?)?;
+    let weights_path = &find(folder, WEIGHTS)?;
+    let mut weights = Weights::open(weights_path)?;
     let path = find(folder, METRICS)?;
     let layout_path = folder.join("layout.csv");
     let mut layout = if layout_path.exists() { Layout::read(&layout_path)? } else { Layout::released(folder) };
     let settings = std::mem::take(&mut layout.settings);
     let kept = layout.kept.as_ref();
-    kept.map_or(Ok(()), |kept| check_size(&layout_path, kept, weights.rows()))?;
+    let size = || [&layout_path, &path, weights_path].iter().filter_map(|path| Some(path.metadata().ok()?.len())).sum();
+    // before anything is held or written that only a header claims
+    kept.map_or(Ok(()), |kept| check_claims(&layout_path, kept, weights.rows(), settings.len(), size()))?;
     let expected = Expected {
         rows: weights.rows(),
         names: kept.map_or(&options.names, |kept| &kept.names).clone(),
@@ -89,7 +92,7 @@ pub fn import(
         settings,
         classes: layout.classes(),
     };
-    let sheet = metrics::read(&path, expected)?;
+    let sheet = metrics::read(&path, expected, stop)?;
     if sheet.lines.len() != weights.rows() || sheet.lines.is_empty() {
         let expected = format!("at least one line, and one for each of the {} rows of weights", weights.rows());
         return Err(Error::malformed(path, expected, format!("{} lines", sheet.lines.len())));
@@ -102,7 +105,7 @@ pub fn import(
         let expected = format!("{} columns, as layout.csv says", schema.arch.parameters());
         return Err(Error::malformed(find(folder, WEIGHTS)?, expected, weights.width().to_string()));
     }
-    check_size(&path, &schema, weights.rows())?;
+    check_claims(&path, &schema, sheet.configs.len(), 0, size())?;
     let places = places(&path, &schema, &sheet, options.final_only)?;
     let mut report = describe(&schema, &sheet, &places);
     if !layout_path.exists() {
@@ -126,14 +129,29 @@ fn find(folder: &Path, names: &[&str]) -> Result<PathBuf> {
     })
 }
 
-/// Refuses a zoo of which next to nothing is there: its narrow columns alone could be larger than any memory.
-fn check_size(path: &Path, schema: &Schema, rows: usize) -> Result<()> {
-    let most = rows.saturating_mul(100).saturating_add(10_000_000);
-    if schema.rows() <= most {
-        return Ok(());
+/// Bytes of a zoo's narrow columns that need no reason, and what is allowed for each byte of the folder: of an unfinished zoo a
+/// folder holds a few rows and one line of settings for each of the other runs.
+const NARROW: u64 = 64 << 20;
+const NARROW_FOR_A_BYTE: u64 = 100;
+
+/// Compares what a header claims with what a folder of `bytes` bytes can hold: for every run a row or its settings, and columns,
+/// which are written whole however little of the zoo is there, in proportion.
+fn check_claims(path: &Path, schema: &Schema, rows: usize, settings: usize, bytes: u64) -> Result<()> {
+    if schema.runs > rows.saturating_add(settings) {
+        let expected =
+            format!("at most {} runs, as the folder holds {rows} rows and {settings} settings", rows + settings);
+        return Err(Error::malformed(path, expected, schema.runs.to_string()));
     }
-    let got = format!("{} runs × {} epochs in {rows} rows", schema.runs, schema.checkpoints.len());
-    Err(Error::malformed(path, "a zoo of which at least a hundredth is there", got))
+    let width = |of: Column| schema.width(of.width).unwrap_or(1) as u64 * of.dtype.bitsize() as u64 / 8;
+    let narrow: u64 = schema.columns().into_iter().filter(|of| of.width != Width::Parameters).map(width).sum();
+    let most = bytes.saturating_mul(NARROW_FOR_A_BYTE).saturating_add(NARROW);
+    match narrow.saturating_mul(schema.rows() as u64) {
+        columns if columns <= most => Ok(()),
+        columns => {
+            let expected = format!("a zoo whose columns, weights aside, have {most} bytes at most");
+            Err(Error::malformed(path, expected, format!("{columns} bytes for a folder of {bytes}")))
+        }
+    }
 }
 
 /// The names of the codes that a table has.
@@ -271,9 +289,7 @@ fn fill(
     let mut class_accuracy = vec![0.0f32; rows * classes];
     let (mut values, unknown) = (Vec::new(), vec![f32::NAN; classes]);
     for (number, (line, place)) in sheet.lines.iter().zip(places).enumerate() {
-        if stop.requested() {
-            return Err(Error::Cancelled);
-        }
+        stop.go_on()?;
         progress(number, places.len());
         let Some(row) = *place else { continue };
         weights.read(number, &mut values)?;
@@ -291,8 +307,10 @@ fn fill(
     }
     report.missing = rows - report.kept;
     for (name, values) in ["test_accuracy", "test_loss", "train_accuracy", "train_loss"].into_iter().zip(&metrics) {
+        stop.go_on()?;
         whole.column(name, values)?;
     }
+    stop.go_on()?;
     whole.column("test_class_accuracy", &class_accuracy)?;
     whole.column("status", &status)?;
     whole.finish().map(drop)
