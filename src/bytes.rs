@@ -108,16 +108,44 @@ fn regular(path: &Path, metadata: &std::fs::Metadata) -> Result<()> {
 /// A whole file, read in place: opening takes as long for many GB as for a few bytes.
 ///
 /// A file that another program makes shorter while it is mapped (`cp` over it does, `mv` does not) ends this process with SIGBUS
-/// when the lost part is read; no memory is corrupted. A handler can ask [`shrunken`] for the name. Bytes that another process
+/// when the lost part is read; no memory is corrupted. The command line then names it. Bytes that another process
 /// writes meanwhile may be seen or not.
 #[derive(Debug)]
 pub struct Map(memmap2::Mmap);
 
 /// Every file that was mapped, and its length then.
+#[cfg_attr(not(all(unix, feature = "cli")), allow(dead_code))]
 static MAPPED: Mutex<Vec<(PathBuf, u64)>> = Mutex::new(Vec::new());
 
+/// Runs `end`, on a thread of its own, when a part of a map is read that its file no longer has, with the files that are shorter
+/// now; it must end the program. The reading thread waits for that.
+///
+/// # Errors
+/// Whatever the system refuses.
+#[cfg(all(unix, feature = "cli"))]
+pub fn on_cut(end: fn(&[PathBuf])) -> io::Result<()> {
+    use signal_hook::consts::SIGBUS;
+    let (mut waiting, told) = std::os::unix::net::UnixStream::pair()?;
+    let watch = move || {
+        if waiting.read_exact(&mut [0]).is_ok() {
+            end(&shrunken());
+        }
+    };
+    std::thread::Builder::new().name("files".into()).spawn(watch)?;
+    signal_hook::low_level::pipe::register(SIGBUS, told)?;
+    let wait = || loop {
+        std::thread::sleep(std::time::Duration::from_secs(1));
+    };
+    // SAFETY: the handler only sleeps, which is allowed in one. Without it the thread would go on and meet what Rust does of a
+    // SIGBUS, the end without a word.
+    #[allow(unsafe_code)]
+    unsafe { signal_hook::low_level::register(SIGBUS, wait) }?;
+    Ok(())
+}
+
 /// The files that are shorter now than when they were mapped.
-pub fn shrunken() -> Vec<PathBuf> {
+#[cfg(all(unix, feature = "cli"))]
+fn shrunken() -> Vec<PathBuf> {
     let mapped = MAPPED.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     let shorter = |file: &&(PathBuf, u64)| std::fs::metadata(&file.0).is_ok_and(|now| now.len() < file.1);
     mapped.iter().filter(shorter).map(|file| file.0.clone()).collect()

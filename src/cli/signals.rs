@@ -71,29 +71,15 @@ fn child_ignores(signal: i32) -> bool {
 /// mapped file ends the program with the file's name.
 #[cfg(unix)]
 fn files() {
-    use signal_hook::consts::{SIGBUS, SIGXFSZ};
-    use std::io::Read;
-    let _ = signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)));
-    let message = |mut pipe: std::os::unix::net::UnixStream| {
-        if pipe.read_exact(&mut [0]).is_ok() {
-            let files: Vec<String> =
-                zoometry::bytes::shrunken().iter().map(|path| path.display().to_string()).collect();
-            output::tell(match files.is_empty() {
-                true => "error: a file could not be read: it was made shorter meanwhile, or its disk failed".into(),
-                false => format!("error: {} was made shorter while it was being read", files.join(", ")),
-            });
-            std::process::exit(1);
-        }
-    };
-    let watch = || {
-        let (waiting, told) = std::os::unix::net::UnixStream::pair()?;
-        std::thread::Builder::new().name("files".into()).spawn(move || message(waiting))?;
-        // the thread that met the signal meets it again and again until the other has ended the program
-        signal_hook::low_level::pipe::register(SIGBUS, told)
-    };
-    if watch().is_err() {
-        let _ = signal_hook::flag::register_conditional_shutdown(SIGBUS, 1, Arc::new(AtomicBool::new(true)));
-    }
+    let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::new(AtomicBool::new(false)));
+    let _ = zoometry::bytes::on_cut(|files| {
+        let files: Vec<String> = files.iter().map(|path| path.display().to_string()).collect();
+        output::tell(match files.is_empty() {
+            true => "error: a file could not be read: it was made shorter meanwhile, or its disk failed".into(),
+            false => format!("error: {} was made shorter while it was being read", files.join(", ")),
+        });
+        std::process::exit(1);
+    });
 }
 
 #[cfg(all(test, unix))]

@@ -20,7 +20,7 @@ mod writer;
 
 pub use export::export;
 pub use hyper::{Config, Value};
-pub use import::{Import, Imported, import};
+pub use import::{Import, Imported, examine, import};
 pub use loose::Loose;
 pub use reader::Zoo;
 pub use schema::{FORMAT_VERSION, Metrics, Schema, Status};

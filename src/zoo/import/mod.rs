@@ -62,12 +62,30 @@ pub struct Imported {
 const WEIGHTS: &[&str] = &["weights.npy", "all_weights.npy"];
 const METRICS: &[&str] = &["metrics.csv.gz", "metrics.csv", "all_metrics.csv.gz", "all_metrics.csv"];
 
+/// A folder that was read and checked, but for its weights.
+struct Checked {
+    schema: Schema,
+    sheet: Sheet,
+    /// The row of the zoo that each line belongs to, if it is wanted.
+    places: Vec<Option<usize>>,
+    weights: Weights,
+    report: Imported,
+}
+
+/// What an import would find, without a word about the weights; nothing is written.
+///
+/// # Errors
+/// Those of [`import`].
+pub fn examine(folder: &Path, options: &Import, stop: &Stop) -> Result<Imported> {
+    Ok(check(folder, options, stop)?.report)
+}
+
 /// Makes the zoo `out` of a folder; `progress` is told the rows done and all rows.
 ///
 /// # Errors
 /// [`Error::Missing`] where the folder lacks a file; [`Error::Malformed`] where a file is not what it should be or two do not
-/// belong together; [`Error::Invalid`] where the image size is needed; [`Error::Io`]: also where `out` has
-/// appeared meanwhile; [`Error::Cancelled`] when `stop` was requested. Nothing is left behind then.
+/// belong together; [`Error::Invalid`] where the image size is needed; [`Error::Io`]: also where `out` has appeared meanwhile;
+/// [`Error::Cancelled`] when `stop` was requested. Nothing is left behind then.
 pub fn import(
     folder: &Path,
     out: &OutPath,
@@ -75,8 +93,14 @@ pub fn import(
     progress: &mut dyn FnMut(usize, usize),
     stop: &Stop,
 ) -> Result<Imported> {
+    let mut checked = check(folder, options, stop)?;
+    fill(out, &mut checked, progress, stop)?;
+    Ok(checked.report)
+}
+
+fn check(folder: &Path, options: &Import, stop: &Stop) -> Result<Checked> {
     let weights_path = &find(folder, WEIGHTS)?;
-    let mut weights = Weights::open(weights_path)?;
+    let weights = Weights::open(weights_path)?;
     let path = find(folder, METRICS)?;
     let layout_path = folder.join("layout.csv");
     let mut layout = if layout_path.exists() { Layout::read(&layout_path)? } else { Layout::released(folder) };
@@ -111,8 +135,7 @@ pub fn import(
     if !layout_path.exists() {
         report.notes.push(format!("there is no layout.csv: taken to be that of {}", schema.arch));
     }
-    fill(out, &schema, &sheet, &places, &mut weights, &mut report, progress, stop)?;
-    Ok(report)
+    Ok(Checked { schema, sheet, places, weights, report })
 }
 
 /// The file of the folder that has one of the names.
@@ -272,23 +295,15 @@ fn describe(schema: &Schema, sheet: &Sheet, places: &[Option<usize>]) -> Importe
 }
 
 /// Copies the weights and writes the columns.
-fn fill(
-    out: &OutPath,
-    schema: &Schema,
-    sheet: &Sheet,
-    places: &[Option<usize>],
-    weights: &mut Weights,
-    report: &mut Imported,
-    progress: &mut dyn FnMut(usize, usize),
-    stop: &Stop,
-) -> Result<()> {
+fn fill(out: &OutPath, checked: &mut Checked, progress: &mut dyn FnMut(usize, usize), stop: &Stop) -> Result<()> {
+    let Checked { schema, sheet, places, weights, report } = checked;
     let whole = Whole::create(out, schema, &sheet.configs)?;
     let (rows, classes) = (schema.rows(), schema.arch.classes);
     let mut status = vec![Status::NotWritten as u8; rows];
     let mut metrics = [0; 4].map(|_| vec![0.0f32; rows]);
     let mut class_accuracy = vec![0.0f32; rows * classes];
     let (mut values, unknown) = (Vec::new(), vec![f32::NAN; classes]);
-    for (number, (line, place)) in sheet.lines.iter().zip(places).enumerate() {
+    for (number, (line, place)) in sheet.lines.iter().zip(&*places).enumerate() {
         stop.go_on()?;
         progress(number, places.len());
         let Some(row) = *place else { continue };
