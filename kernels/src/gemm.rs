@@ -8,7 +8,7 @@
 //! every panel of the block of `a` passes it (Goto and van de Geijn, Anatomy of High-Performance Matrix Multiplication, 2008).
 
 use crate::rows::with_rows;
-use crate::{Isa, Kernel, LANES, Lanes, simd::Simd};
+use crate::{Cost, Isa, Kernel, LANES, Lanes, simd::Simd};
 
 /// Rows of a packed block of `a`; a multiple of every ISA's [`Simd::ROWS`].
 const M_BLOCK: usize = 192;
@@ -70,6 +70,11 @@ pub enum Update {
     Replace,
     /// The product is added to them.
     Add,
+}
+
+/// Of a product of M×K and K×N.
+pub fn cost(m: usize, k: usize, n: usize) -> Cost {
+    Cost { flops: 2 * m * k * n, bytes: (m * k + k * n + m * n) * size_of::<f32>() }
 }
 
 /// Multiplies two matrices.

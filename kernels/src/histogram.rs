@@ -7,6 +7,7 @@
 //!
 //! Letters: m rows of a leaf, B bins of a group.
 
+use crate::Cost;
 use crate::isa::{Isa, Kernel};
 use crate::simd::{DOUBLES, Simd};
 
@@ -112,6 +113,16 @@ impl Kernel for Gather<'_> {
             }
         }
     }
+}
+
+/// Of [`build`] for so many rows and bins: integers alone.
+pub fn build_cost(rows: usize, bins: usize) -> Cost {
+    Cost { flops: 0, bytes: rows * (GROUP + size_of::<i32>()) + bins * size_of::<Bin>() }
+}
+
+/// Of [`subtract`] for so many bins: integers alone.
+pub fn subtract_cost(bins: usize) -> Cost {
+    Cost { flops: 0, bytes: 3 * bins * size_of::<Bin>() }
 }
 
 /// Adds the rows of a leaf to the histogram of a group.

@@ -13,6 +13,7 @@ extern crate std;
 
 pub mod activation;
 pub mod conv;
+mod cost;
 pub mod gemm;
 pub mod histogram;
 pub mod isa;
@@ -32,6 +33,7 @@ pub mod team;
 pub mod tile;
 pub mod tree;
 
+pub use cost::Cost;
 pub use isa::{Isa, IsaKind, Kernel};
 pub use simd::{LANES, Lanes};
 

@@ -12,6 +12,15 @@
 
 use crate::simd::Simd;
 
+/// Floating-point operations of [`exp`].
+pub const EXP: usize = 12;
+/// Floating-point operations of [`ln`].
+pub const LN: usize = 15;
+/// Floating-point operations of [`sigmoid`].
+pub const SIGMOID: usize = 15;
+/// Floating-point operations of [`tanh`].
+pub const TANH: usize = 13;
+
 /// 1.5·2²³: adding it to `|x| < 2²²` leaves the nearest integer in the low bits of the sum.
 const ROUND: f32 = 12_582_912.0;
 

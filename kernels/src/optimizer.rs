@@ -4,7 +4,7 @@
 //! SGD `w −= η·g`; momentum `v = μ·v − η·g, w += v`; RMSprop `v = ρ·v + (1−ρ)·g², w −= η·g/√(v+ε)`;
 //! Adam `m += (1−β₁)(g−m), v += (1−β₂)(g²−v), w −= η·√(1−β₂ᵗ)/(1−β₁ᵗ) · m/(√v+ε)`. Constants and formulas are those of Keras 3.
 
-use crate::{Isa, Kernel, Lanes, simd::Simd};
+use crate::{Cost, Isa, Kernel, Lanes, simd::Simd};
 
 /// An optimizer's rule with the learning rate of this step.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -33,6 +33,20 @@ pub enum Rule {
     },
 }
 
+impl Rule {
+    /// Of [`step`] for so many weights.
+    pub fn cost(self, weights: usize) -> Cost {
+        // two operations for the decay; what is read, and w with the state written as well
+        let (flops, streams) = match self {
+            Rule::Sgd { .. } => (4, 3),
+            Rule::Momentum { .. } => (6, 5),
+            Rule::RmsProp { .. } => (11, 5),
+            Rule::Adam { .. } => (14, 7),
+        };
+        Cost { flops, bytes: streams * size_of::<f32>() } * weights
+    }
+}
+
 /// ρ of RMSprop.
 pub const RHO: f32 = 0.9;
 /// β₁ of Adam.
@@ -46,7 +60,7 @@ pub const EPSILON: f32 = 1e-7;
 ///
 /// Shapes.   all of one length; `m` is the momentum or Adam's first moment, `v` the second moment; unused ones may be empty.
 /// Panics.   if a length that the rule uses differs; no weight has moved then.
-/// Cost.     at most 15 flop a weight; reads and writes w, m, v, reads dw.
+/// Cost.     4 to 14 flop a weight ([`Rule::cost`]); reads and writes w, m, v, reads dw.
 /// Numerics. each weight alone, no sums.
 /// Source.   [`crate::reference::optimizer::step`]; Kingma and Ba 2015 for Adam, Hinton's lecture 6e for RMSprop.
 pub fn step(isa: Isa, rule: Rule, decay: f32, dw: &[Lanes], w: &mut [Lanes], m: &mut [Lanes], v: &mut [Lanes]) {

@@ -12,7 +12,7 @@
 //! Sorting at most `SMALL` values means counting, for each, how many are less: its place.
 
 use crate::simd::{LANES, Lanes, Simd};
-use crate::{Isa, Kernel};
+use crate::{Cost, Isa, Kernel};
 
 /// Pivots in the sorted sample of a long slice.
 const SAMPLE: usize = 63;
@@ -33,6 +33,11 @@ const DIRECT: usize = 64;
 /// What [`quartiles`] needs to work in, in elements, for `n` values.
 pub const fn scratch_len(n: usize) -> usize {
     n + LANES
+}
+
+/// Of [`quartiles`] of so many values: comparisons are not counted.
+pub fn cost(values: usize) -> Cost {
+    Cost { flops: 0, bytes: size_of::<f32>() } * values
 }
 
 /// Computes the three quartiles, interpolated linearly.

@@ -2,7 +2,7 @@
 //!
 //! Source. Salmon, Moraes, Dror, Shaw: Parallel random numbers: as easy as 1, 2, 3 (SC'11).
 
-use crate::{Isa, Kernel, LANES, TILE, simd::Simd};
+use crate::{Cost, Isa, Kernel, LANES, TILE, simd::Simd};
 
 const MULTIPLIERS: [u32; 2] = [0xD251_1F53, 0xCD9E_8D57];
 const WEYL: [u32; 2] = [0x9E37_79B9, 0xBB67_AE85];
@@ -67,6 +67,11 @@ impl Grid {
     pub fn whole(rows: usize, columns: usize) -> Grid {
         Grid { rows, columns, across: columns }
     }
+}
+
+/// Of [`dropout`] for a map of so many blocks: integer operations are not counted.
+pub fn cost(blocks: usize) -> Cost {
+    Cost { flops: 0, bytes: blocks * size_of::<[u16; TILE]>() }
 }
 
 /// Decides for each unit of a layer's tile whether it is kept.

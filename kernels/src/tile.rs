@@ -1,10 +1,15 @@
 //! Images side by side: what a network's first layer reads.
 
 use crate::simd::{LANES, Simd};
-use crate::{Isa, Kernel, TILE};
+use crate::{Cost, Isa, Kernel, TILE};
 
 /// Images that are turned together; [`TILE`] is a multiple.
 const GROUP: usize = 4;
+
+/// Of [`interleave`] for images of so many values.
+pub fn cost(values: usize) -> Cost {
+    Cost { flops: 0, bytes: 2 * TILE * values * size_of::<f32>() }
+}
 
 /// Puts the pixels of a tile's images beside each other.
 ///

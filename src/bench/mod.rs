@@ -26,6 +26,13 @@ pub struct Cost {
     pub items: f64,
 }
 
+impl Cost {
+    /// That of a kernel's call, for so many items.
+    pub fn of(call: crate::kernels::Cost, items: usize) -> Cost {
+        Cost { flops: call.flops as f64, bytes: call.bytes as f64, items: items as f64 }
+    }
+}
+
 /// A kernel with its operands, ready to be called again and again.
 pub trait Work: Send {
     /// One call.

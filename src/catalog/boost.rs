@@ -21,11 +21,7 @@ pub fn cases() -> Vec<Case> {
     let histograms = [16, 64, 256].map(|bins| Case {
         name: "histogram/build",
         shape: format!("{LEAF}x{GROUP}_{bins}"),
-        cost: Cost {
-            flops: 0.0,
-            bytes: (LEAF * (GROUP + 4) + bins * size_of::<Bin>()) as f64,
-            items: (LEAF * GROUP) as f64,
-        },
+        cost: Cost::of(histogram::build_cost(LEAF, bins), LEAF * GROUP),
         items: "codes",
         tolerance: 1e-9,
         spreads: false,
@@ -34,7 +30,7 @@ pub fn cases() -> Vec<Case> {
     let subtract = Case {
         name: "histogram/subtract",
         shape: format!("256x{GROUP}"),
-        cost: Cost { flops: 0.0, bytes: (3 * 256 * size_of::<Bin>()) as f64, items: (256 * GROUP) as f64 },
+        cost: Cost::of(histogram::subtract_cost(256), 256 * GROUP),
         items: "bins",
         tolerance: 0.0,
         spreads: false,

@@ -26,7 +26,7 @@ fn case([m, k, n]: [usize; 3]) -> Case {
     Case {
         name: "gemm",
         shape: format!("{m}x{k}x{n}"),
-        cost: Cost { flops: (2 * m * k * n) as f64, bytes: (4 * (m * k + k * n + m * n)) as f64, items: 0.0 },
+        cost: Cost::of(gemm::cost(m, k, n), 0),
         items: "",
         tolerance: 1e-5,
         spreads: false,

@@ -28,30 +28,28 @@ pub fn cases() -> Vec<Case> {
     cases.push(Case {
         name: "pool/forward",
         shape: "2x2x16".into(),
-        cost: Cost { flops: (TILE * LANES * 4) as f64, bytes: (5 * size_of::<Block>()) as f64, items: TILE as f64 },
+        cost: Cost::of(pool::Dims::global(2, 2, 1).cost(), TILE),
         ..case("", Dims::dense(1, 1), Pool::new)
     });
     for side in MAPS.map(|map| map[0]) {
         cases.push(Case {
             name: "tile/interleave",
             shape: format!("{side}x{side}"),
-            cost: Cost { flops: 0.0, bytes: (2 * TILE * side * side * 4) as f64, items: TILE as f64 },
+            cost: Cost::of(tile::cost(side * side), TILE),
             tolerance: 0.0,
             ..case("", dims(side, 0, 1, 1), Interleave::new)
         });
     }
-    let units = (TILE * CLASSES) as f64;
     cases.push(Case {
         name: "loss/softmax",
         shape: "12x10".into(),
-        // a maximum, a difference, an exponential of 12 operations, a sum, a quotient, a difference and a product
-        cost: Cost { flops: 18.0 * units, bytes: 2.0 * size_of::<Block>() as f64, items: TILE as f64 },
+        cost: Cost::of(loss::cost(CLASSES), TILE),
         ..case("", Dims::dense(1, 1), Softmax::new)
     });
     cases.push(Case {
         name: "random/dropout",
         shape: "13x13x16".into(),
-        cost: Cost { flops: 0.0, bytes: (169 * TILE * 2) as f64, items: TILE as f64 },
+        cost: Cost::of(random::cost(169), TILE),
         ..case("", dims(28, 0, 1, 13), Decisions::new)
     });
     cases
@@ -68,24 +66,26 @@ fn three(d: Dims) -> [Case; 3] {
 
 fn dims(side: usize, inputs: usize, outputs: usize, p: usize) -> Dims {
     let inputs = if inputs == 0 { Inputs::Image(1) } else { Inputs::Map(inputs) };
-    Dims { height: side, width: side, inputs, outputs, kernel: [3; 2], stride: 2, top: 0, left: 0, p, q: p }
+    Dims {
+        images: TILE,
+        height: side,
+        width: side,
+        inputs,
+        outputs,
+        kernel: [3; 2],
+        stride: 2,
+        top: 0,
+        left: 0,
+        p,
+        q: p,
+    }
 }
 
 fn case<W: Work + 'static>(name: &'static str, d: Dims, make: fn(Isa, Dims) -> W) -> Case {
-    let (channels, position) = match d.inputs {
-        Inputs::Image(channels) => (channels, channels * TILE * 4),
-        Inputs::Map(blocks) => (blocks * LANES, blocks * size_of::<Block>()),
-    };
-    let products = TILE * d.p * d.q * d.kernel[0] * d.kernel[1] * channels * d.outputs * LANES;
-    let x = d.height * d.width * position;
     Case {
         name,
-        shape: format!("{}x{}x{}_{}", d.height, d.width, channels, d.outputs * LANES),
-        cost: Cost {
-            flops: 2.0 * products as f64,
-            bytes: (x + d.y_len() * size_of::<Block>() + d.w_len() * size_of::<Lanes>()) as f64,
-            items: TILE as f64,
-        },
+        shape: format!("{}x{}x{}_{}", d.height, d.width, d.channels(), d.outputs * LANES),
+        cost: Cost::of(d.cost(), d.images),
         items: "images",
         tolerance: 1e-5,
         spreads: false,

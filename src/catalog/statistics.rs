@@ -6,7 +6,7 @@ use crate::cnn::{Arch, layer};
 use crate::eval::metrics::kendall_tau_b;
 use crate::features::{Input, Networks};
 use crate::kernels::activation::Activation;
-use crate::kernels::{Isa, IsaKind, quantile, reduce, reference};
+use crate::kernels::{self, Isa, IsaKind, quantile, reduce, reference};
 use crate::rng::Stream;
 
 /// Sizes of the reference net's larger tensors.
@@ -21,10 +21,20 @@ const PAIRS: usize = 100_000;
 pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for n in TENSORS {
-        cases.push(case("reduce/moments", n, 4.0, Box::new(move |isa| Box::new(Moments(isa, noise(n), Vec::new())))));
+        cases.push(case(
+            "reduce/moments",
+            n,
+            reduce::cost(n),
+            Box::new(move |isa| Box::new(Moments(isa, noise(n), Vec::new()))),
+        ));
     }
     for n in TENSORS {
-        cases.push(case("quantile/quartiles", n, 0.0, Box::new(move |isa| Box::new(Quartiles::new(isa, n)))));
+        cases.push(case(
+            "quantile/quartiles",
+            n,
+            quantile::cost(n),
+            Box::new(move |isa| Box::new(Quartiles::new(isa, n))),
+        ));
     }
     cases.push(Case {
         name: "statistics",
@@ -60,11 +70,11 @@ pub fn cases() -> Vec<Case> {
 
 type Make = Box<dyn Fn(Isa) -> Box<dyn Work> + Sync>;
 
-fn case(name: &'static str, n: usize, flops: f64, make: Make) -> Case {
+fn case(name: &'static str, n: usize, cost: kernels::Cost, make: Make) -> Case {
     Case {
         name,
         shape: n.to_string(),
-        cost: Cost { flops: flops * n as f64, bytes: (4 * n) as f64, items: n as f64 },
+        cost: Cost::of(cost, n),
         items: "weights",
         tolerance: 1e-6,
         spreads: false,

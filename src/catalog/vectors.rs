@@ -4,7 +4,7 @@ use super::{noise, wide};
 use crate::bench::{Case, Cost, Work};
 use crate::kernels::optimizer::{self, Rule};
 use crate::kernels::simd::Simd;
-use crate::kernels::{Isa, Kernel, Lanes, math, reference};
+use crate::kernels::{self, Isa, Kernel, Lanes, math, reference};
 
 /// Numbers of a call: 16 KB, inside a first-level cache.
 const NUMBERS: usize = 4096;
@@ -14,22 +14,18 @@ const PARAMETERS: usize = 16 * 312;
 
 pub fn cases() -> Vec<Case> {
     let functions = [
-        // name, function, definition, operations, tolerance
-        function("math/exp", Function::Exp, 12.0),
-        function("math/ln", Function::Ln, 15.0),
-        function("math/sigmoid", Function::Sigmoid, 15.0),
-        function("math/tanh", Function::Tanh, 13.0),
+        function("math/exp", Function::Exp, math::EXP),
+        function("math/ln", Function::Ln, math::LN),
+        function("math/sigmoid", Function::Sigmoid, math::SIGMOID),
+        function("math/tanh", Function::Tanh, math::TANH),
     ];
     let optimizers = [
-        ("sgd", Rule::Sgd { rate: 1e-4 }, 4.0, 3.0),
-        ("momentum", Rule::Momentum { rate: 1e-4, momentum: 0.9 }, 6.0, 5.0),
-        ("rmsprop", Rule::RmsProp { rate: 1e-4 }, 11.0, 5.0),
-        ("adam", Rule::Adam { corrected: 1e-4 }, 14.0, 7.0),
+        ("sgd", Rule::Sgd { rate: 1e-4 }),
+        ("momentum", Rule::Momentum { rate: 1e-4, momentum: 0.9 }),
+        ("rmsprop", Rule::RmsProp { rate: 1e-4 }),
+        ("adam", Rule::Adam { corrected: 1e-4 }),
     ];
-    functions
-        .into_iter()
-        .chain(optimizers.map(|(shape, rule, flops, streams)| update(shape, rule, flops, streams)))
-        .collect()
+    functions.into_iter().chain(optimizers.map(|(shape, rule)| update(shape, rule))).collect()
 }
 
 #[derive(Clone, Copy)]
@@ -40,12 +36,12 @@ enum Function {
     Tanh,
 }
 
-fn function(name: &'static str, function: Function, flops: f64) -> Case {
-    let n = NUMBERS as f64;
+fn function(name: &'static str, function: Function, flops: usize) -> Case {
+    let call = kernels::Cost { flops, bytes: 2 * size_of::<f32>() } * NUMBERS;
     Case {
         name,
         shape: NUMBERS.to_string(),
-        cost: Cost { flops: flops * n, bytes: 8.0 * n, items: n },
+        cost: Cost::of(call, NUMBERS),
         items: "numbers",
         tolerance: 1e-6,
         spreads: false,
@@ -104,13 +100,11 @@ fn each<S: Simd>(s: S, x: &[f32], y: &mut [f32], f: impl Fn(S, S::F) -> S::F) {
     }
 }
 
-/// `streams`: vectors read or written.
-fn update(shape: &'static str, rule: Rule, flops: f64, streams: f64) -> Case {
-    let n = PARAMETERS as f64;
+fn update(shape: &'static str, rule: Rule) -> Case {
     Case {
         name: "optimizer/step",
         shape: shape.into(),
-        cost: Cost { flops: flops * n, bytes: 4.0 * streams * n, items: n },
+        cost: Cost::of(rule.cost(PARAMETERS), PARAMETERS),
         items: "weights",
         tolerance: 1e-6,
         spreads: false,

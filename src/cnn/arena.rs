@@ -5,6 +5,8 @@ use crate::kernels::{Block, Isa, Lanes, TILE, tile};
 
 /// One tile's maps and what the backward pass needs beside them.
 pub struct Arena {
+    /// Images of the tile; the places of the others hold whatever was there.
+    pub images: usize,
     /// The padded images, `[position][channel][image]`.
     pub image: Vec<[f32; TILE]>,
     /// Each map, and its gradient in the backward pass; that of the image is empty.
@@ -31,6 +33,7 @@ impl Arena {
         let argmax = of_steps(&|step| matches!(packing.work[step], Work::Max(_)));
         let masks = of_steps(&|step| training && plan.steps[step].epilogue.dropout.is_some());
         Arena {
+            images: TILE,
             image: vec![[0.0; TILE]; rows * columns * packing.image.channels],
             maps: (0..plan.maps.len()).map(|map| blocks(packing.blocks(map))).collect(),
             z: z.into_iter().map(blocks).collect(),

@@ -20,6 +20,7 @@ pub fn forward(isa: Isa, packing: &Packing, own: Activation, weights: &[Lanes], 
         let dropout = step.epilogue.dropout.and(keep).map(|keep| Dropout { kept: mask, keep });
         match work {
             Work::Conv { dims, bias, kernel } => {
+                let dims = &conv::Dims { images: arena.images, ..*dims };
                 let (w, b) = (&weights[kernel.clone()], &weights[bias.clone()]);
                 match dims.inputs {
                     Inputs::Image(_) => {

@@ -8,7 +8,7 @@ use super::layer::Pooling;
 use super::plan::{Op, Plan};
 use crate::kernels::conv::{self, Inputs};
 use crate::kernels::random::Grid;
-use crate::kernels::{LANES, Lanes, pool};
+use crate::kernels::{LANES, Lanes, TILE, pool};
 use std::ops::Range;
 
 /// A step in the kernels' terms.
@@ -92,6 +92,7 @@ impl Packing {
             work.push(match step.op {
                 Op::Conv { kernel, stride, before: [top, left], .. } => {
                     let mut dims = conv::Dims {
+                        images: TILE,
                         height: from.rows,
                         width: from.columns,
                         inputs: Inputs::Map(blocks),

@@ -183,6 +183,7 @@ impl<'a> Network<'a> {
             let x = &mut lower[step.from];
             match (work, below) {
                 (Work::Conv { dims, bias, kernel }, below) => {
+                    let dims = &conv::Dims { images: arena.images, ..*dims };
                     let (db, dw) = gradients[bias.start..kernel.end].split_at_mut(bias.len());
                     match below {
                         None => conv::backward_weight_image(isa, dims, &arena.image, dy, dw, db),

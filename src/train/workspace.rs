@@ -51,6 +51,7 @@ impl Workspace {
             self.labels[n] = split.labels[image as usize];
             pixels[n] = split.image(image as usize);
         }
+        self.arena.images = images.len();
         self.arena.gather(isa, packing, pixels);
     }
 }

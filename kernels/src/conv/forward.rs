@@ -2,7 +2,7 @@
 
 use super::{Dims, Input};
 use crate::activation::{Activation, Dropout, Function, check_epilogue, epilogue, with_activation};
-use crate::rows::with_rows;
+use crate::rows::{starts, with_rows};
 use crate::{Block, Isa, Kernel, LANES, Lanes, TILE, simd::Simd};
 use core::marker::PhantomData;
 
@@ -76,7 +76,7 @@ impl<X: Input, A: Function> Kernel for ForwardAs<'_, X, A> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        with_rows!(S, R => self.0.rows::<S, A, R>(s));
+        with_rows!(S, self.0.dims.images, R => self.0.rows::<S, A, R>(s));
     }
 }
 
@@ -91,7 +91,7 @@ impl<X: Input> Forward<'_, X> {
                 let (v0, v1) = taps(q, stride, left, width, columns);
                 for o in 0..outputs {
                     let index = (p * self.dims.q + q) * outputs + o;
-                    for first in (0..TILE).step_by(R) {
+                    for first in starts::<R>(self.dims.images) {
                         let mut acc = [s.load(&self.b[o]); R];
                         for u in u0..u1 {
                             let start = (p * stride + u - top) * width + q * stride + v0 - left;

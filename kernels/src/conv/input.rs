@@ -2,8 +2,8 @@
 
 use super::{Dims, Input};
 use crate::activation::{Below, Function, epilogue_backward, with_activation};
-use crate::rows::with_rows;
-use crate::{Block, Isa, Kernel, LANES, Lanes, TILE, simd::Simd};
+use crate::rows::{starts, with_rows};
+use crate::{Block, Isa, Kernel, LANES, Lanes, simd::Simd};
 use core::marker::PhantomData;
 
 /// Computes the gradient of a convolution's input and takes it through the activation and dropout of the layer below.
@@ -40,7 +40,7 @@ impl<A: Function> Kernel for BackwardInput<'_, A> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        with_rows!(S, R => self.rows::<S, R>(s));
+        with_rows!(S, self.dims.images, R => self.rows::<S, R>(s));
     }
 }
 
@@ -55,7 +55,7 @@ impl<A: Function> BackwardInput<'_, A> {
                 let (v0, v1, q0) = reach(w + left, stride, columns, kernel[1]);
                 for i in 0..inputs {
                     let index = (h * width + w) * inputs + i;
-                    for first in (0..TILE).step_by(R) {
+                    for first in starts::<R>(self.dims.images) {
                         let mut acc = [s.splat(0.0); R];
                         let (mut u, mut p) = (u0, p0);
                         while u < u1 {

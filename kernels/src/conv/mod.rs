@@ -24,7 +24,7 @@ pub use input::{backward_input, transpose};
 pub use weight::backward_weight;
 pub use weight_image::backward_weight_image;
 
-use crate::{Block, LANES, Lanes, TILE, simd::Simd};
+use crate::{Block, Cost, LANES, Lanes, TILE, simd::Simd};
 
 /// What a convolution reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +50,8 @@ impl Inputs {
 /// the gradient 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Dims {
+    /// N, images of the tile, at most [`TILE`]; what the maps hold of the others is not read, and not specified afterwards.
+    pub images: usize,
     /// H, rows of the input.
     pub height: usize,
     /// W, columns of the input.
@@ -76,7 +78,19 @@ impl Dims {
     /// A dense layer of `inputs` and `outputs` blocks.
     pub fn dense(inputs: usize, outputs: usize) -> Dims {
         let inputs = Inputs::Map(inputs);
-        Dims { height: 1, width: 1, inputs, outputs, kernel: [1, 1], stride: 1, top: 0, left: 0, p: 1, q: 1 }
+        Dims {
+            images: TILE,
+            height: 1,
+            width: 1,
+            inputs,
+            outputs,
+            kernel: [1, 1],
+            stride: 1,
+            top: 0,
+            left: 0,
+            p: 1,
+            q: 1,
+        }
     }
 
     /// Blocks of the input map; for an image the number of `[f32; TILE]`.
@@ -91,15 +105,35 @@ impl Dims {
 
     /// Lanes of the weights.
     pub fn w_len(&self) -> usize {
-        let channels = match self.inputs {
+        self.outputs * self.kernel[0] * self.kernel[1] * self.channels()
+    }
+
+    /// Single input channels.
+    pub fn channels(&self) -> usize {
+        match self.inputs {
             Inputs::Image(channels) => channels,
             Inputs::Map(blocks) => blocks * LANES,
+        }
+    }
+
+    /// Of the forward pass, of the gradient of the input and of that of the weights alike, borders not subtracted.
+    pub fn cost(&self) -> Cost {
+        let of_input = match self.inputs {
+            Inputs::Image(_) => size_of::<[f32; TILE]>(),
+            Inputs::Map(_) => size_of::<Block>(),
         };
-        self.outputs * self.kernel[0] * self.kernel[1] * channels
+        let terms = self.kernel[0] * self.kernel[1] * self.channels();
+        let maps = self.x_len() * of_input + self.y_len() * size_of::<Block>();
+        Cost { flops: 2 * self.images * self.y_len() * LANES * terms, bytes: maps + self.w_len() * size_of::<Lanes>() }
+    }
+
+    fn check_images(&self) {
+        assert!((1..=TILE).contains(&self.images), "images of a tile");
     }
 
     /// Asserts that the input is a map and that every window meets it.
     fn check_map(&self) {
+        self.check_images();
         assert!(matches!(self.inputs, Inputs::Map(_)), "an image is not a map");
         let meets = |size: usize, kernel: usize, before: usize, positions: usize| {
             positions > 0 && before < kernel && (positions - 1) * self.stride < size + before
@@ -111,6 +145,7 @@ impl Dims {
 
     /// Asserts that the input is an image that every window lies inside of.
     fn check_image(&self) {
+        self.check_images();
         assert!(matches!(self.inputs, Inputs::Image(_)), "a map is not an image");
         let inside = |size: usize, kernel: usize, positions: usize| {
             positions > 0 && kernel > 0 && (positions - 1) * self.stride + kernel <= size

@@ -34,33 +34,42 @@ impl Kernel for BackwardWeight<'_> {
     #[inline(always)]
     fn run<S: Simd>(mut self, s: S) {
         bias(s, self.dims, self.dy, self.db);
-        let Dims { inputs, outputs, kernel: [rows, columns], .. } = *self.dims;
-        for o in 0..outputs {
-            for u in 0..rows {
-                for v in 0..columns {
-                    for i in 0..inputs.count() {
-                        self.block(s, o, u, v, i);
-                    }
-                }
-            }
+        match self.dims.images {
+            // as a constant: the loop over a whole tile is unrolled
+            TILE => self.blocks(s, TILE),
+            images => self.blocks(s, images),
         }
     }
 }
 
 impl BackwardWeight<'_> {
+    #[inline(always)]
+    fn blocks<S: Simd>(&mut self, s: S, images: usize) {
+        let Dims { inputs, outputs, kernel: [rows, columns], .. } = *self.dims;
+        for o in 0..outputs {
+            for u in 0..rows {
+                for v in 0..columns {
+                    for i in 0..inputs.count() {
+                        self.block(s, images, [o, u, v, i]);
+                    }
+                }
+            }
+        }
+    }
+
     /// One tap's 16×16 block, in as many parts as the registers ask for.
     #[inline(always)]
-    fn block<S: Simd>(&mut self, s: S, o: usize, u: usize, v: usize, i: usize) {
+    fn block<S: Simd>(&mut self, s: S, images: usize, at: [usize; 4]) {
         with_rows!(S {
-            12 => self.channels::<S, 16>(s, o, u, v, i, 0),
+            12 => self.channels::<S, 16>(s, images, at, 0),
             6 => {
-                self.channels::<S, 6>(s, o, u, v, i, 0);
-                self.channels::<S, 5>(s, o, u, v, i, 6);
-                self.channels::<S, 5>(s, o, u, v, i, 11);
+                self.channels::<S, 6>(s, images, at, 0);
+                self.channels::<S, 5>(s, images, at, 6);
+                self.channels::<S, 5>(s, images, at, 11);
             },
             3 => {
                 for part in 0..8 {
-                    self.channels::<S, 2>(s, o, u, v, i, 2 * part);
+                    self.channels::<S, 2>(s, images, at, 2 * part);
                 }
             },
         })
@@ -68,7 +77,7 @@ impl BackwardWeight<'_> {
 
     /// `G` rows of one tap's 16×16 block: the gradient of input channels `from..from + G`.
     #[inline(always)]
-    fn channels<S: Simd, const G: usize>(&mut self, s: S, o: usize, u: usize, v: usize, i: usize, from: usize) {
+    fn channels<S: Simd, const G: usize>(&mut self, s: S, images: usize, [o, u, v, i]: [usize; 4], from: usize) {
         let Dims { height, width, outputs, kernel, stride, top, left, p: rows, q: columns, .. } = *self.dims;
         let inputs = self.dims.inputs.count();
         let (p0, p1) = positions(u, stride, top, height, rows);
@@ -78,7 +87,7 @@ impl BackwardWeight<'_> {
             for q in q0..q1 {
                 let x = &self.x[((p * stride + u - top) * width + q * stride + v - left) * inputs + i];
                 let dy = &self.dy[(p * columns + q) * outputs + o];
-                for n in 0..TILE {
+                for n in 0..images {
                     let row = s.load(&dy[n]);
                     let Some(x) = x[n].0[from..].first_chunk::<G>() else { return };
                     for g in 0..G {
@@ -108,10 +117,14 @@ pub(super) fn bias<S: Simd>(s: S, dims: &Dims, dy: &[Block], db: &mut [Lanes]) {
         let mut acc = [s.splat(0.0); 4];
         for position in 0..dims.p * dims.q {
             let dy = &dy[position * dims.outputs + o];
-            for n in 0..TILE / 4 {
+            let (fours, rest) = dy[..dims.images].as_chunks::<4>();
+            for four in fours {
                 for k in 0..4 {
-                    acc[k] = s.add(acc[k], s.load(&dy[4 * n + k]));
+                    acc[k] = s.add(acc[k], s.load(&four[k]));
                 }
+            }
+            for (k, row) in rest.iter().enumerate() {
+                acc[k] = s.add(acc[k], s.load(row));
             }
         }
         let sum = s.add(s.add(acc[0], acc[1]), s.add(acc[2], acc[3]));

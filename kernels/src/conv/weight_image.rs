@@ -58,6 +58,17 @@ impl Kernel for BackwardWeightImage<'_> {
     fn run<S: Simd>(mut self, s: S) {
         const { assert!(S::ROWS <= MOST, "groups are of at most this many terms") };
         bias(s, self.dims, self.dy, self.db);
+        match self.dims.images {
+            // as a constant: the loop over a whole tile is unrolled
+            TILE => self.groups(s, TILE),
+            images => self.groups(s, images),
+        }
+    }
+}
+
+impl BackwardWeightImage<'_> {
+    #[inline(always)]
+    fn groups<S: Simd>(&mut self, s: S, images: usize) {
         let Dims { width, kernel, inputs, outputs, .. } = *self.dims;
         let (terms, row) = (kernel[0] * kernel[1] * inputs.count(), kernel[1] * inputs.count());
         // groups of almost one size: a small one would leave the multipliers waiting for its few sums
@@ -65,7 +76,7 @@ impl Kernel for BackwardWeightImage<'_> {
         for o in 0..outputs {
             if S::ROWS >= 9 && kernel == [3, 3] && inputs.count() == 1 {
                 // the usual first layer: with constants all taps share three addresses
-                self.terms::<S, 9>(s, o, 0, |g| g / 3 * width + g % 3);
+                self.terms::<S, 9>(s, images, o, 0, |g| g / 3 * width + g % 3);
                 continue;
             }
             for group in 0..groups {
@@ -74,17 +85,22 @@ impl Kernel for BackwardWeightImage<'_> {
                 for (g, place) in places[..to - from].iter_mut().enumerate() {
                     *place = (from + g) / row * width * inputs.count() + (from + g) % row;
                 }
-                with_terms!(S, to - from, G => self.terms::<S, G>(s, o, from, |g| places[g]), 1 2 3 4 5 6 7 8 9 10 11 12);
+                with_terms!(S, to - from, G => self.terms::<S, G>(s, images, o, from, |g| places[g]), 1 2 3 4 5 6 7 8 9 10 11 12);
             }
         }
     }
-}
 
-impl BackwardWeightImage<'_> {
     /// The gradient of the weights `from..from + G` of output block `o`, counted `[tap][channel]`; the value that term g
     /// meets lies `place(g)` beyond the first of its window.
     #[inline(always)]
-    fn terms<S: Simd, const G: usize>(&mut self, s: S, o: usize, from: usize, place: impl Fn(usize) -> usize) {
+    fn terms<S: Simd, const G: usize>(
+        &mut self,
+        s: S,
+        images: usize,
+        o: usize,
+        from: usize,
+        place: impl Fn(usize) -> usize,
+    ) {
         let Dims { width, outputs, stride, p: rows, q: columns, .. } = *self.dims;
         let channels = self.dims.inputs.count();
         let mut acc = [s.splat(0.0); G];
@@ -96,7 +112,7 @@ impl BackwardWeightImage<'_> {
                 for g in 0..G {
                     x[g] = &self.x[corner + place(g)];
                 }
-                for n in 0..TILE {
+                for n in 0..images {
                     let row = s.load(&dy[n]);
                     for g in 0..G {
                         acc[g] = s.fma(s.splat(x[g][n]), row, acc[g]);

@@ -12,6 +12,7 @@ mod max;
 pub use average::{backward_average, forward_average};
 pub use max::{backward_max, forward_max};
 
+use crate::{Block, Cost, LANES, TILE};
 use core::ops::Range;
 
 /// The shape of a pooling; letters as in the module's head.
@@ -50,6 +51,12 @@ impl Dims {
     /// Blocks of the output map.
     pub fn y_len(&self) -> usize {
         self.p * self.q * self.channels
+    }
+
+    /// Of the forward pass, the activation's left out.
+    pub fn cost(&self) -> Cost {
+        let flops = TILE * LANES * self.y_len() * self.size[0] * self.size[1];
+        Cost { flops, bytes: (self.x_len() + self.y_len()) * size_of::<Block>() }
     }
 
     /// Rows and columns of the map up to the end of the last window: what lies beyond is in none.

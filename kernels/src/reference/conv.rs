@@ -1,5 +1,7 @@
 //! Convolution by its definition; `x` N·H·W·I, `w` U·V·I·O, `b` O, `y` N·P·Q·O, all dense.
 
+use crate::Cost;
+
 /// The shape of a convolution; letters as in [`crate::conv`], channels counted singly.
 #[derive(Clone, Copy, Debug)]
 pub struct Dims {
@@ -25,6 +27,16 @@ pub struct Dims {
     pub p: usize,
     /// Q, columns of the output.
     pub q: usize,
+}
+
+impl Dims {
+    /// Of the forward pass, of the gradient of the input and of that of the weights alike, borders not subtracted.
+    pub fn cost(&self) -> Cost {
+        let [x, y] =
+            [self.height * self.width * self.inputs, self.p * self.q * self.outputs].map(|map| self.images * map);
+        let terms = self.kernel[0] * self.kernel[1] * self.inputs;
+        Cost { flops: 2 * y * terms, bytes: (x + y + terms * self.outputs) * size_of::<f32>() }
+    }
 }
 
 /// Calls `visit(x index, w index, y index)` for every product of the convolution.

@@ -4,13 +4,13 @@ use super::conv::Dims;
 use crate::{Block, LANES, Lanes, TILE, conv};
 use std::vec::Vec;
 
-/// The shape of a tile's convolution with channels counted singly.
+/// The shape of a whole tile's convolution, all [`TILE`] images, with channels counted singly.
 pub fn dims(d: &conv::Dims) -> Dims {
     Dims {
         images: TILE,
         height: d.height,
         width: d.width,
-        inputs: channels(d),
+        inputs: d.channels(),
         outputs: d.outputs * LANES,
         kernel: d.kernel,
         stride: d.stride,
@@ -18,14 +18,6 @@ pub fn dims(d: &conv::Dims) -> Dims {
         left: d.left,
         p: d.p,
         q: d.q,
-    }
-}
-
-/// Input channels of a convolution, counted singly.
-fn channels(d: &conv::Dims) -> usize {
-    match d.inputs {
-        conv::Inputs::Image(channels) => channels,
-        conv::Inputs::Map(blocks) => blocks * LANES,
     }
 }
 
@@ -47,7 +39,7 @@ pub fn pixels(image: &[[f32; TILE]]) -> Vec<f64> {
 
 /// A convolution's weights as U·V·I·O.
 pub fn hwio(d: &conv::Dims, w: &[Lanes]) -> Vec<f64> {
-    let (taps, inputs) = (d.kernel[0] * d.kernel[1], channels(d));
+    let (taps, inputs) = (d.kernel[0] * d.kernel[1], d.channels());
     let mut out = Vec::with_capacity(w.len() * LANES);
     for row in 0..taps * inputs {
         out.extend((0..d.outputs).flat_map(|o| w[o * taps * inputs + row].0).map(f64::from));

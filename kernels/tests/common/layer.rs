@@ -22,6 +22,11 @@ pub fn zeros(n: usize) -> Vec<Block> {
     vec![[Lanes::ZERO; TILE]; n]
 }
 
+/// A map whose places of images that are not there hold `other`.
+pub fn of_images(images: usize, other: f32, map: &[Block]) -> Vec<Block> {
+    map.iter().map(|block| std::array::from_fn(|n| if n < images { block[n] } else { Lanes([other; LANES]) })).collect()
+}
+
 /// A dense N·M·C array as a tile's map.
 pub fn tile(values: &[f64], blocks: usize) -> Vec<Block> {
     let channels = blocks * LANES;

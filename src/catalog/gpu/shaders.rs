@@ -64,8 +64,7 @@ impl Bench<'_> {
                 q: p,
             };
             let (x, y, w) = (images * side * side * inputs, images * p * p * outputs, 9 * inputs * outputs);
-            let cost =
-                Cost { flops: (2 * y * 9 * inputs) as f64, bytes: (4 * (x + y + w)) as f64, items: images as f64 };
+            let cost = Cost::of(d.cost(), images);
             let upload = |n: usize| gpu.upload("operand", &noise(n));
             let zeros = |n: usize| gpu.zeros("answer", 4 * n as u64);
             let (bx, bw, bb, bdy) = (upload(x)?, upload(w)?, upload(outputs)?, upload(y)?);

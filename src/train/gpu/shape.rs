@@ -6,7 +6,9 @@
 use super::abi;
 use super::stage::Stage;
 use crate::Result;
-use crate::cnn::{self, Arch};
+use crate::cnn::Arch;
+use crate::cnn::layer::Pooling;
+use crate::cnn::plan::{Epilogue, Function, Map, Op, Plan, Step};
 use crate::gpu::Gpu;
 
 /// Invocations of a workgroup, `WIDTH` in the shaders.
@@ -21,6 +23,34 @@ const ENOUGH: usize = 32 << 10;
 const RESERVE: usize = 1280;
 /// Bytes of a quad.
 pub const QUAD: usize = 16;
+
+/// A 3×3 convolution with the network's activation and dropout.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Convolution {
+    pub stride: usize,
+    /// Zeros above and to the left.
+    pub before: [usize; 2],
+    pub from: Map,
+    pub to: Map,
+}
+
+/// The convolutions of a plan that the shaders know: grey images, convolutions one after another, the average of the last
+/// map, the classes.
+pub(super) fn convolutions(plan: &Plan) -> Option<Vec<Convolution>> {
+    let [convolutions @ .., pool, _] = plan.steps.as_slice() else { return None };
+    let last = &plan.maps[convolutions.len()];
+    let global = Op::Pool { pooling: Pooling::Average, size: [last.height, last.width], stride: 1 };
+    let is_known = pool.op == global && pool.epilogue == Epilogue::default() && plan.maps[0].channels == 1;
+    let convolution = |(index, step): (usize, &Step)| match step.op {
+        Op::Conv { kernel: [3, 3], stride: stride @ 1..=2, before, .. }
+            if step.epilogue.function == Some(Function::Own) && step.epilogue.dropout.is_some() =>
+        {
+            Some(Convolution { stride, before, from: plan.maps[index], to: plan.maps[index + 1] })
+        }
+        _ => None,
+    };
+    (is_known && !convolutions.is_empty()).then(|| convolutions.iter().enumerate().map(convolution).collect()).flatten()
+}
 
 /// A network as the shaders see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,7 +88,7 @@ impl Shape {
     /// [`Error::Device`](crate::Error::Device) where the dropout decisions of one image do not fit into workgroup memory, or a
     /// tile needs more iterations of loops than a dispatch may make.
     pub fn new(arch: &Arch, gpu: &Gpu) -> Result<Shape> {
-        if arch.channels != 1 || cnn::stack(&arch.layers).is_none() {
+        if convolutions(&arch.plan()).is_none() {
             let known = "stacks of 3×3 convolutions, each with the network's activation and dropout, on grey images";
             return Err(gpu.fail(format!("the shaders know {known}, not {arch}")));
         }
@@ -98,7 +128,8 @@ impl Shape {
     }
 
     fn tables(arch: &Arch) -> Shape {
-        let (plan, convs) = (arch.plan(), cnn::stack(&arch.layers).unwrap_or_default());
+        let plan = arch.plan();
+        let convs = convolutions(&plan).unwrap_or_default();
         let mut shape = Shape {
             convolutions: convs.len(),
             classes: arch.classes,
@@ -114,16 +145,14 @@ impl Shape {
             place: Vec::with_capacity(plan.parameters()),
         };
         let (mut inputs, mut real_inputs) = (0, 1);
-        for (conv, maps) in convs.iter().zip(plan.maps.windows(2)) {
-            let (height, width, p, q) = (maps[0].height, maps[0].width, maps[1].height, maps[1].width);
-            let outputs = conv.channels.div_ceil(4);
-            let (top, left) = (conv.before(height), conv.before(width));
-            let (stride, channels, taps) = (conv.stride, conv.channels, conv.kernel * conv.kernel);
+        for &Convolution { stride, before: [top, left], from, to } in &convs {
+            let (height, width, p, q) = (from.height, from.width, to.height, to.width);
+            let (channels, outputs, taps) = (to.channels, to.channels.div_ceil(4), 9);
             let dims = Stage { height, width, inputs, outputs, stride, top, left, p, q, ..Stage::default() };
             shape.push(Stage { real_inputs, channels, taps, ..dims });
             shape.units += p * q * outputs;
             shape.words += (p * q).div_ceil(8) * outputs;
-            (inputs, real_inputs) = (outputs, conv.channels);
+            (inputs, real_inputs) = (outputs, channels);
         }
         shape.pooled = shape.units;
         shape.units += inputs;

@@ -25,8 +25,8 @@ pub use design::Design;
 pub use layout::{Layout, Placement};
 pub use text::{Kind, Options, Sync};
 
-use crate::cnn::layer::Padding;
-use crate::cnn::{self, Arch};
+use super::shape::convolutions;
+use crate::cnn::Arch;
 
 /// What the fast path needs to know of a network.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,9 +44,13 @@ pub struct Shape {
 impl Shape {
     /// The shape of a network, if it is of the family.
     pub fn of(arch: &Arch) -> Option<Shape> {
-        let convs = cnn::stack(&arch.layers).filter(|_| arch.channels == 1)?;
-        let stride_2 = convs.iter().all(|conv| conv.stride == 2 && conv.padding == Padding::Valid);
-        let channels = convs.iter().map(|conv| conv.channels).collect();
+        let convs = convolutions(&arch.plan())?;
+        // a border of zeros would add positions
+        let valid = |size: usize, positions: usize| positions == (size - 3) / 2 + 1;
+        let stride_2 = convs.iter().all(|conv| {
+            conv.stride == 2 && valid(conv.from.height, conv.to.height) && valid(conv.from.width, conv.to.width)
+        });
+        let channels = convs.iter().map(|conv| conv.to.channels).collect();
         let shape = Shape { height: arch.height, width: arch.width, channels, classes: arch.classes };
         (stride_2 && shape.is_covered()).then_some(shape)
     }
