@@ -1,8 +1,9 @@
 //! Threads: how many, and the one way to run over them.
 
 use crate::{Error, Result};
-use std::sync::Arc;
+use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 /// A request to stop that workers look at between pieces of work; Ctrl-C sets it.
 #[derive(Debug, Default)]
@@ -58,9 +59,17 @@ pub fn with_threads<R: Send>(threads: usize, job: impl FnOnce() -> R + Send) -> 
     }
 }
 
-/// Runs both at the same time where there are threads for it.
-pub fn join<A: Send, B: Send>(a: impl FnOnce() -> A + Send, b: impl FnOnce() -> B + Send) -> (A, B) {
-    with_threads(2, || rayon::join(a, b))
+/// Runs both, `b` on a thread of its own where the system gives one.
+pub fn join<A, B: Send>(a: impl FnOnce() -> A, b: impl FnOnce() -> B + Send) -> (A, B) {
+    // taken by whoever runs it
+    let b = Mutex::new(Some(b));
+    let other = || b.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take().map(|b| b());
+    std::thread::scope(|scope| {
+        let running = std::thread::Builder::new().spawn_scoped(scope, other);
+        let a = a();
+        let joined = running.ok().and_then(|running| running.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        (a, joined.or_else(other).expect("one of the two threads ran it"))
+    })
 }
 
 fn wanted(threads: usize) -> usize {
@@ -86,7 +95,7 @@ pub fn workers(threads: usize, stop: &Stop, work: &(dyn Fn(usize) -> Result<()> 
         let others: Vec<_> = (1..wanted(threads)).map(start).collect();
         let own = guarded(0);
         let joined = others.into_iter().map(|worker| match worker {
-            Ok(worker) => worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+            Ok(worker) => worker.join().unwrap_or_else(|panic| resume_unwind(panic)),
             Err(number) => guarded(number),
         });
         std::iter::once(own).chain(joined).collect()

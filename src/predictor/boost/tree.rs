@@ -103,3 +103,27 @@ impl Tree {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A tree in which every left child is a leaf and every right one but the last is split.
+    fn chain(depth: u32) -> Tree {
+        let split = |left| Node { left, count: 1, ..Node::default() };
+        let mut nodes = vec![split(1)];
+        for level in 1..depth {
+            nodes.extend([Node::default(), split(2 * level + 1)]);
+        }
+        nodes.extend([Node::default(); 2]);
+        Tree { nodes }
+    }
+
+    #[test]
+    fn depth_is_bounded() {
+        let check = |depth| chain(depth).check(Path::new("model"), 0, 1);
+        check(Tree::MAX_DEPTH as u32).unwrap();
+        let message = check(Tree::MAX_DEPTH as u32 + 1).unwrap_err().to_string();
+        assert!(message.contains("at most 1000 splits above a leaf"), "{message}");
+    }
+}
