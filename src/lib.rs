@@ -36,6 +36,8 @@ pub mod eval;
 pub mod features;
 #[cfg(feature = "gpu")]
 pub mod gpu;
+pub mod json;
+pub mod magic;
 pub mod out;
 pub mod par;
 pub mod predictor;

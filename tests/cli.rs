@@ -299,6 +299,12 @@ fn python_agrees() {
             .collect();
     let arguments: Vec<&str> = std::iter::once(&zoo).chain(&files).map(String::as_str).collect();
     script("check_inputs.py", &arguments);
+    let at = |name: &str| folder.join(name).display().to_string();
+    let (model, table) = (at("model.safetensors"), at("fitted.safetensors"));
+    let input = "spectra+consensus+synthetic";
+    succeed(&format!("fit {zoo} --input {input} --split-seed 3 --out {model}"));
+    succeed(&format!("features {zoo} --input {input} --split-seed 3 --out {table}"));
+    script("check_consensus.py", &[&zoo, &model, &table]);
 }
 
 #[cfg(unix)]

@@ -113,6 +113,16 @@ fn of_two_spellings_of_a_file_the_readable_one_is_taken() {
 }
 
 #[test]
+fn hidden_files_and_copies_beside_the_usual_ones_are_no_data() {
+    let folder = TempDir::new().unwrap();
+    write_idx(folder.path(), "", [0, 1, 1]);
+    for name in ["._train-images-idx3-ubyte", "train-images-idx3-ubyte (1)", "t10k-labels-idx1-ubyte.part"] {
+        write(folder.path(), name, b"no data");
+    }
+    assert_eq!(load(&path(&folder, ""), None).unwrap().train.len(), 2);
+}
+
+#[test]
 fn cifar_takes_the_batches_that_are_there() {
     let root = TempDir::new().unwrap();
     let folder = root.path().join("cifar-10-batches-bin");

@@ -6,12 +6,12 @@ use common::{fail, run, scratch, succeed};
 use std::path::Path;
 use zoometry::cnn::Arch;
 use zoometry::dataset::{Dataset, glyphs};
-use zoometry::features::{Input, Networks};
+use zoometry::features::{Fitted, Input, Networks};
 use zoometry::gpu::{Gpu, adapters};
 use zoometry::kernels::{Isa, activation::Activation};
 use zoometry::par::Stop;
 use zoometry::train::{self, Cpu, Event, Executor, Job, recipe::Recipe};
-use zoometry::zoo::{Status, Zoo};
+use zoometry::zoo::{Place, Status, Zoo};
 use zoometry::{Error, Result};
 
 /// Networks of the compared zoos.
@@ -37,7 +37,17 @@ fn recipe() -> Recipe {
 }
 
 fn job<'a>(dataset: &'a Dataset, recipe: &'a Recipe, models: usize) -> Job<'a> {
-    Job { dataset, recipe, models, checkpoints: vec![0, 2], seed: 11, isa: Isa::detect(), threads: 0 }
+    Job {
+        dataset,
+        recipe,
+        models,
+        place: Place::WHOLE,
+        checkpoints: vec![0, 2],
+        seed: 11,
+        isa: Isa::detect(),
+        threads: 0,
+        allow_mixed: false,
+    }
 }
 
 fn train(executor: &dyn Executor, job: &Job, out: &Path) -> Result<Zoo> {
@@ -131,7 +141,10 @@ fn statistics_of_a_card_are_those_of_the_cpu() {
     for key in ["wstats", "probes+wstats-pooled", "wstats-glob+wstats-layers:1,3-qts:0,25,50,75,100+wnorm-layers:0-l1"]
     {
         let input: Input = key.parse().unwrap();
-        let (cpu, card) = (input.table(isa, &networks).unwrap(), input.table_on(&gpu, isa, &networks).unwrap());
+        let (cpu, card) = (
+            input.table(isa, &networks).unwrap(),
+            Fitted::without(&input).unwrap().table_on(&gpu, isa, &networks).unwrap(),
+        );
         assert_eq!((&cpu.columns, &cpu.group), (&card.columns, &card.group));
         for (index, (cpu, card)) in cpu.x.iter().zip(&card.x).enumerate() {
             let close = (cpu - card).abs() <= 1e-6 || (cpu.is_nan() && card.is_nan());
@@ -139,7 +152,8 @@ fn statistics_of_a_card_are_those_of_the_cpu() {
         }
     }
     for wrong in ["probes", "wstats-layers:0-qts:10,90"] {
-        let text = wrong.parse::<Input>().unwrap().table_on(&gpu, isa, &networks).unwrap_err().to_string();
+        let text =
+            Fitted::without(&wrong.parse().unwrap()).unwrap().table_on(&gpu, isa, &networks).unwrap_err().to_string();
         assert!(text.contains("GPU") && text.contains(wrong), "{text}");
     }
 }

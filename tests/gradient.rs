@@ -1,15 +1,18 @@
 //! The gradient of the whole network against finite differences of a plain `f64` network, for every activation, stride and
 //! padding, with and without dropout, on every ISA.
 
+use zoometry::cnn::arena::Arena;
+use zoometry::cnn::backward::{Transposed, Wanted, backward};
 use zoometry::cnn::choice::Choice;
+use zoometry::cnn::forward::forward;
 use zoometry::cnn::packing::Packing;
 use zoometry::cnn::{Arch, layer};
 use zoometry::dataset::Examples;
 use zoometry::kernels::activation::Activation;
-use zoometry::kernels::{Isa, LANES};
+use zoometry::kernels::{Isa, LANES, Lanes, TILE, loss};
 use zoometry::rng::Stream;
 use zoometry::train::network::Network;
-use zoometry::train::reference::{loss_and_gradient, mean_loss};
+use zoometry::train::reference::{image_gradient, loss_and_gradient, mean_loss};
 use zoometry::train::rules;
 use zoometry::train::run::{Optimizer, Run};
 use zoometry::train::team::Team;
@@ -95,6 +98,81 @@ fn every_number_of_layers_channels_and_classes() {
             for &activation in Activation::ALL {
                 check(isa, &arch, &run(activation, 0.25));
             }
+        }
+    }
+}
+
+/// The gradient of the images, of as many as a tile holds.
+fn check_image(isa: Isa, arch: &Arch, run: &Run) {
+    let mut stream = Stream::new(5, 0, 0);
+    let length = arch.height * arch.width * arch.channels;
+    let mut split = Examples {
+        images: (0..TILE * length).map(|_| stream.normal() as f32).collect(),
+        labels: (0..TILE).map(|n| (n % arch.classes) as u8).collect(),
+        height: arch.height,
+        width: arch.width,
+        channels: arch.channels,
+    };
+    let flat: Vec<f32> = (0..arch.parameters()).map(|_| 0.3 * stream.normal() as f32).collect();
+    let wide: Vec<f64> = flat.iter().map(|&w| f64::from(w)).collect();
+    let expected = image_gradient(arch, run, &split, 0, &wide);
+
+    let packing = Packing::new(arch);
+    let (mut weights, mut arena) = (vec![Lanes::ZERO; packing.lanes], Arena::new(&packing, false));
+    packing.unpack(&flat, &mut weights);
+    let mut transposed = Transposed::new(&packing, true);
+    transposed.fill(&packing, &weights);
+    arena.gather(isa, &packing, std::array::from_fn(|n| split.image(n)));
+    forward(isa, &packing, run.activation, &weights, None, &mut arena);
+    let logits = &mut arena.maps[packing.plan.logits()];
+    loss::softmax(isa, arch.classes, &split.labels, 1.0 / TILE as f32, logits);
+    let mut padded = vec![[0.0; TILE]; arena.image.len()];
+    backward(isa, &packing, run.activation, &transposed, None, &mut arena, Wanted::Image(&mut padded));
+
+    let image = packing.image;
+    let place = |row: usize, column: usize| (row + image.border[0]) * image.padded[1] + column + image.border[1];
+    let got = |n: usize, k: usize| {
+        let (row, column) = (k / arch.channels / arch.width, k / arch.channels % arch.width);
+        let read = row < image.read[0] && column < image.read[1];
+        if read { padded[place(row, column) * arch.channels + k % arch.channels][n] } else { 0.0 }
+    };
+    let scale = expected.iter().fold(0.0f64, |a, g| a.max(g.abs()));
+    for (at, expected) in expected.iter().enumerate() {
+        let got = got(at / length, at % length);
+        let error = (f64::from(got) - expected).abs();
+        assert!(error < 2e-5 * scale, "{} {arch} {run:?}: dx[{at}] {got}, by definition {expected}", isa.kind());
+    }
+    for _ in 0..12 {
+        // a step that single precision holds, so short that kinks are rarely between
+        let at = stream.below(split.images.len() as u32) as usize;
+        let (h, x) = (2f32.powi(-17), split.images[at]);
+        let mut loss = |x: f32| {
+            split.images[at] = x;
+            (mean_loss(arch, run, &split, 0, &wide), f64::from(x))
+        };
+        let ((above, high), (below, low)) = (loss(x + h), loss(x - h));
+        loss(x);
+        let difference = (above - below) / (high - low);
+        let error = (expected[at] - difference).abs();
+        assert!(
+            error < 2e-3 * scale,
+            "{arch} {run:?}: dx[{at}] {} by definition, differences {difference}",
+            expected[at]
+        );
+    }
+}
+
+#[test]
+fn the_gradient_of_images_of_every_element() {
+    for isa in Isa::available() {
+        for (layers, &activation) in ELEMENTS.into_iter().zip(Activation::ALL.iter().cycle()) {
+            for channels in [1, 3] {
+                let arch = Arch::new(15, 16, channels, layer::parse(layers).unwrap(), 10).unwrap();
+                check_image(isa, &arch, &run(activation, 0.0));
+            }
+        }
+        for &activation in Activation::ALL {
+            check_image(isa, &Arch::reference(28, 28, 10).unwrap(), &run(activation, 0.0));
         }
     }
 }

@@ -111,8 +111,7 @@ fn another_recipe_is_refused_and_one_writer_locks() {
     let before = std::fs::read(&zoo).unwrap();
     let path = zoo.display();
     for (change, field) in [
-        ("--models 3 --epochs 1 --seed 5", "runs"),
-        ("--models 2 --epochs 2 --seed 5", "checkpoints"),
+        ("--models 3 --epochs 2 --seed 5 --set batch=64", "batch"),
         ("--models 2 --epochs 1 --seed 6", "seed"),
         ("--models 2 --epochs 1 --seed 5 --set dropout=0.1", "dropout"),
         ("--models 2 --epochs 1 --seed 5 --set layers=16s2,16s2", "architecture"),

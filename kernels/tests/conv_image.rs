@@ -35,11 +35,24 @@ fn check(isas: &[Isa], d: &Dims, epilogue: Epilogue, mut numbers: Numbers) {
     let dense_dy = dense(&dy, d.outputs);
     reference::conv::backward_weight(&reference, &pixels(&x), &dense_dy, &mut expected_dw, &mut expected_db);
 
+    let before_dx = image(&mut numbers, d);
+    let mut dx_sums = vec![0.0; TILE * d.x_len()];
+    reference::conv::backward_input(&reference, &dense_dy, &hwio(d, &w), &mut dx_sums);
+    let expected_dx: Vec<f64> = dx_sums.iter().zip(pixels(&before_dx)).map(|(sum, before)| sum + before).collect();
+    let mut wt = vec![Lanes::ZERO; d.wt_image_len()];
+    conv::transpose_image(d, &w, &mut wt);
+
     // whatever the places of missing images hold, nobody reads it
     let dy = of_images(d.images, f32::NAN, &dy);
     let x: Vec<[f32; TILE]> =
         x.iter().map(|x| std::array::from_fn(|n| if n < d.images { x[n] } else { f32::NAN })).collect();
     for &isa in isas {
+        let mut dx = before_dx.clone();
+        conv::backward_input_image(isa, d, &dy, &wt, &mut dx);
+        let terms = d.kernel[0] * d.kernel[1] * d.outputs * LANES;
+        let (done, what) = (d.images * d.x_len(), format!("backward_input_image on {}", isa.kind()));
+        assert_sums(&pixels(&dx)[..done], &expected_dx[..done], terms, &what);
+
         let (mut y, mut z) = (zeros(d.y_len()), zeros(d.y_len()));
         conv::forward_image(isa, d, epilogue.activation, layer.dropout(), &x, &w, &b, &mut z, &mut y);
         let (terms, done) = (d.kernel[0] * d.kernel[1] * d.inputs.count(), d.images * d.y_len() * LANES);

@@ -19,6 +19,7 @@ pub fn cases() -> Vec<Case> {
         let image = dims(image, 0, 1, first);
         cases.push(case("conv/forward_image", image, Forward::new));
         cases.push(case("conv/backward_weight_image", image, BackwardWeight::new));
+        cases.push(case("conv/backward_input_image", image, BackwardImage::new));
         for d in [dims(first, 1, 1, second), dims(second, 1, 1, third)] {
             cases.extend(three(d));
         }
@@ -230,6 +231,39 @@ impl Work for BackwardInput {
         let dy = layout::dense(&self.of.y, d.outputs);
         reference::conv::backward_input(&layout::dims(d), &dy, &layout::hwio(d, &self.of.w), &mut dx);
         dx.iter().zip(x).map(|(dx, x)| if x > 0.0 { *dx } else { 0.0 }).collect()
+    }
+}
+
+/// The image's gradient.
+struct BackwardImage {
+    of: Conv,
+    transposed: Vec<Lanes>,
+    dx: Vec<[f32; TILE]>,
+}
+
+impl BackwardImage {
+    fn new(isa: Isa, d: Dims) -> BackwardImage {
+        let of = Conv::new(isa, d);
+        let mut transposed = vec![Lanes::ZERO; d.wt_image_len()];
+        conv::transpose_image(&d, &of.w, &mut transposed);
+        let dx = vec![[0.0; TILE]; d.x_len()];
+        BackwardImage { of, transposed, dx }
+    }
+}
+
+impl Work for BackwardImage {
+    fn run(&mut self) {
+        conv::backward_input_image(self.of.isa, &self.of.d, &self.of.y, &self.transposed, &mut self.dx);
+    }
+    fn output(&mut self) -> Vec<f64> {
+        layout::pixels(&self.dx)
+    }
+    fn definition(&mut self) -> Vec<f64> {
+        let d = &self.of.d;
+        let mut dx = vec![0.0; TILE * d.x_len()];
+        let dy = layout::dense(&self.of.y, d.outputs);
+        reference::conv::backward_input(&layout::dims(d), &dy, &layout::hwio(d, &self.of.w), &mut dx);
+        dx
     }
 }
 

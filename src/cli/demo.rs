@@ -12,6 +12,7 @@ use zoometry::features::Input;
 use zoometry::out::FileKind;
 use zoometry::predictor::{DEFAULT, Options};
 use zoometry::train::{Cpu, Job, recipe::Recipe};
+use zoometry::zoo::Place;
 
 /// Epochs of the demo's networks: few, so that hundreds of them take about a minute.
 const EPOCHS: u32 = 4;
@@ -28,7 +29,7 @@ pub struct Demo {
     /// Folder for the zoo and the predictor
     #[arg(long, value_name = "DIR", default_value = "zoometry-demo")]
     out: PathBuf,
-    /// Number of networks
+    /// Number of networks; a demo of fewer grows
     #[arg(long, value_name = "N", default_value_t = 400, allow_negative_numbers = true)]
     models: usize,
     /// Seed of the zoo
@@ -55,15 +56,24 @@ impl Demo {
         let recipe = Recipe { name: "demo".into(), batch: BATCH, ..Recipe::default() };
         let checkpoints = vec![0, EPOCHS];
         let threads = usize::from(self.machine.threads);
-        let job =
-            Job { dataset: &dataset, recipe: &recipe, models: self.models, checkpoints, seed: self.seed, isa, threads };
+        let job = Job {
+            dataset: &dataset,
+            recipe: &recipe,
+            models: self.models,
+            place: Place::WHOLE,
+            checkpoints,
+            seed: self.seed,
+            isa,
+            threads,
+            allow_mixed: false,
+        };
         let mut output = Output::default();
         let zoo = train::session(&job, &Cpu, zoo_path, &mut output)?;
         let fitted = |input: &Input, output: &mut Output| -> Result<_> {
-            let (parts, info) = parts::from_zoo(isa, &zoo, zoo_path, None, &Division::Seed(0), input)?;
-            let predictor = fit::fit(isa, &parts, &Options::networks(DEFAULT)?, info, output)?;
-            let predicted = predictor.predict(isa, &parts.test)?;
-            Ok((predictor, predicted, parts.test.y))
+            let divided = parts::from_zoo(isa, &zoo, zoo_path, None, &Division::Seed(0), input)?;
+            let predictor = fit::fit(isa, &divided, &Options::networks(DEFAULT)?, output)?;
+            let predicted = predictor.predict(isa, &divided.parts.test)?;
+            Ok((predictor, predicted, divided.parts.test.y))
         };
         let (predictor, predicted, measured) = self.machine.run(|| -> Result<_> {
             output.line("from the statistics of the reference:");
@@ -76,7 +86,7 @@ impl Demo {
         })?;
         output.text.push_str(&output::scatter(&predicted, &measured));
         predictor.save(&model_out)?;
-        let study = self.machine.run(|| report::of_zoo(isa, zoo_path))?;
+        let study = self.machine.run(|| report::of_zoo(isa, &[zoo_path.to_owned()]))?;
         report::write(&study, "The demo's zoo", &page_out)?;
         let seconds = start.elapsed().as_secs_f64();
         output.line(format!("the whole pipeline took {}; look further:", duration(seconds)));

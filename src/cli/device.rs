@@ -3,7 +3,7 @@
 use super::STOP;
 use super::output::{self, Output};
 use clap::Args;
-use zoometry::features::{Input, Networks};
+use zoometry::features::{Fitted, Networks};
 use zoometry::kernels::Isa;
 use zoometry::table::Table;
 use zoometry::train::{Cpu, Executor, Job};
@@ -37,8 +37,8 @@ impl Device {
     }
 
     /// An input's columns; says on stderr which device computes them unless that was given.
-    pub fn table(&self, input: &Input, isa: Isa, networks: &Networks) -> Result<Table> {
-        let cpu = || input.table_unless(isa, networks, &STOP);
+    pub fn table(&self, input: &Fitted, isa: Isa, networks: &Networks) -> Result<Table> {
+        let cpu = || input.table(isa, networks, &STOP);
         self.choose("computing", cpu, |adapter, software| card::table(adapter, software, input, isa, networks))
     }
 
@@ -86,7 +86,13 @@ mod card {
         Ok((Box::new(executor), device))
     }
 
-    pub fn table(adapter: Option<&str>, software: bool, input: &Input, isa: Isa, networks: &Networks) -> Result<Table> {
+    pub fn table(
+        adapter: Option<&str>,
+        software: bool,
+        input: &Fitted,
+        isa: Isa,
+        networks: &Networks,
+    ) -> Result<Table> {
         let gpu = open(adapter, software)?;
         let table = input.table_on(&gpu, isa, networks)?;
         output::tell(format!("statistics computed on {}", gpu.adapter().name));
@@ -104,7 +110,7 @@ mod card {
         Err(missing())
     }
 
-    pub fn table(_: Option<&str>, _: bool, _: &Input, _: Isa, _: &Networks) -> Result<Table> {
+    pub fn table(_: Option<&str>, _: bool, _: &Fitted, _: Isa, _: &Networks) -> Result<Table> {
         Err(missing())
     }
 }

@@ -1,14 +1,13 @@
 //! `zoometry evaluate`
 
 use super::output::Output;
-use super::{MachineArgs, fit, select};
+use super::{MachineArgs, files, fit, select};
 use clap::Args;
 use std::path::PathBuf;
 use std::time::Instant;
 use zoometry::Result;
 use zoometry::eval::Score;
 use zoometry::predictor::Predictor;
-use zoometry::zoo::Zoo;
 
 /// Score a fitted predictor on a zoo
 ///
@@ -19,9 +18,8 @@ pub struct Evaluate {
     /// The fitted predictor
     #[arg(value_name = "MODEL")]
     model: PathBuf,
-    /// The zoo file
-    #[arg(value_name = "ZOO")]
-    zoo: PathBuf,
+    #[arg(value_name = "ZOO", required = true, help = files::SEVERAL)]
+    zoo: Vec<PathBuf>,
     /// The checkpoint's epoch [default: the last]
     #[arg(long, value_name = "E")]
     epoch: Option<u32>,
@@ -36,12 +34,12 @@ impl Evaluate {
     pub fn run(&self) -> Result<Output> {
         let isa = self.machine.isa()?;
         let predictor = Predictor::load(&self.model)?;
-        let input = select::input(&predictor, &self.model)?;
-        let zoo = Zoo::open(&self.zoo)?;
+        let input = select::input(&predictor)?;
+        let zoo = files::zoo(&self.zoo)?;
         let start = Instant::now();
         let (predicted, part, target) = self.machine.run(|| -> Result<_> {
-            let table = select::table(isa, &zoo, &self.zoo, self.epoch, &input)?;
-            select::same_columns(&predictor, &table, &zoo.schema().arch, &self.zoo)?;
+            let table = select::table(isa, &zoo, zoo.path(), self.epoch, &input)?;
+            select::same_columns(&predictor, &table, &zoo.schema().arch, zoo.path())?;
             let (rows, part) = select::unseen(&predictor.info, &zoo, &table, self.split.as_deref())?;
             let table = table.select(&rows);
             let predicted = predictor.predict(isa, &table)?;
@@ -49,7 +47,7 @@ impl Evaluate {
         })?;
         let rows = target.len();
         let mut output = Output::default();
-        output.line(format!("{} on {}: {rows} networks, {part}", self.model.display(), self.zoo.display()));
+        output.line(format!("{} on {}: {rows} networks, {part}", self.model.display(), files::shown(&self.zoo)));
         fit::show(&Score::new(&predicted, &target), &mut output);
         fit::show_intervals(&predictor, &predicted, &target, &mut output);
         let fitted = |key: &str| predictor.info.get(key).and_then(|count| count.parse::<u64>().ok());

@@ -1,7 +1,7 @@
 //! `zoometry export`
 
 use super::output::{Force, Output, count, duration};
-use super::{STOP, progress};
+use super::{STOP, files, progress};
 use clap::Args;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -16,9 +16,8 @@ use zoometry::{Error, Result};
 /// dense.bias.
 #[derive(Args)]
 pub struct Export {
-    /// The zoo file
-    #[arg(value_name = "ZOO")]
-    zoo: PathBuf,
+    #[arg(value_name = "ZOO", required = true, help = files::SEVERAL)]
+    zoo: Vec<PathBuf>,
     /// The folder, which is not there yet or empty; with --torch the .safetensors file
     #[arg(value_name = "OUT")]
     out: PathBuf,
@@ -40,7 +39,7 @@ pub struct Export {
 
 impl Export {
     pub fn run(&self) -> Result<Output> {
-        let zoo = Zoo::open(&self.zoo)?;
+        let zoo = files::zoo(&self.zoo)?;
         let mut output = Output::default();
         output.set("out", &self.out);
         if let Some(run) = self.run {
@@ -55,7 +54,7 @@ impl Export {
         }
         let start = Instant::now();
         let bar = progress::rows("exporting");
-        let out = self.force.guard([&self.zoo]).file(&self.out, FileKind::Folder)?;
+        let out = self.force.guard(files::expand(&self.zoo)?).file(&self.out, FileKind::Folder)?;
         let outcome = zoo::export(&zoo, &out, &mut |done, all| progress::tell(&bar, done, all), &STOP);
         bar.finish_and_clear();
         let rows = outcome?;
@@ -73,7 +72,7 @@ impl Export {
 
     /// The file for one network.
     fn network(&self) -> Result<OutPath> {
-        let out = self.force.guard([&self.zoo]).file(&self.out, FileKind::Network)?;
+        let out = self.force.guard(files::expand(&self.zoo)?).file(&self.out, FileKind::Network)?;
         match self.out.extension() {
             Some(kind) if kind == "safetensors" => Ok(out),
             _ => Err(Error::invalid("OUT", "a name that ends with .safetensors", self.out.display())),
@@ -83,19 +82,20 @@ impl Export {
     /// The row of one network's checkpoint.
     fn row(&self, zoo: &Zoo, run: usize) -> Result<usize> {
         let checkpoints = &zoo.schema().checkpoints;
-        if run >= zoo.schema().runs {
-            return Err(Error::invalid("--run", format!("a number below {}", zoo.schema().runs), run));
-        }
+        let Some(network) = zoo.find(run) else {
+            let expected = format!("a number below {}, of a network that the files have", zoo.networks());
+            return Err(Error::invalid("--run", expected, run));
+        };
         let checkpoint = match self.epoch {
             None => checkpoints.len() - 1,
             Some(epoch) => checkpoints
                 .binary_search(&epoch)
                 .map_err(|_| Error::invalid("--epoch", format!("one of {checkpoints:?}"), epoch))?,
         };
-        let row = run * checkpoints.len() + checkpoint;
+        let row = network * checkpoints.len() + checkpoint;
         if zoo.status()[row] == Status::NotWritten {
             let expected = format!("a zoo that has epoch {} of network {run}", checkpoints[checkpoint]);
-            return Err(Error::malformed(&self.zoo, expected, "one that has not"));
+            return Err(Error::malformed(zoo.path(), expected, "one that has not"));
         }
         Ok(row)
     }

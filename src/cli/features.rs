@@ -2,13 +2,13 @@
 
 use super::device::Device;
 use super::output::{Force, Output, count, duration};
-use super::{MachineArgs, STOP, select};
+use super::{MachineArgs, STOP, files, parts, select};
 use clap::Args;
 use std::path::PathBuf;
 use std::time::Instant;
+use zoometry::eval::Division;
 use zoometry::features::Networks;
 use zoometry::features::write::{self, TablePath};
-use zoometry::zoo::Zoo;
 use zoometry::{Error, Result};
 
 /// Compute what a predictor sees of every network
@@ -16,9 +16,8 @@ use zoometry::{Error, Result};
 /// By default seven numbers for each weight tensor: min, q25, median, q75, max, std, mean; 56 for the reference net.
 #[derive(Args)]
 pub struct Features {
-    /// The zoo file
-    #[arg(value_name = "ZOO")]
-    zoo: PathBuf,
+    #[arg(value_name = "ZOO", required = true, help = files::SEVERAL)]
+    zoo: Vec<PathBuf>,
     /// .safetensors, .csv or .npy (with the columns' names beside it in .columns.json); without it the table goes to stdout as
     /// CSV
     #[arg(long, value_name = "FILE")]
@@ -29,6 +28,12 @@ pub struct Features {
     /// The checkpoint's epoch [default: the last]
     #[arg(long, value_name = "E")]
     epoch: Option<u32>,
+    /// Seed of the division whose train part an input is fitted to that depends on a zoo (consensus, synthetic)
+    #[arg(long, value_name = "S", default_value_t = 0, allow_negative_numbers = true)]
+    split_seed: u64,
+    /// A published division instead: a permutation of the released row numbers, one a line
+    #[arg(long, value_name = "FILE.csv", conflicts_with = "split_seed")]
+    split: Option<PathBuf>,
     #[command(flatten)]
     device: Device,
     #[command(flatten)]
@@ -42,12 +47,16 @@ impl Features {
         self.device.check()?;
         let isa = self.machine.isa()?;
         let input = super::input(self.input.as_deref())?;
-        let mut guard = self.force.guard([&self.zoo]);
+        let mut guard = self.force.guard(files::expand(&self.zoo)?.iter().chain(&self.split));
         let out = self.out.as_ref().map(|path| TablePath::new(&mut guard, path)).transpose()?;
-        let zoo = Zoo::open(&self.zoo)?;
-        let rows = select::rows(&zoo, &self.zoo, self.epoch, &input)?;
+        let zoo = files::zoo(&self.zoo)?;
+        let rows = select::rows(&zoo, zoo.path(), self.epoch, &input)?;
+        let division = Division::new(self.split.as_deref(), self.split_seed, &zoo)?;
         let start = Instant::now();
-        let table = self.machine.run(|| self.device.table(&input, isa, &Networks::Zoo { zoo: &zoo, rows: &rows }))?;
+        let table = self.machine.run(|| {
+            let (fitted, _) = parts::fit_input(isa, &zoo, &rows, &division, &input)?;
+            self.device.table(&fitted, isa, &Networks::Zoo { zoo: &zoo, rows: &rows })
+        })?;
         let seconds = start.elapsed().as_secs_f64();
         let mut output = Output::default();
         output.set("rows", table.rows());

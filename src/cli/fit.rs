@@ -1,13 +1,12 @@
 //! `zoometry fit`
 
 use super::output::{Force, Output, duration};
-use super::parts::Rows;
+use super::parts::{Divided, Rows};
 use super::{MachineArgs, STOP, select};
 use clap::Args;
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Instant;
-use zoometry::eval::{Parts, Score, conformal};
+use zoometry::eval::{Score, conformal};
 use zoometry::kernels::Isa;
 use zoometry::out::FileKind;
 use zoometry::predictor::{Config, DEFAULT, Options, Predictor};
@@ -52,9 +51,9 @@ impl Fit {
         let out = self.out.as_ref().map(|path| guard.file(path, FileKind::Predictor)).transpose()?;
         let options = self.options(config)?;
         self.machine.run(|| {
-            let (parts, info) = self.source.parts(isa, &input, options.stops_early())?;
+            let divided = self.source.parts(isa, &input, options.stops_early())?;
             let mut output = Output::default();
-            let predictor = fit(isa, &parts, &options, info, &mut output)?;
+            let predictor = fit(isa, &divided, &options, &mut output)?;
             if let Some(out) = &out {
                 predictor.save(out)?;
                 output.line(format!("  kept in {}", out.path().display()));
@@ -77,9 +76,9 @@ impl Fit {
             (_, Some(config)) => config.predictor.as_str(),
             (kind, None) => kind.unwrap_or(DEFAULT),
         };
-        let mut options = match &self.source.zoo {
-            Some(_) => Options::networks(kind)?,
-            None => Options::new(kind)?,
+        let mut options = match &*self.source.zoo {
+            [_, ..] => Options::networks(kind)?,
+            [] => Options::new(kind)?,
         };
         config.iter().try_for_each(|config| config.apply(&mut options))?;
         self.param.iter().try_for_each(|assignment| options.set(assignment))?;
@@ -88,20 +87,16 @@ impl Fit {
 }
 
 /// Fits and scores on the test part; used by `demo` and `search` too.
-pub fn fit(
-    isa: Isa,
-    parts: &Parts,
-    options: &Options,
-    mut info: BTreeMap<String, String>,
-    output: &mut Output,
-) -> Result<Predictor> {
+pub fn fit(isa: Isa, divided: &Divided, options: &Options, output: &mut Output) -> Result<Predictor> {
+    let parts = &divided.parts;
     let start = Instant::now();
     let mut predictor = parts.fit(isa, options, &STOP)?;
     let seconds = start.elapsed().as_secs_f64();
     let (train, val, test) = (parts.train.rows(), parts.validation.rows(), parts.test.rows());
-    info.insert(select::N_TRAIN.to_owned(), train.to_string());
-    info.insert(select::N_VAL.to_owned(), val.to_string());
-    predictor.info = info;
+    predictor.info = divided.info.clone();
+    predictor.info.insert(select::N_TRAIN.to_owned(), train.to_string());
+    predictor.info.insert(select::N_VAL.to_owned(), val.to_string());
+    predictor.input = divided.input.clone();
     let predicted = predictor.predict(isa, &parts.test)?;
     output.line(format!(
         "{} on {} columns, fitted in {}",

@@ -1,7 +1,7 @@
 //! `zoometry importance`
 
 use super::output::{Force, Output};
-use super::{MachineArgs, STOP, fit, select};
+use super::{MachineArgs, STOP, files, fit, select};
 use clap::Args;
 use serde_json::{Map, Value};
 use std::path::PathBuf;
@@ -11,7 +11,6 @@ use zoometry::out::{ArrayPath, FileKind, OutPath, replace};
 use zoometry::predictor::Predictor;
 use zoometry::predictor::boost::{self, Boost};
 use zoometry::table::{Table, npy};
-use zoometry::zoo::Zoo;
 use zoometry::{Error, Result};
 
 /// What matters to a fitted predictor
@@ -24,9 +23,8 @@ pub struct Importance {
     /// The fitted predictor
     #[arg(value_name = "MODEL")]
     model: PathBuf,
-    /// The zoo file
-    #[arg(value_name = "ZOO")]
-    zoo: PathBuf,
+    #[arg(value_name = "ZOO", required = true, help = files::SEVERAL)]
+    zoo: Vec<PathBuf>,
     /// The checkpoint's epoch [default: the last]
     #[arg(long, value_name = "E")]
     epoch: Option<u32>,
@@ -70,25 +68,26 @@ impl Importance {
     pub fn run(&self) -> Result<Output> {
         let isa = self.machine.isa()?;
         let predictor = Predictor::load(&self.model)?;
-        let input = select::input(&predictor, &self.model)?;
-        let mut guard = self.force.guard([&self.model, &self.zoo].into_iter().chain(&self.split));
+        let input = select::input(&predictor)?;
+        let zoos = files::expand(&self.zoo)?;
+        let mut guard = self.force.guard(zoos.iter().chain([&self.model]).chain(&self.split));
         let out = self.out.as_ref().map(|path| guard.file(path, FileKind::Table)).transpose()?;
         let shap = self.shap.as_ref().map(|path| guard.array(path)).transpose()?;
         if self.shap.is_some() && predictor.model_as::<Boost>().is_none() {
             let expected = format!("a predictor of kind {}", boost::KIND.name);
             return Err(Error::invalid("--shap", expected, predictor.kind().name));
         }
-        let zoo = Zoo::open(&self.zoo)?;
+        let zoo = files::zoo(&self.zoo)?;
         let (table, part) = self.machine.run(|| -> Result<_> {
-            let table = select::table(isa, &zoo, &self.zoo, self.epoch, &input)?;
-            select::same_columns(&predictor, &table, &zoo.schema().arch, &self.zoo)?;
+            let table = select::table(isa, &zoo, zoo.path(), self.epoch, &input)?;
+            select::same_columns(&predictor, &table, &zoo.schema().arch, zoo.path())?;
             let (rows, part) = select::unseen(&predictor.info, &zoo, &table, self.split.as_deref())?;
             Ok((table.select(&rows), part))
         })?;
         let (predicted, found) = self.machine.run(|| self.find(isa, &predictor, &table, shap.as_ref()))?;
         let mut output = Output::default();
         let rows = table.rows();
-        output.line(format!("{} on {}: {rows} networks, {part}", self.model.display(), self.zoo.display()));
+        output.line(format!("{} on {}: {rows} networks, {part}", self.model.display(), files::shown(&self.zoo)));
         fit::show(&Score::new(&predicted, &table.y), &mut output);
         output.set("n", rows);
         output.set("part", part);

@@ -1,5 +1,6 @@
 //! `zoometry info`
 
+use super::files;
 use super::output::{self, Output, count};
 use clap::Args;
 use serde::Serialize;
@@ -14,9 +15,8 @@ use zoometry::zoo::{Status, Zoo};
 /// Show what is in a zoo file and how far it is, or which GPUs this machine has
 #[derive(Args)]
 pub struct Info {
-    /// The zoo file
-    #[arg(value_name = "ZOO", required_unless_present = "devices", conflicts_with = "devices")]
-    zoo: Option<PathBuf>,
+    #[arg(value_name = "ZOO", required_unless_present = "devices", conflicts_with = "devices", help = files::SEVERAL)]
+    zoo: Vec<PathBuf>,
     /// List the GPUs that `--adapter` can choose
     #[arg(long)]
     devices: bool,
@@ -27,8 +27,10 @@ pub struct Info {
 
 impl Info {
     pub fn run(&self) -> Result<Output> {
-        let Some(path) = &self.zoo else { return super::device::list() };
-        let zoo = Zoo::open(path)?;
+        if self.devices {
+            return super::device::list();
+        }
+        let zoo = files::zoo(&self.zoo)?;
         let schema = zoo.schema();
         let of = |status: Status| zoo.status().iter().filter(|&&found| found == status).count();
         let (done, diverged, rows) = (of(Status::Done), of(Status::Diverged), zoo.rows());
@@ -39,7 +41,7 @@ impl Info {
         let epochs: Vec<String> = schema.checkpoints.iter().map(u32::to_string).collect();
 
         let mut output = Output::default();
-        output.line(format!("{}", path.display()));
+        output.line(files::shown(&self.zoo));
         let digest =
             if schema.digest.is_empty() { "images unknown".into() } else { format!("sha256 {}", schema.digest) };
         output.line(format!("  data set      {} ({digest})", schema.dataset));
@@ -49,10 +51,13 @@ impl Info {
         layers.iter().for_each(|layer| output.line(format!("    {}", layer.line())));
         let set = overrides(&schema.recipe);
         let with = if set.is_empty() { String::new() } else { format!(" with {}", set.join(" ")) };
-        output.line(format!("  recipe        {recipe}{with}, zoo seed {}", schema.seed));
+        let seeds: Vec<String> = zoo.seeds().iter().map(u64::to_string).collect();
+        let plural = if seeds.len() > 1 { "s" } else { "" };
+        output.line(format!("  recipe        {recipe}{with}, zoo seed{plural} {}", seeds.join(", ")));
         output.line(format!(
-            "  networks      {} × {} checkpoints (epochs {})",
+            "  networks      {}{} × {} checkpoints (epochs {})",
             count(schema.runs as u64),
+            part(&zoo, self.zoo.len()),
             epochs.len(),
             epochs.join(", ")
         ));
@@ -77,6 +82,9 @@ impl Info {
         output.set("program", &schema.program);
         output.set("origin", schema.origin());
         output.set("models", schema.runs);
+        output.set("networks", zoo.networks());
+        output.set("seeds", zoo.seeds());
+        output.set("shard", schema.shard.map(|shard| shard.place().to_string()));
         output.set("checkpoints", &schema.checkpoints);
         output.set("rows", rows);
         output.set("done", done);
@@ -84,6 +92,17 @@ impl Info {
         output.set("finished", finals.len());
         output.set("accuracy_quantiles", output::quantiles(&accuracies));
         Ok(output)
+    }
+}
+
+/// Of how many networks these are, where files hold some of them.
+fn part(zoo: &Zoo, files: usize) -> String {
+    let all = zoo.networks();
+    match zoo.schema().shard {
+        Some(shard) => format!(" of {}, shard {},", count(all as u64), shard.place()),
+        None if zoo.schema().runs < all => format!(" of {} in {files} files", count(all as u64)),
+        None if files > 1 => format!(" in {files} files"),
+        None => String::new(),
     }
 }
 

@@ -9,10 +9,12 @@ mod device;
 mod evaluate;
 mod export;
 mod features;
+mod files;
 mod fit;
 mod import;
 mod importance;
 mod info;
+mod merge;
 mod output;
 mod parts;
 mod predict;
@@ -21,6 +23,7 @@ mod report;
 mod reproduce;
 mod search;
 mod select;
+mod shard;
 mod signals;
 mod train;
 
@@ -48,6 +51,7 @@ struct Cli {
 enum Verb {
     Demo(demo::Demo),
     Train(train::Train),
+    Merge(merge::Merge),
     Info(info::Info),
     Features(features::Features),
     Fit(fit::Fit),
@@ -126,7 +130,11 @@ What is seen of a network; keys are joined by + as in wstats+probes [default: ws
   weights, weights.0        the weights, of all layers or of one
   hyper, hyper.NAME         hyperparameters: w_init, activation, learning_rate, init_std, l2reg, train_fraction,
                             dropout, or one of them or optimizer; hyper+hyper.optimizer is all
-  probes                    what comes out for 24 images made from formulas: for zoos of different architectures";
+  probes                    what comes out for 24 images made from formulas: for zoos of different architectures
+  spectra                   singular values of each kernel, correlations of its filters, bias against kernel
+  consensus                 agreement with the best quarter of the training networks at 256 drawn objects
+  synthetic                 the same at images that these networks take for their classes (activation maximisation,
+                            model inversion): no image of the task is used";
 
 /// What `--predictor` takes.
 fn kinds_help() -> String {
@@ -168,6 +176,7 @@ pub fn main() -> ExitCode {
     let (json, outcome) = match cli.verb {
         Verb::Demo(verb) => (verb.machine.json, verb.run()),
         Verb::Train(verb) => (verb.machine.json, verb.run()),
+        Verb::Merge(verb) => (verb.json, verb.run()),
         Verb::Info(verb) => (verb.json, verb.run()),
         Verb::Features(verb) => (verb.machine.json, verb.run()),
         Verb::Fit(verb) => (verb.machine.json, verb.run()),

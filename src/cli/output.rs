@@ -10,7 +10,7 @@ use zoometry::{Error, Result};
 
 /// Tells people something on stderr; that nobody reads it is no failure.
 pub fn tell(line: impl std::fmt::Display) {
-    let _ = writeln!(std::io::stderr(), "{line}");
+    let _ = writeln!(std::io::stderr(), "{}", visible(&line.to_string()));
 }
 
 /// What every verb that replaces files takes.
@@ -41,6 +41,20 @@ fn guard(inputs: impl IntoIterator<Item = impl AsRef<Path>>, force: bool) -> Gua
 /// Writes a picture.
 pub fn picture(out: &OutPath, svg: &str) -> Result<()> {
     out::replace(out, |file| write!(file, "{PICTURE}{svg}"))
+}
+
+/// A text whose control characters, which may come from other people's files and would reach the terminal, are shown as Rust
+/// writes them; lines and tabs stay.
+fn visible(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            '\n' | '\t' => shown.push(letter),
+            letter if letter.is_control() => shown.extend(letter.escape_default()),
+            letter => shown.push(letter),
+        }
+    }
+    shown
 }
 
 /// A verb's result in both forms.
@@ -78,7 +92,7 @@ impl Output {
 
     /// Prints one of the forms on stdout; a reader that has gone away is no failure.
     pub fn print(&self, json: bool) -> Result<()> {
-        let text = if json { format!("{}\n", Value::Object(self.json.clone())) } else { self.text.clone() };
+        let text = if json { format!("{}\n", Value::Object(self.json.clone())) } else { visible(&self.text) };
         let mut stdout = std::io::stdout().lock();
         match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
             Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Error::io("write", Path::new("stdout"))(error)),

@@ -1,12 +1,13 @@
 //! What predictors are fitted to: a zoo's networks or a table, in train, validation and test parts.
 
-use super::select;
+use super::{STOP, files, select};
 use clap::Args;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use zoometry::eval::{Division, Fractions, MIN_NETWORKS, Parts, Split};
-use zoometry::features::Input;
+use zoometry::features::{Fitted, Input, Networks};
 use zoometry::kernels::Isa;
+use zoometry::predictor::INPUT;
 use zoometry::table::Table;
 use zoometry::zoo::Zoo;
 use zoometry::{Error, Result};
@@ -14,9 +15,8 @@ use zoometry::{Error, Result};
 /// Where networks or rows come from, and how they are divided.
 #[derive(Args)]
 pub struct Rows {
-    /// The zoo file
-    #[arg(value_name = "ZOO", required_unless_present = "x", conflicts_with = "x")]
-    pub zoo: Option<PathBuf>,
+    #[arg(value_name = "ZOO", required_unless_present = "x", conflicts_with = "x", help = files::SEVERAL)]
+    pub zoo: Vec<PathBuf>,
     /// A table instead: rows × columns, .npy
     #[arg(long, value_name = "X.npy", requires = "y")]
     x: Option<PathBuf>,
@@ -46,19 +46,21 @@ pub struct Rows {
 impl Rows {
     /// The files that are read: none of them may be written.
     pub fn files(&self) -> impl Iterator<Item = &PathBuf> {
-        [&self.zoo, &self.x, &self.y, &self.x_test, &self.y_test, &self.split].into_iter().flatten()
+        [&self.x, &self.y, &self.x_test, &self.y_test, &self.split].into_iter().flatten().chain(&self.zoo)
     }
 
-    /// The parts, and what a predictor's file is to say of them; where `validation` some rows are for validation in any case.
-    pub fn parts(&self, isa: Isa, input: &Input, validation: bool) -> Result<(Parts, BTreeMap<String, String>)> {
-        match (&self.zoo, &self.x) {
-            (Some(path), _) => {
-                let zoo = Zoo::open(path)?;
+    /// The parts; where `validation` some rows are for validation in any case.
+    pub fn parts(&self, isa: Isa, input: &Input, validation: bool) -> Result<Divided> {
+        match (&*self.zoo, &self.x) {
+            ([_, ..], _) => {
+                let zoo = files::zoo(&self.zoo)?;
                 let division = Division::new(self.split.as_deref(), self.split_seed, &zoo)?;
-                from_zoo(isa, &zoo, path, self.epoch, &division, input)
+                from_zoo(isa, &zoo, zoo.path(), self.epoch, &division, input)
             }
-            (None, Some(x)) => Ok((self.from_tables(x, validation)?, BTreeMap::new())),
-            (None, None) => Err(Error::invalid("command line", "a zoo or --x and --y", "neither")),
+            ([], Some(x)) => {
+                Ok(Divided { parts: self.from_tables(x, validation)?, info: BTreeMap::new(), input: None })
+            }
+            ([], None) => Err(Error::invalid("command line", "a zoo or --x and --y", "neither")),
         }
     }
 
@@ -66,7 +68,7 @@ impl Rows {
     fn from_tables(&self, x: &Path, validation: bool) -> Result<Parts> {
         let y = self.y.as_deref().unwrap_or(x);
         let table = zoometry::table::npy::load(x, y)?;
-        enough(&table, x, "rows")?;
+        enough(table.rows(), x, "rows")?;
         let (Some(x_test), Some(y_test)) = (&self.x_test, &self.y_test) else {
             return Ok(Parts::new(&table, &Division::Seed(self.split_seed).split(&table.group)?));
         };
@@ -84,15 +86,23 @@ impl Rows {
     }
 }
 
-/// Refuses a table of which parts would say nothing.
-fn enough(table: &Table, path: &Path, what: &str) -> Result<()> {
-    if table.rows() >= MIN_NETWORKS {
+/// Refuses so few rows that parts would say nothing.
+fn enough(rows: usize, path: &Path, what: &str) -> Result<()> {
+    if rows >= MIN_NETWORKS {
         return Ok(());
     }
-    Err(Error::malformed(path, format!("at least {MIN_NETWORKS} {what}"), table.rows().to_string()))
+    Err(Error::malformed(path, format!("at least {MIN_NETWORKS} {what}"), rows.to_string()))
 }
 
-/// The parts of a zoo's table, and what the predictor's file is to say of the zoo.
+/// What a predictor is fitted to, and what its file is to say of it.
+pub struct Divided {
+    pub parts: Parts,
+    pub info: BTreeMap<String, String>,
+    /// What it sees of networks, fitted to the train part; none of a table.
+    pub input: Option<Fitted>,
+}
+
+/// The parts of a zoo's networks, the input fitted to the train part.
 pub fn from_zoo(
     isa: Isa,
     zoo: &Zoo,
@@ -100,16 +110,26 @@ pub fn from_zoo(
     epoch: Option<u32>,
     division: &Division,
     input: &Input,
-) -> Result<(Parts, BTreeMap<String, String>)> {
-    let table = select::table(isa, zoo, path, epoch, input)?;
-    enough(&table, path, "finished networks that have not diverged")?;
+) -> Result<Divided> {
+    let rows = select::rows(zoo, path, epoch, input)?;
+    enough(rows.len(), path, "finished networks that have not diverged")?;
+    let (input, split) = fit_input(isa, zoo, &rows, division, input)?;
+    let table = input.table(isa, &Networks::Zoo { zoo, rows: &rows }, &STOP)?;
     let last = zoo.schema().checkpoints.last().copied().unwrap_or(0);
     let mut info = BTreeMap::from([
         (select::ZOO.to_owned(), select::identity(zoo)),
-        (select::INPUT.to_owned(), input.to_string()),
+        (INPUT.to_owned(), input.input().to_string()),
         (select::EPOCH.to_owned(), epoch.unwrap_or(last).to_string()),
         (select::ARCHITECTURE.to_owned(), serde_json::to_string(&zoo.schema().arch).unwrap_or_default()),
     ]);
     select::note(division, &mut info);
-    Ok((Parts::new(&table, &division.split(&table.group)?), info))
+    Ok(Divided { parts: Parts::new(&table, &split), info, input: Some(input) })
+}
+
+/// An input that is fitted to the train part of some rows, and the parts.
+pub fn fit_input(isa: Isa, zoo: &Zoo, rows: &[usize], division: &Division, input: &Input) -> Result<(Fitted, Split)> {
+    let group: Vec<u64> = rows.iter().map(|&row| u64::from(zoo.run()[row])).collect();
+    let split = division.split(&group)?;
+    let train: Vec<usize> = split.train.iter().map(|&place| rows[place]).collect();
+    Ok((input.fit(isa, &Networks::Zoo { zoo, rows: &train }, &STOP)?, split))
 }

@@ -1,13 +1,13 @@
 //! `zoometry predict`
 
 use super::output::{self, Output};
-use super::{MachineArgs, STOP, select};
+use super::{MachineArgs, STOP, files, select};
 use clap::Args;
 use serde_json::json;
 use std::path::PathBuf;
 use zoometry::cnn::choice::Choice;
 use zoometry::eval::conformal;
-use zoometry::features::{Input, Networks as Features};
+use zoometry::features::{Fitted, Input, Networks as Features};
 use zoometry::kernels::{Isa, activation::Activation};
 use zoometry::predictor::Predictor;
 use zoometry::table::Table;
@@ -26,13 +26,13 @@ pub struct Predict {
     /// The fitted predictor
     #[arg(value_name = "MODEL")]
     model: PathBuf,
-    /// The zoo, or a file with weights
-    #[arg(value_name = "FILE")]
-    file: PathBuf,
+    /// The zoo, in one file or several, or a file with weights; a name in quotes may have * and ? in its last part
+    #[arg(value_name = "FILE", required = true)]
+    file: Vec<PathBuf>,
     /// The checkpoint's epoch [default: the last]
     #[arg(long, value_name = "E")]
     epoch: Option<u32>,
-    /// The networks' activation where the file does not tell it and the predictor's input is probes: relu, tanh, sigmoid, gelu,
+    /// The networks' activation where the file does not tell it and the predictor's input runs them (probes, consensus, synthetic): relu, tanh, sigmoid, gelu,
     /// leaky_relu or silu
     #[arg(long, value_name = "NAME")]
     activation: Option<String>,
@@ -58,7 +58,7 @@ impl Predict {
     pub fn run(&self) -> Result<Output> {
         let isa = self.machine.isa()?;
         let predictor = Predictor::load(&self.model)?;
-        let input = select::input(&predictor, &self.model)?;
+        let input = select::input(&predictor)?;
         let reach = self.interval.map(|level| self.reach(&predictor, level)).transpose()?;
         let (networks, predicted) = self.machine.run(|| -> Result<_> {
             let networks = self.networks(isa, &predictor, &input)?;
@@ -68,7 +68,7 @@ impl Predict {
             Ok((networks, predicted))
         })?;
         if let broken @ 1.. = networks.finite.iter().filter(|finite| !**finite).count() {
-            let (all, file) = (predicted.len(), self.file.display());
+            let (all, file) = (predicted.len(), files::shown(&self.file));
             output::tell(format!("{broken} of {all} networks of {file} have weights that are not finite: NaN"));
         }
         let mut output = Output::default();
@@ -109,15 +109,16 @@ impl Predict {
     }
 
     /// The networks of a zoo, or of any file with a tensor `weights`.
-    fn networks(&self, isa: Isa, predictor: &Predictor, input: &Input) -> Result<Networks> {
-        let file = Loose::open(&self.file)?;
-        if file.is_zoo() {
+    fn networks(&self, isa: Isa, predictor: &Predictor, input: &Fitted) -> Result<Networks> {
+        let files = files::expand(&self.file)?;
+        let file = Loose::open(&files[0])?;
+        if file.is_zoo() || files.len() > 1 {
             if let Some(name) = &self.activation {
                 let expected = "a file of weights alone (a zoo has its networks' own activations)";
                 return Err(Error::invalid("--activation", expected, format!("{name} and a zoo")));
             }
-            let zoo = Zoo::open(&self.file)?;
-            let rows = select::rows(&zoo, &self.file, self.epoch, input)?;
+            let zoo = Zoo::open_all(&files)?;
+            let rows = select::rows(&zoo, zoo.path(), self.epoch, input.input())?;
             let names = rows.iter().map(|&row| (u64::from(zoo.run()[row]), Some(zoo.epoch()[row]))).collect();
             return self.table(isa, predictor, input, &Features::Zoo { zoo: &zoo, rows: &rows }, names);
         }
@@ -125,7 +126,8 @@ impl Predict {
             return Err(Error::malformed(&self.model, "a predictor fitted to a zoo", "one fitted to a table"));
         };
         let weights = file.weights(&arch)?;
-        let features = Features::Loose { arch: &arch, weights: &weights, activation: self.activation(&file, input)? };
+        let features =
+            Features::Loose { arch: &arch, weights: &weights, activation: self.activation(&file, input.input())? };
         let names = (0..features.count() as u64).map(|row| (row, None)).collect();
         self.table(isa, predictor, input, &features, names)
     }
@@ -133,23 +135,27 @@ impl Predict {
     /// What a predictor sees of some networks.
     ///
     /// # Errors
-    /// [`Error::Malformed`] for a single network whose weights are not finite; those of [`Input::table_unless`] and of
+    /// [`Error::Malformed`] for a single network whose weights are not finite; those of [`Fitted::table`] and of
     /// [`select::same_columns`].
     fn table(
         &self,
         isa: Isa,
         predictor: &Predictor,
-        input: &Input,
+        input: &Fitted,
         networks: &Features,
         names: Vec<(u64, Option<u32>)>,
     ) -> Result<Networks> {
         let is_finite = |network| networks.weights(network).iter().all(|weight| weight.is_finite());
         let finite: Vec<bool> = (0..networks.count()).map(is_finite).collect();
         if finite == [false] {
-            return Err(Error::malformed(&self.file, "a network whose weights are finite", "NaN or infinite weights"));
+            return Err(Error::malformed(
+                &self.file[0],
+                "a network whose weights are finite",
+                "NaN or infinite weights",
+            ));
         }
-        let table = input.table_unless(isa, networks, &STOP)?;
-        select::same_columns(predictor, &table, networks.arch(), &self.file)?;
+        let table = input.table(isa, networks, &STOP)?;
+        select::same_columns(predictor, &table, networks.arch(), &self.file[0])?;
         Ok(Networks { table, names, finite })
     }
 
@@ -162,12 +168,12 @@ impl Predict {
         let asked = self.activation.as_deref().map(Activation::parse).transpose()?;
         match (file.activation(), &self.activation) {
             (Some(told), Some(name)) if told != *name => {
-                let expected = format!("{told}, as {} says", self.file.display());
+                let expected = format!("{told}, as {} says", self.file[0].display());
                 Err(Error::invalid("--activation", expected, name))
             }
             (Some(told), None) if input.runs_networks() => {
                 let known = Activation::names().join(", ");
-                let wrong = |_| Error::malformed(&self.file, format!("a network with one of {known}"), &told);
+                let wrong = |_| Error::malformed(&self.file[0], format!("a network with one of {known}"), &told);
                 Activation::parse(&told).map(Some).map_err(wrong)
             }
             _ => Ok(asked),

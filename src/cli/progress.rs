@@ -124,6 +124,7 @@ impl Training {
     /// Takes an event from any worker.
     pub fn tell(&self, event: Event) {
         match event {
+            Event::Grown { .. } => {}
             Event::Found { kept } => self.bar.begin_at(kept as u64),
             Event::Trained { images } => {
                 let images = self.images.fetch_add(images, Ordering::Relaxed) + images;

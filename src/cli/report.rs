@@ -1,7 +1,7 @@
 //! `zoometry report`
 
 use super::output::{self, Force, Output, count};
-use super::{MachineArgs, STOP, progress};
+use super::{MachineArgs, STOP, files, progress};
 use clap::Args;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -20,9 +20,9 @@ pub const TITLE: &str = "What weights tell of accuracy";
 /// The page needs nothing else, neither other files nor a network nor scripts, and is light or dark as its reader has it.
 #[derive(Args)]
 pub struct Report {
-    /// The folder of a study, or a zoo file
-    #[arg(value_name = "DIR|ZOO")]
-    source: PathBuf,
+    /// The folder of a study, or a zoo in one file or several; a name in quotes may have * and ? in its last part
+    #[arg(value_name = "DIR|ZOO", required = true)]
+    source: Vec<PathBuf>,
     /// The page
     #[arg(long, value_name = "FILE.html", default_value = "report.html")]
     out: PathBuf,
@@ -41,16 +41,17 @@ pub struct Report {
 impl Report {
     pub fn run(&self) -> Result<Output> {
         let isa = self.machine.isa()?;
-        let results = self.source.join(FILE);
-        let folder = self.source.is_dir();
-        let mut guard = self.force.guard([&self.source, &results]);
+        let sources = files::expand(&self.source)?;
+        let source = &sources[0];
+        let folder = sources.len() == 1 && source.is_dir();
+        let mut guard = self.force.guard(sources.iter().chain([&source.join(FILE)]));
         let out = guard.file(&self.out, FileKind::Page)?;
         self.pictures.iter().try_for_each(|folder| guard.folder(folder))?;
         let study = match folder {
-            true => Study::load(&self.source)?,
-            false => self.machine.run(|| of_zoo(isa, &self.source))?,
+            true => Study::load(source)?,
+            false => self.machine.run(|| of_zoo(isa, &sources))?,
         };
-        let name = self.source.file_stem().map_or("zoo".into(), |name| name.to_string_lossy());
+        let name = source.file_stem().map_or("zoo".into(), |name| name.to_string_lossy());
         let title = self.title.clone().unwrap_or_else(|| match folder {
             true => TITLE.into(),
             false => format!("The zoo {name}"),
@@ -86,8 +87,8 @@ fn write_pictures(study: &Study, folder: &Path, guard: &mut Guard) -> Result<Vec
 }
 
 /// What a zoo alone tells: its networks, a few predictors, what matters to them. Nothing of it is kept.
-pub fn of_zoo(isa: Isa, path: &Path) -> Result<Study> {
-    let zoos = [Subject::open(path, &[], None, 0)?];
+pub fn of_zoo(isa: Isa, files: &[PathBuf]) -> Result<Study> {
+    let zoos = [Subject::open(files, &[], None, 0)?];
     let mut run = StudyRun::new(isa, &zoos, header(Protocol::Clean, zoos[0].division()), None, &STOP)?;
     let bar = progress::steps();
     let outcome = run.brief(&mut |done, all, next| progress::step(&bar, done, all, next));

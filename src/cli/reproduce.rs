@@ -1,7 +1,7 @@
 //! `zoometry reproduce` and the verb of each of its experiments.
 
 use super::output::{Force, Output, count, duration};
-use super::{MachineArgs, STOP, progress, report};
+use super::{MachineArgs, STOP, files, progress, report};
 use clap::Args;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -44,7 +44,7 @@ pub struct Experiment {
 /// What every experiment takes.
 #[derive(Args)]
 pub struct Options {
-    /// The zoo files
+    /// The zoo files; shards of one zoo are read as one. A name in quotes may have * and ? in its last part
     #[arg(value_name = "ZOO", required = true)]
     zoos: Vec<PathBuf>,
     /// On which part the number of trees and epochs is chosen: clean (a validation part) or optimistic (the test part itself,
@@ -119,21 +119,24 @@ impl Options {
 
     /// The zoos, none of them twice.
     fn subjects(&self) -> Result<Vec<Subject>> {
-        let mut zoos = Vec::new();
-        let mut files: Vec<PathBuf> = Vec::new();
-        if self.split.is_some() && self.zoos.len() > 1 {
-            let got = format!("{} zoos", self.zoos.len());
-            return Err(Error::invalid("--split", "one zoo, that which the file divides", got));
-        }
-        for path in &self.zoos {
+        let mut found: Vec<PathBuf> = Vec::new();
+        for path in files::expand(&self.zoos)? {
             let file = path.canonicalize().unwrap_or_else(|_| path.clone());
-            if files.contains(&file) {
+            if found.iter().any(|other| other.canonicalize().is_ok_and(|other| other == file)) {
                 return Err(Error::invalid("ZOO", "each file once", format!("{} twice", path.display())));
             }
-            files.push(file);
-            zoos.push(Subject::open(path, &zoos, self.split.as_deref(), self.split_seed)?);
+            found.push(path);
         }
-        Ok(zoos)
+        let zoos = zoometry::zoo::of_one_zoo(&found)?;
+        if self.split.is_some() && zoos.len() > 1 {
+            let got = format!("{} zoos", zoos.len());
+            return Err(Error::invalid("--split", "one zoo, that which the file divides", got));
+        }
+        let mut subjects = Vec::new();
+        for files in zoos {
+            subjects.push(Subject::open(&files, &subjects, self.split.as_deref(), self.split_seed)?);
+        }
+        Ok(subjects)
     }
 }
 

@@ -61,14 +61,14 @@ impl Search {
     }
 
     fn search(&self, isa: Isa, input: &Input, journal: &OutPath, out: &OutPath) -> Result<Output> {
-        let (parts, info) = self.source.parts(isa, input, true)?;
-        let (train, validation) = (&parts.train, &parts.validation);
+        let divided = self.source.parts(isa, input, true)?;
+        let (train, validation) = (&divided.parts.train, &divided.parts.validation);
         let (kind, fixed, seed, trials) = (&*self.predictor, &*self.param, self.seed, self.trials);
         let search = Trials { kind, fixed, seed, trials, train, validation };
         // a wrong option is refused before there is a journal
         search.options(0)?;
-        let told = [select::INPUT, select::EPOCH, select::SPLIT_SEED, select::SPLIT];
-        let about = told.into_iter().filter_map(|name| Some((name.to_owned(), info.get(name)?.clone())));
+        let told = [predictor::INPUT, select::EPOCH, select::SPLIT_SEED, select::SPLIT];
+        let about = told.into_iter().filter_map(|name| Some((name.to_owned(), divided.info.get(name)?.clone())));
         let (kept, done) = Journal::open(journal, &about.collect::<Vec<_>>(), &search)?;
         let mut output = Output::default();
         let trials = run(&search, isa, &kept, done, &mut output)?;
@@ -77,11 +77,11 @@ impl Search {
             output.line(format!("  the other {rest} are in {}", journal.path().display()));
         }
         let best = &trials[0];
-        let config = Config::new(&best.options, self.source.zoo.as_ref().map(|_| input.to_string()));
+        let config = Config::new(&best.options, self.source.zoo.first().map(|_| input.to_string()));
         config.save(out)?;
         let (number, chosen) = (best.number, best.score.r2);
         output.line(format!("the best is trial {number}, R² {chosen:.4} on the validation networks; fitted again:"));
-        fit::fit(isa, &parts, &best.options, info, &mut output)?;
+        fit::fit(isa, &divided, &best.options, &mut output)?;
         output.line(format!("  its configuration is in {}, for fit --config", self.out.display()));
         output.set("trial", best.number);
         output.set("validation", best.score);

@@ -6,7 +6,7 @@ use std::path::Path;
 use zoometry::cnn::Arch;
 use zoometry::cnn::choice::Choice;
 use zoometry::eval::Division;
-use zoometry::features::{Input, Networks};
+use zoometry::features::{Fitted, Input, Networks};
 use zoometry::kernels::Isa;
 use zoometry::kernels::activation::Activation;
 use zoometry::predictor::Predictor;
@@ -16,7 +16,6 @@ use zoometry::{Error, Result};
 
 /// Keys of a predictor's `info`.
 pub const ZOO: &str = "zoo";
-pub const INPUT: &str = "input";
 pub const EPOCH: &str = "epoch";
 pub const SPLIT_SEED: &str = "split_seed";
 /// Digest of the published division, where there was one instead of a seed.
@@ -46,33 +45,34 @@ pub fn rows(zoo: &Zoo, path: &Path, epoch: Option<u32>, input: &Input) -> Result
     let names = others.into_iter().collect::<Vec<_>>().join(", ");
     let known = Activation::names().join(", ");
     if computable.is_empty() {
-        return Err(Error::malformed(path, format!("networks that probes can be computed of ({known})"), names));
+        return Err(Error::malformed(path, format!("networks that {input} can be computed of ({known})"), names));
     }
     if let left_out @ 1.. = rows.len() - computable.len() {
         let (all, path) = (rows.len(), path.display());
-        output::tell(format!("{left_out} of {all} networks of {path} left out: probes need {known}, not {names}"));
+        output::tell(format!("{left_out} of {all} networks of {path} left out: {input} needs {known}, not {names}"));
     }
     Ok(computable)
 }
 
-/// The input's columns of the finished rows as a table.
-pub fn table(isa: Isa, zoo: &Zoo, path: &Path, epoch: Option<u32>, input: &Input) -> Result<Table> {
-    input.table_unless(isa, &Networks::Zoo { zoo, rows: &rows(zoo, path, epoch, input)? }, &STOP)
+/// A predictor's columns of the finished rows as a table.
+pub fn table(isa: Isa, zoo: &Zoo, path: &Path, epoch: Option<u32>, input: &Fitted) -> Result<Table> {
+    input.table(isa, &Networks::Zoo { zoo, rows: &rows(zoo, path, epoch, input.input())? }, &STOP)
 }
 
-/// The input that a predictor was fitted to, as its file says.
+/// The input that a predictor was fitted to; of one that was fitted to a table the default.
 ///
 /// # Errors
-/// [`Error::Malformed`] where it says something else.
-pub fn input(predictor: &Predictor, path: &Path) -> Result<Input> {
-    let Some(key) = predictor.info.get(INPUT) else { return Ok(Input::default()) };
-    key.parse().map_err(|error: Error| Error::malformed(path, "a known input", error.to_string()))
+/// None that can happen: the default input needs no fit.
+pub fn input(predictor: &Predictor) -> Result<Fitted> {
+    predictor.input.clone().map_or_else(|| Fitted::without(&Input::default()), Ok)
 }
 
 /// What tells a zoo from others: data, recipe and seed. Two files of the same identity hold the same networks.
 pub fn identity(zoo: &Zoo) -> String {
     let schema = zoo.schema();
-    serde_json::json!([schema.digest, schema.arch, schema.recipe, schema.seed]).to_string()
+    let seeds = zoo.seeds();
+    let seed = if let [seed] = *seeds { seed.into() } else { serde_json::Value::from(seeds) };
+    serde_json::json!([schema.digest, schema.arch, schema.recipe, seed]).to_string()
 }
 
 /// What a predictor's file says of a division.

@@ -3,17 +3,17 @@
 use super::device::Device;
 use super::output::{self, Output, count, duration};
 use super::progress::Training;
-use super::{Data, MachineArgs, STOP};
+use super::{Data, MachineArgs, STOP, shard};
 use clap::Args;
 use std::path::{Path, PathBuf};
 use zoometry::cnn::plan::{Flops, Function};
 use zoometry::dataset::{self, Dataset};
 use zoometry::out::FileKind;
-use zoometry::train::{self as training, Executor, Job, checkpoints, recipe::Recipe};
-use zoometry::zoo::{Zoo, hyper};
+use zoometry::train::{self as training, Event, Executor, Job, checkpoints, recipe::Recipe};
+use zoometry::zoo::{Place, Zoo, hyper};
 use zoometry::{Error, Result};
 
-/// Train a zoo of networks, or continue one
+/// Train a zoo of networks, continue one, or let one grow
 ///
 /// Every network draws its hyperparameters by the recipe's laws. The zoo is a valid .safetensors file at every moment; the same
 /// command continues where it was stopped, and the file's bytes do not depend on threads or interruptions. A zoo may be
@@ -29,9 +29,13 @@ pub struct Train {
     /// Epochs of each network's training
     #[arg(long, value_name = "E", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
     epochs: u32,
-    /// The zoo file
+    /// The zoo file; a shard of it is beside it, as zoo-00002-of-00008.safetensors
     #[arg(long, value_name = "ZOO")]
     out: PathBuf,
+    /// Train only every N-th network, from the I-th on, into a file of its own, for `merge` [default: the task's place in an array
+    /// of Slurm or Grid Engine or in an indexed job of Kubernetes; outside of these all networks]
+    #[arg(long, value_name = "I/N", env = "ZOOMETRY_SHARD")]
+    shard: Option<Place>,
     #[command(flatten)]
     data: Data,
     /// Epochs whose weights are kept, besides the last [default: 0,1,2,3 and every twentieth]
@@ -50,6 +54,10 @@ pub struct Train {
     /// Give all networks one seed, as the released zoo did
     #[arg(long)]
     shared_seed: bool,
+    /// Continue a zoo whose networks another family of rounding trained (portable, avx2 and avx512, a GPU): its bytes then depend
+    /// on who trained which; every row says who did
+    #[arg(long)]
+    allow_mixed: bool,
     #[command(flatten)]
     device: Device,
     #[command(flatten)]
@@ -59,7 +67,8 @@ pub struct Train {
 impl Train {
     pub fn run(&self) -> Result<Output> {
         self.device.check()?;
-        let out = output::careful([] as [&Path; 0]).continued(&self.out, FileKind::Zoo)?;
+        let place = shard::place(self.shard)?;
+        let out = output::careful([] as [&Path; 0]).continued(shard::file(&self.out, place), FileKind::Zoo)?;
         check_models(self.models)?;
         let mut recipe = Recipe::load(&self.recipe)?;
         for assignment in &self.set {
@@ -76,10 +85,12 @@ impl Train {
             dataset: &dataset,
             recipe: &recipe,
             models: self.models,
+            place,
             checkpoints,
             seed: self.seed,
             isa,
             threads: usize::from(self.machine.threads),
+            allow_mixed: self.allow_mixed,
         };
         let mut output = Output::default();
         let (executor, device) = self.device.executor(&job)?;
@@ -125,12 +136,37 @@ fn inert(job: &Job) -> Result<Vec<String>> {
     Ok(notes)
 }
 
+/// Says that a zoo has grown, and what of it is trained again.
+fn grown(job: &Job, out: &Path, [networks, checkpoints]: [usize; 2], [continued, again]: [usize; 2]) {
+    let [all, had] = [job.models, networks].map(|networks| count(networks as u64));
+    output::tell(format!(
+        "{} grows: {had} networks at {checkpoints} checkpoints were there, {all} are wanted",
+        out.display()
+    ));
+    if continued > 0 {
+        output::tell(format!("  {} go on from their last weights", count(continued as u64)));
+    }
+    if again > 0 {
+        let again = count(again as u64);
+        output::tell(format!(
+            "  {again} are trained again from the start, for the state of their optimizer is not kept"
+        ));
+    }
+}
+
 /// Trains with progress and reports; used by `demo` too.
 pub fn session(job: &Job, executor: &dyn Executor, out: &Path, output: &mut Output) -> Result<Zoo> {
     output::tell(describe(job.dataset));
     inert(job)?.into_iter().for_each(output::tell);
-    let progress = Training::new(job.models);
-    let outcome = training::train_on(executor, job, out, &|event| progress.tell(event), &STOP);
+    let networks = job.shard()?.map_or(job.models, |shard| shard.runs());
+    let progress = Training::new(networks);
+    let on_event = |event| {
+        if let Event::Grown { networks, checkpoints, continued, again } = event {
+            grown(job, out, [networks, checkpoints], [continued, again]);
+        }
+        progress.tell(event);
+    };
+    let outcome = training::train_on(executor, job, out, &on_event, &STOP);
     let (images, diverged, seconds) = progress.finish();
     let summary = outcome?;
     let zoo = Zoo::open(out)?;
@@ -141,9 +177,13 @@ pub fn session(job: &Job, executor: &dyn Executor, out: &Path, output: &mut Outp
     output.line(format!(
         "{}: {} networks of {} weights",
         out.display(),
-        count(job.models as u64),
+        count(networks as u64),
         zoo.schema().arch.parameters()
     ));
+    if let Some(shard) = zoo.schema().shard {
+        let (place, all) = (shard.place(), count(job.models as u64));
+        output.line(format!("  shard {place} of a zoo of {all}; `zoometry merge` joins it with the others"));
+    }
     if summary.kept > 0 {
         let all = if summary.trained == 0 { "the zoo is complete: all " } else { "" };
         output.line(format!("  {all}{} were there already", count(summary.kept as u64)));
@@ -161,7 +201,8 @@ pub fn session(job: &Job, executor: &dyn Executor, out: &Path, output: &mut Outp
     }
     output.line(format!("  test accuracy: {}", output::quantile_line(&accuracies)));
     output.set("zoo", out);
-    output.set("models", job.models);
+    output.set("models", networks);
+    output.set("shard", job.place.to_string());
     output.set("trained", summary.trained);
     output.set("diverged", diverged);
     output.set("seconds", seconds);

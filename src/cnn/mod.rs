@@ -1,6 +1,7 @@
 //! `Arch`: the shape of a network, a list of typed layers; what everything else knows of it is its [`plan::Plan`].
 
 pub mod arena;
+pub mod backward;
 pub mod choice;
 pub mod forward;
 pub mod init;

@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 
 /// Classes of the set.
 pub const CLASSES: usize = 10;
+/// Training batches of the published set.
+pub const BATCHES: usize = 5;
 const SIDE: usize = 32;
 const CHANNELS: usize = 3;
 const PIXELS: usize = CHANNELS * SIDE * SIDE;

@@ -148,7 +148,13 @@ impl Folder {
             let expected = format!("test images of {} as in training", size(&train));
             return Err(Error::malformed(&self.path, expected, size(&test)));
         }
-        transform::dataset(name, train, test, classes, images)
+        let mut dataset = transform::dataset(name, train, test, classes, images)?;
+        if kind == Kind::Cifar {
+            let there = self.names.iter().filter(|name| batch_number(name).is_some()).count();
+            let note = format!("{there} of {} training batches", cifar::BATCHES);
+            dataset.notes.extend(Some(note).filter(|_| there < cifar::BATCHES));
+        }
+        Ok(dataset)
     }
 
     fn read_idx(&self, classes: Option<usize>, missing: impl Fn(&str) -> Error) -> Result<(Decoded, Decoded, usize)> {
@@ -185,11 +191,16 @@ impl Folder {
         if self.names.iter().any(|known| known == name) { Ok(self.path.join(name)) } else { Err(missing(name)) }
     }
 
-    /// The one IDX file of that part and content: of the same file raw and zipped the raw one, of a file and a folder the file.
+    /// The one IDX file of that part and content, by its usual name where that is there: of the same file raw and zipped the raw one, of a file and a folder the file.
     fn idx_file(&self, subset: Subset, content: [&str; 2]) -> Result<Option<PathBuf>> {
         let plain = |name: &str| name.strip_suffix(".gz").unwrap_or(name).replace('.', "-");
         let mut names: Vec<&String> = self.names.iter().filter(|name| is_idx(name, subset, content)).collect();
         names.sort_by_key(|name| (self.path.join(name).is_dir(), name.ends_with(".gz")));
+        let usual = [["train", "t10k"][subset as usize], content[0], content[1], "ubyte"].join("-");
+        if names.iter().any(|name| plain(name) == usual) {
+            // beside it other copies and unfinished downloads do not count
+            names.retain(|name| plain(name) == usual);
+        }
         if let Some(other) = names.iter().find(|name| plain(name) != plain(names[0])) {
             return Err(Error::Invalid {
                 what: format!("data folder {}", self.path.display()),
@@ -201,13 +212,14 @@ impl Folder {
     }
 }
 
-/// The names in a folder, sorted; those that are not Unicode belong to no data set.
+/// The names in a folder, sorted; those that are not Unicode, or are hidden as what macOS lays beside files is, belong to no
+/// data set.
 fn names(folder: &Path) -> Result<Vec<String>> {
     let entries = std::fs::read_dir(folder).map_err(Error::io("open", folder))?;
     let mut names = Vec::new();
     for entry in entries {
         let entry = entry.map_err(Error::io("read", folder))?;
-        names.extend(entry.file_name().into_string());
+        names.extend(entry.file_name().into_string().ok().filter(|name| !name.starts_with('.')));
     }
     names.sort();
     Ok(names)

@@ -81,6 +81,8 @@ pub struct Dataset {
     /// pixels (`u8`, channel planes of row-major images), the N labels (`u8`, as in [`Examples::labels`]). It does not depend on
     /// wrappers such as gzip.
     pub digest: String,
+    /// What a reader of any score on these images should know: batches that are missing, classes without a training image.
+    pub notes: Vec<String>,
 }
 
 /// One part as a reader decodes it. The reader has checked that the lengths agree and that nothing is empty.

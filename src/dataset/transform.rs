@@ -17,7 +17,21 @@ pub(super) fn dataset(name: &str, train: Decoded, test: Decoded, classes: usize,
     let table = images.table(name)?;
     let prepare = |part: &Decoded| if images.colour { colour(part, &table) } else { grey(part, &table) };
     let (digest, (train, test)) = crate::par::join(|| digest(&train, &test), || (prepare(&train), prepare(&test)));
-    Ok(Dataset { name: name.to_owned(), train, test, classes, digest })
+    let notes = untrained(&train.labels, &test.labels, classes).into_iter().collect();
+    Ok(Dataset { name: name.to_owned(), train, test, classes, digest, notes })
+}
+
+/// Which classes only test images have, in words.
+fn untrained(train: &[u8], test: &[u8], classes: usize) -> Option<String> {
+    let has = |labels: &[u8]| {
+        let mut has = vec![false; classes];
+        labels.iter().for_each(|&label| has[usize::from(label)] = true);
+        has
+    };
+    let both = has(train).into_iter().zip(has(test)).enumerate();
+    let alone: Vec<String> =
+        both.filter(|(_, (train, test))| *test && !train).map(|(class, _)| class.to_string()).collect();
+    (!alone.is_empty()).then(|| format!("no training image of class {}", alone.join(", ")))
 }
 
 /// The plain mean over the channels, `((r + g) + b) / 3` in `f32`.

@@ -9,7 +9,7 @@
 
 use super::Split;
 use super::mersenne::Random;
-use crate::{Error, Result};
+use crate::{Error, Result, bytes};
 use sha2::{Digest, Sha256};
 use std::path::Path;
 
@@ -28,7 +28,8 @@ impl PublishedOrder {
     /// # Errors
     /// [`Error::Io`]; [`Error::Malformed`] where the file is no permutation of the row numbers.
     pub fn read(path: &Path, rows: u64) -> Result<PublishedOrder> {
-        let text = crate::bytes::text(path)?;
+        let text = bytes::text(path)?;
+        let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
         let wrong = |got: String| Error::malformed(path, format!("each row number below {rows} once, one a line"), got);
         let lines: Vec<&str> = text.lines().map(|line| line.trim().trim_matches('"')).collect();
         let lines = &lines[..lines.iter().rposition(|line| !line.is_empty()).map_or(0, |last| last + 1)];
@@ -100,6 +101,7 @@ mod tests {
         let order: Vec<String> = (0..40).rev().map(|row| row.to_string()).collect();
         let published = read(&format!("0\n{}\n", order.join("\n")), 40).unwrap();
         assert_eq!(published, read(&order.join("\r\n"), 40).unwrap());
+        assert_eq!(published, read(&format!("\u{feff}{}", order.join("\n")), 40).unwrap());
         let finals: Vec<Option<u64>> = (0..20).map(|run| Some(2 * run + 1)).collect();
         let group: Vec<u64> = (0..20).collect();
         let split = published.split(&finals, &group);

@@ -98,6 +98,9 @@ mod tests {
             .map(|(name, all)| (name.into(), names(all)))
             .into(),
             optional: Vec::new(),
+            shard: None,
+            rounding: Vec::new(),
+            dataset_notes: Vec::new(),
             program: String::new(),
         };
         let numbers = [("learning_rate", 0.5), ("dropout", 0.25)];

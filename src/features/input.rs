@@ -10,16 +10,22 @@
 //! | `wnorm-layers:0,1,2,3-l2`, `…-l1` | a norm of each tensor ([`super::norms`]) |
 //! | `hyper`, `hyper.learning_rate` | the reference's seven hyperparameters, or one ([`super::hyper`]) |
 //! | `probes` | what comes out for images that are made ([`super::probes`]): the same columns for every shape |
+//! | `spectra` | singular values of each kernel, correlations of its filters ([`super::spectra`]) |
+//! | `consensus` | agreement with the best networks of the zoo, at drawn objects ([`super::consensus`]) |
+//! | `synthetic` | the same, at images that these networks take for their classes (activation maximisation) |
 //!
 //! Layers count from 0, the dense one is the last. Keys are joined by `+`: `wstats+probes`, `hyper+hyper.optimizer`.
+//!
+//! `consensus` and `synthetic` depend on a zoo: [`Input::fit`] fits an input to the training networks of a division, and the
+//! [`Fitted`] computes the columns of any networks.
 
-use super::hyper::{self, Hyper};
+use super::consensus::{Consensus, Images};
+use super::fitted::Fitted;
+use super::hyper;
 use super::networks::Networks;
-use super::norms::{Norm, Norms};
-use super::probes::Probes;
-use super::raw::Raw;
-use super::stats::{PERCENTILES, Stats};
-use super::{Columns, tensors};
+use super::norms::Norm;
+use super::stats::PERCENTILES;
+use super::tensors;
 use crate::cnn::Arch;
 use crate::cnn::choice::Choice;
 use crate::kernels::Isa;
@@ -28,12 +34,11 @@ use crate::par::Stop;
 use crate::table::Table;
 use crate::zoo::Zoo;
 use crate::{Error, Result};
-use rayon::prelude::*;
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::{fmt, str::FromStr};
 
 /// Keys that messages suggest; numbers in them are examples.
-pub const EXAMPLES: [&str; 11] = [
+pub const EXAMPLES: [&str; 14] = [
     "wstats",
     "wstats-pooled",
     "wstats-glob",
@@ -45,21 +50,21 @@ pub const EXAMPLES: [&str; 11] = [
     "hyper",
     "hyper.learning_rate",
     "probes",
+    "spectra",
+    "consensus",
+    "synthetic",
 ];
-
-/// Networks that a thread takes at a time, so that its memory is made for many.
-const BATCH: usize = 32;
 
 /// What a predictor sees of a network.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Input {
-    text: String,
-    keys: Vec<Key>,
+    pub(super) text: String,
+    pub(super) keys: Vec<Key>,
 }
 
 /// One key.
 #[derive(Clone, Debug, PartialEq)]
-enum Key {
+pub(super) enum Key {
     Weights(Layers),
     Stats(Layers, Vec<f64>),
     Global,
@@ -67,11 +72,13 @@ enum Key {
     Norms(Layers, Norm),
     Hyper(Vec<&'static str>),
     Probes,
+    Spectra,
+    Consensus(Images),
 }
 
 /// Which layers; from 0.
 #[derive(Clone, Debug, PartialEq)]
-enum Layers {
+pub(super) enum Layers {
     All,
     These(Vec<usize>),
 }
@@ -108,6 +115,9 @@ impl FromStr for Key {
             "wstats-pooled" => return Ok(Key::Pooled),
             "hyper" => return Ok(Key::Hyper(hyper::REFERENCE.into())),
             "probes" => return Ok(Key::Probes),
+            "spectra" => return Ok(Key::Spectra),
+            "consensus" => return Ok(Key::Consensus(Images::Drawn)),
+            "synthetic" => return Ok(Key::Consensus(Images::Synthetic)),
             _ => {}
         }
         let wrong = |expected: &str| Error::invalid("input", expected, key);
@@ -145,7 +155,7 @@ fn list<T: FromStr>(text: &str) -> Option<Vec<T>> {
 }
 
 impl Layers {
-    fn of(&self, arch: &Arch) -> Result<Vec<usize>> {
+    pub fn of(&self, arch: &Arch) -> Result<Vec<usize>> {
         let count = tensors::layers(arch);
         match self {
             Layers::All => Ok((0..count).collect()),
@@ -159,49 +169,41 @@ impl Layers {
     }
 }
 
-impl Key {
-    /// What computes the key's columns.
-    fn block<'n>(&'n self, isa: Isa, networks: &'n Networks<'n>) -> Result<Box<dyn Columns + 'n>> {
-        let arch = networks.arch();
-        Ok(match self {
-            Key::Weights(layers) => Box::new(Raw::new(networks, &layers.of(arch)?)),
-            Key::Stats(layers, percentiles) => {
-                Box::new(Stats::of_layers(isa, networks, &layers.of(arch)?, percentiles))
-            }
-            Key::Global => Box::new(Stats::global(isa, networks)),
-            Key::Pooled => Box::new(Stats::pooled(isa, networks)),
-            Key::Norms(layers, norm) => Box::new(Norms::new(networks, &layers.of(arch)?, *norm)),
-            Key::Hyper(names) => Box::new(Hyper::new(networks, names)?),
-            Key::Probes => Box::new(Probes::new(isa, networks)?),
-        })
-    }
-}
-
 impl Input {
-    /// The columns of some networks, computed in place on rayon's threads; target: test accuracy where it is known, group:
-    /// the run, or the row where there is none.
-    ///
-    /// The same bits for every number of threads; those of [`super::stats`] also on every ISA.
+    /// Fits to networks of a zoo, the training part of a division: what of the input depends on them is found out. Of most keys
+    /// there is nothing to find.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for a layer that the networks do not have, a column that comes twice, or where the networks lack
-    /// what the input needs.
-    pub fn table(&self, isa: Isa, networks: &Networks) -> Result<Table> {
-        self.table_unless(isa, networks, &Stop::new())
+    /// Those of [`Consensus::fit`]; [`Error::Invalid`] where weights came alone.
+    pub fn fit(&self, isa: Isa, networks: &Networks, stop: &Stop) -> Result<Fitted> {
+        let fit = |key: &Key| match key {
+            Key::Consensus(images) => {
+                let accuracy = networks.accuracy(images.key())?;
+                Consensus::fit(isa, *images, networks, &accuracy, stop).map(Some)
+            }
+            _ => Ok(None),
+        };
+        let found: Result<Vec<Option<Consensus>>> = self.keys.iter().map(fit).collect();
+        Ok(Fitted { input: self.clone(), found: found? })
     }
 
-    /// [`Input::table`] that can be stopped.
+    /// Whether it must be fitted to networks.
+    pub fn needs_fit(&self) -> bool {
+        self.keys.iter().any(|key| matches!(key, Key::Consensus(_)))
+    }
+
+    /// [`Fitted::table`] of an input that needs no fit.
     ///
     /// # Errors
-    /// As [`Input::table`]; [`Error::Cancelled`] when `stop` was requested.
-    pub fn table_unless(&self, isa: Isa, networks: &Networks, stop: &Stop) -> Result<Table> {
-        self.assemble(&self.blocks(isa, networks)?, networks, stop)
+    /// [`Error::Invalid`] for one that does; those of [`Fitted::table`].
+    pub fn table(&self, isa: Isa, networks: &Networks) -> Result<Table> {
+        Fitted::without(self)?.table(isa, networks, &Stop::new())
     }
 
     /// Those of some rows of a zoo whose networks the input can be computed of, and the activations of the others: probes run
     /// the networks, so they need an activation that is known.
     pub fn computable<'z>(&self, zoo: &'z Zoo, rows: &[usize]) -> (Vec<usize>, BTreeSet<&'z str>) {
-        let activation = |row: usize| zoo.schema().name("activation", &zoo.config(zoo.run()[row] as usize));
+        let activation = |row: usize| zoo.schema().name("activation", &zoo.config(zoo.network(row)));
         let known = |row: &usize| !self.runs_networks() || Activation::parse(activation(*row)).is_ok();
         let (computable, others): (Vec<usize>, Vec<usize>) = rows.iter().partition(|row| known(row));
         (computable, others.into_iter().map(activation).collect())
@@ -209,68 +211,6 @@ impl Input {
 
     /// Whether the input needs the networks' activations.
     pub fn runs_networks(&self) -> bool {
-        self.keys.contains(&Key::Probes)
-    }
-
-    /// [`Input::table`] with the statistics of weights computed on a GPU, everything else on rayon's threads.
-    ///
-    /// Minima and maxima are the CPU's; quantiles, standard deviations and means differ from its in their rounding.
-    ///
-    /// # Errors
-    /// As [`Input::table`]; [`Error::Invalid`] where nothing of the input is for a GPU, [`Error::Device`] where it fails.
-    #[cfg(feature = "gpu")]
-    pub fn table_on(&self, gpu: &crate::gpu::Gpu, isa: Isa, networks: &Networks) -> Result<Table> {
-        let mut blocks = self.blocks(isa, networks)?;
-        let mut there = false;
-        for block in &mut blocks {
-            if let Some(computed) = block.on_gpu(gpu)? {
-                *block = Box::new(computed);
-                there = true;
-            }
-        }
-        if !there {
-            let expected = "one with statistics of weights whose percentiles are 0,25,50,75,100";
-            return Err(Error::invalid("input for a GPU", expected, self));
-        }
-        self.assemble(&blocks, networks, &Stop::new())
-    }
-
-    /// What computes the columns of each key.
-    fn blocks<'n>(&'n self, isa: Isa, networks: &'n Networks<'n>) -> Result<Vec<Box<dyn Columns + 'n>>> {
-        self.keys.iter().map(|key| key.block(isa, networks)).collect()
-    }
-
-    /// The table of some columns.
-    fn assemble(&self, blocks: &[Box<dyn Columns + '_>], networks: &Networks, stop: &Stop) -> Result<Table> {
-        let columns: Vec<Vec<String>> = blocks.iter().map(|block| block.columns()).collect();
-        let widths: Vec<usize> = columns.iter().map(Vec::len).collect();
-        let columns = columns.concat();
-        let mut seen = HashSet::new();
-        if let Some(twice) = columns.iter().find(|column| !seen.insert(column.as_str())) {
-            return Err(Error::invalid(format!("input {self}"), "every column once", format!("{twice} twice")));
-        }
-        let mut x = vec![0.0; networks.count() * columns.len()];
-        x.par_chunks_mut(columns.len()).enumerate().with_min_len(BATCH).try_for_each_init(
-            || blocks.iter().map(|block| block.worker()).collect::<Vec<_>>(),
-            |workers, (network, mut values)| {
-                if stop.requested() {
-                    return Err(Error::Cancelled);
-                }
-                for (worker, &width) in workers.iter_mut().zip(&widths) {
-                    let (own, rest) = values.split_at_mut(width);
-                    worker(network, own);
-                    values = rest;
-                }
-                Ok(())
-            },
-        )?;
-        let (y, group) = match networks {
-            Networks::Zoo { zoo, rows } => (
-                rows.iter().map(|&row| zoo.test_accuracy()[row]).collect(),
-                rows.iter().map(|&row| u64::from(zoo.run()[row])).collect(),
-            ),
-            Networks::Loose { .. } => (Vec::new(), (0..networks.count() as u64).collect()),
-        };
-        Ok(Table { columns, x, y, group })
+        self.keys.iter().any(|key| matches!(key, Key::Probes | Key::Consensus(_)))
     }
 }

@@ -4,6 +4,8 @@
 //! An [`Input`] names what is computed by the reference's keys. [`stats`], [`norms`], [`raw`] and [`hyper`] are the
 //! reference's own; [`probes`] is ours. [`mod@write`] keeps a table as a file.
 
+pub mod consensus;
+pub mod fitted;
 pub mod hyper;
 pub mod input;
 pub mod networks;
@@ -12,6 +14,7 @@ pub mod norms;
 mod on_gpu;
 pub mod probes;
 pub mod raw;
+pub mod spectra;
 pub mod stats;
 mod tensors;
 #[cfg(test)]
@@ -19,6 +22,7 @@ mod tests;
 pub mod window;
 pub mod write;
 
+pub use fitted::Fitted;
 pub use input::Input;
 pub use networks::Networks;
 

@@ -65,12 +65,25 @@ impl<'a> Networks<'a> {
     pub(super) fn configs(&self, input: &str) -> Result<(&'a Schema, Vec<Config>)> {
         match self {
             Networks::Zoo { zoo, rows } => {
-                let runs = rows.iter().map(|&row| zoo.run()[row] as usize);
-                Ok((zoo.schema(), runs.map(|run| zoo.config(run)).collect()))
+                Ok((zoo.schema(), rows.iter().map(|&row| zoo.config(zoo.network(row))).collect()))
             }
             Networks::Loose { .. } => {
                 let expected = "a zoo, which has every network's hyperparameters";
                 Err(Error::invalid(format!("networks for the input {input}"), expected, "weights alone"))
+            }
+        }
+    }
+
+    /// Test accuracy of each network.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] naming the input that wants it, where weights came alone.
+    pub(super) fn accuracy(&self, input: &str) -> Result<Vec<f32>> {
+        match self {
+            Networks::Zoo { zoo, rows } => Ok(rows.iter().map(|&row| zoo.test_accuracy()[row]).collect()),
+            Networks::Loose { .. } => {
+                let expected = "a zoo, which has every network's accuracy";
+                Err(Error::invalid(format!("networks to fit the input {input} to"), expected, "weights alone"))
             }
         }
     }

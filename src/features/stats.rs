@@ -179,6 +179,9 @@ mod tests {
             seed: 0,
             names: crate::train::run::names_of_format_1(),
             optional: Vec::new(),
+            shard: None,
+            rounding: Vec::new(),
+            dataset_notes: Vec::new(),
             program: String::new(),
         };
         let writer = Writer::create_or_open(&path, &schema, &[Config::default(); 20], false).unwrap();

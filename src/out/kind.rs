@@ -1,5 +1,6 @@
 //! `FileKind`: what is in a file, by its first bytes.
 
+use crate::magic;
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -132,21 +133,17 @@ fn of_bytes(path: &Path, start: &[u8]) -> FileKind {
     match start {
         [] => FileKind::Empty,
         [0x93, b'N', b'U', b'M', b'P', b'Y', ..] if path.with_extension("columns.json").exists() => FileKind::Array,
-        [0x93, b'N', b'U', b'M', b'P', b'Y', ..] => FileKind::Other("a NumPy array"),
-        [b'P', b'K', 3, 4, ..] => FileKind::Other("a zip archive, as PyTorch saves"),
-        [0x80, 2..=5, ..] => FileKind::Other("a Python pickle, as PyTorch saved"),
-        [0x1f, 0x8b, ..] => FileKind::Other("a gzip file"),
         _ if begins(&[PICTURE]) => FileKind::Picture,
         _ if text.contains(PAGE) => FileKind::Page,
-        _ if begins(&["<!DOCTYPE html", "<!doctype html", "<html"]) => FileKind::Other("an HTML page"),
-        _ if begins(&["version https://git-lfs"]) => FileKind::Other("a git-lfs pointer"),
         _ if begins(&["{\"format\":\"zoometry search"]) => FileKind::Trials,
         _ if begins(&["{\"kind\":\"study\""]) => FileKind::Findings,
         _ if begins(&TABLES) => FileKind::Table,
         _ if named(".columns.json") && begins(&["[\"", "[]"]) => FileKind::Names,
         _ if is_config(start) => FileKind::Config,
-        _ if start.contains(&0) => FileKind::Other("another file"),
-        _ => FileKind::Other("another text"),
+        _ => {
+            let other = if start.contains(&0) { "another file" } else { "another text" };
+            FileKind::Other(magic::recognise(start).unwrap_or(other))
+        }
     }
 }
 
@@ -170,7 +167,7 @@ mod tests {
         };
         assert_eq!(kind(b""), FileKind::Empty);
         assert_eq!(kind(b"run,a\n"), FileKind::Table);
-        assert_eq!(kind(b"\x93NUMPY\x01\0"), FileKind::Other("a NumPy array"));
+        assert_eq!(kind(b"\x93NUMPY\x01\0"), FileKind::Other("a NumPy array (.npy)"));
         assert_eq!(kind(b"0\n1\n"), FileKind::Other("another text"));
         assert_eq!(kind(br#"{"predictor": "gbm", "params": {}}"#), FileKind::Config);
         assert_eq!(kind(br#"{"predictor": 3}"#), FileKind::Other("another text"));

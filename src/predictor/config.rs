@@ -2,7 +2,7 @@
 
 use super::{DEFAULT, Options};
 use crate::out::{OutPath, replace};
-use crate::{Error, Result, bytes};
+use crate::{Error, Result, json};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::io::Write;
@@ -50,9 +50,10 @@ impl Config {
     /// [`Error::Io`]; [`Error::Malformed`] for anything but such an object with a known kind, known options and values in their
     /// ranges. The input is not looked at.
     pub fn load(path: &Path, kind: Option<&str>) -> Result<Config> {
-        let wrong = |got: String| Error::malformed(path, "a JSON object with predictor, input and params", got);
+        const WHAT: &str = "a JSON object with predictor, input and params";
+        let wrong = |got: String| Error::malformed(path, WHAT, got);
         let not_json = |error: serde_json::Error| wrong(error.to_string());
-        let mut value: Value = serde_json::from_slice(&bytes::read(path)?).map_err(not_json)?;
+        let mut value: Value = json::read(path, WHAT)?;
         // a list of the fields in their order would do for serde
         let object = value.as_object_mut().ok_or_else(|| wrong("no object".into()))?;
         if let Some(kind) = kind {

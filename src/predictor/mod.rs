@@ -13,8 +13,9 @@ mod tensors;
 
 pub use config::Config;
 pub use kind::{Estimator, Kind, Model};
-pub use tensors::{Column, Tensors};
+pub use tensors::{Column, Tensors, bytes};
 
+use crate::features::Fitted;
 use crate::kernels::Isa;
 use crate::out::OutPath;
 use crate::par::Stop;
@@ -30,6 +31,9 @@ use std::sync::Arc;
 
 /// The kinds of predictors.
 pub static KINDS: [&Kind; 3] = [&boost::KIND, &perceptron::LINEAR, &perceptron::MLP];
+
+/// Entry of [`Predictor::info`] that names the input of [`Predictor::input`].
+pub const INPUT: &str = "input";
 
 /// Name of the kind that is taken where none is named.
 pub const DEFAULT: &str = boost::KIND.name;
@@ -116,8 +120,10 @@ impl Options {
 pub struct Predictor {
     /// Names of the columns it was fitted on.
     pub columns: Vec<String>,
-    /// What the caller wants to find again in the file: the input, the split …
+    /// What the caller wants to find again in the file: the split …, and under [`INPUT`] the input's key, if there is one.
     pub info: BTreeMap<String, String>,
+    /// What it sees of networks; none where it was fitted to a table.
+    pub input: Option<Fitted>,
     /// The fitted state.
     pub model: Arc<dyn Model>,
     /// Absolute errors on the validation rows of the fit, ascending, in the target's units; empty where there were none.
@@ -129,6 +135,7 @@ impl PartialEq for Predictor {
     fn eq(&self, other: &Predictor) -> bool {
         let options = |predictor: &Predictor| predictor.model.options().values();
         (self.kind().name, &self.columns, &self.info) == (other.kind().name, &other.columns, &other.info)
+            && self.input == other.input
             && options(self) == options(other)
             && self.model.tensors() == other.model.tensors()
             && self.residuals == other.residuals
@@ -146,7 +153,7 @@ impl Predictor {
     pub fn fit(isa: Isa, options: &Options, train: &Table, val: Option<&Table>, stop: &Stop) -> Result<Predictor> {
         let model = options.0.fit(isa, train, val, stop)?;
         let (columns, info) = (train.columns.clone(), BTreeMap::new());
-        let mut predictor = Predictor { columns, info, model, residuals: Vec::new() };
+        let mut predictor = Predictor { columns, info, input: None, model, residuals: Vec::new() };
         if let Some(val) = val {
             let predicted = predictor.predict(isa, val)?;
             let mut residuals: Vec<f32> = predicted.iter().zip(&val.y).map(|(p, y)| (p - y).abs()).collect();

@@ -40,7 +40,7 @@ pub(super) fn add(isa: Isa, zoo: &Subject, journal: &mut Journal, stop: &Stop) -
         if zoo.computable(input)?.len() < MIN_NETWORKS {
             continue;
         }
-        let parts = parts(isa, zoo, input, None, protocol)?;
+        let parts = parts(isa, zoo, input, None, protocol, stop).map_err(kept)?;
         let predictor = fit(isa, &parts, PREDICTOR, stop)?;
         let predicted = predictor.predict(isa, &parts.test)?;
         // of errors on the networks tested themselves no interval promises anything
@@ -53,13 +53,15 @@ pub(super) fn add(isa: Isa, zoo: &Subject, journal: &mut Journal, stop: &Stop) -
     }
     entries.into_iter().try_for_each(|entry| journal.add(entry))?;
     // last: where it is there, all of this is
-    journal.add(Entry::Networks(networks(isa, zoo, predictions)?))
+    journal.add(Entry::Networks(networks(isa, zoo, predictions, stop)?))
 }
 
 /// The networks of a zoo, on the plane of their statistics.
-fn networks(isa: Isa, zoo: &Subject, predictions: Vec<Predictions>) -> Result<Networks> {
+fn networks(isa: Isa, zoo: &Subject, predictions: Vec<Predictions>, stop: &Stop) -> Result<Networks> {
     let runs = zoo.zoo().run();
-    let plane = pca::plane(&zoo.table(isa, "wstats", None)?);
+    let seen = zoo.networks("wstats", None)?;
+    let sight = zoo.sight(isa, "wstats", &seen, &[], stop)?;
+    let plane = pca::plane(&zoo.table(isa, &sight, &seen, stop).map_err(kept)?);
     let of = |get: &dyn Fn(usize) -> f32| zoo.finals().iter().map(|&row| get(row)).collect();
     Ok(Networks {
         zoo: zoo.entry.name.clone(),

@@ -7,7 +7,6 @@ use crate::kernels::Isa;
 use crate::par::Stop;
 use crate::predictor::{Options, Predictor};
 use crate::rng::Stream;
-use crate::table::Table;
 use crate::{Error, Result};
 
 /// What the order of networks in learning curves is for.
@@ -25,29 +24,38 @@ pub fn shares(split: Split, protocol: Protocol) -> Split {
     }
 }
 
-/// The parts of a zoo's networks, seen by an input at a checkpoint.
-pub fn parts(isa: Isa, zoo: &Subject, input: &str, epoch: Option<u32>, protocol: Protocol) -> Result<Parts> {
-    let table = zoo.table(isa, input, epoch)?;
-    Ok(Parts::new(&table, &shares(zoo.division().split(&table.group)?, protocol)))
+/// The parts of a zoo's networks, seen by an input at a checkpoint; the input is fitted to the train part.
+pub fn parts(
+    isa: Isa,
+    zoo: &Subject,
+    input: &str,
+    epoch: Option<u32>,
+    protocol: Protocol,
+    stop: &Stop,
+) -> Result<Parts> {
+    let seen = zoo.networks(input, epoch)?;
+    let split = shares(zoo.division().split(&seen.group)?, protocol);
+    let sight = zoo.sight(isa, input, &seen, &split.train, stop)?;
+    Ok(Parts::new(&zoo.table(isa, &sight, &seen, stop)?, &split))
 }
 
 /// A subset of the train networks, and as large a part of the validation networks.
-pub fn draw_parts(parts: &Parts, size: usize, draw: usize) -> Parts {
-    let share = size as f64 / parts.train.rows().max(1) as f64;
-    let subset = |table: &Table, part: u32, size: usize| {
-        let mut rows: Vec<usize> = (0..table.rows()).collect();
-        if size < rows.len() {
-            Stream::new(draw as u64, PURPOSE, part).shuffle(&mut rows);
-            rows.truncate(size);
-            rows.sort_unstable();
+pub fn draw_split(split: &Split, size: usize, draw: usize) -> Split {
+    let share = size as f64 / split.train.len().max(1) as f64;
+    let subset = |part: &[usize], number: u32, size: usize| {
+        let mut places: Vec<usize> = (0..part.len()).collect();
+        if size < places.len() {
+            Stream::new(draw as u64, PURPOSE, number).shuffle(&mut places);
+            places.truncate(size);
+            places.sort_unstable();
         }
-        table.select(&rows)
+        places.into_iter().map(|place| part[place]).collect()
     };
-    let validation = ((parts.validation.rows() as f64 * share).ceil() as usize).max(MIN_NETWORKS);
-    Parts {
-        train: subset(&parts.train, 0, size),
-        validation: subset(&parts.validation, 1, validation),
-        test: Table::default(),
+    let validation = ((split.validation.len() as f64 * share).ceil() as usize).max(MIN_NETWORKS);
+    Split {
+        train: subset(&split.train, 0, size),
+        validation: subset(&split.validation, 1, validation),
+        test: split.test.clone(),
     }
 }
 

@@ -1,13 +1,15 @@
 //! Running a study: what is missing in its journal is computed.
 
-use super::parts::{draw_parts, fit, parts, shares};
+use super::parts::{draw_split, fit, kept, shares};
 use super::plan::{self, Job};
-use super::subject::Subject;
+use super::subject::{Seen, Sight, Subject};
 use super::{Cell, EXPERIMENTS, Entry, Header, Journal, Study, extra, published, reason, stopping};
 use crate::eval::bootstrap::intervals;
-use crate::eval::{MIN_NETWORKS, Parts, Score};
+use crate::eval::{MIN_NETWORKS, Parts, Score, Split};
+use crate::features::Input;
 use crate::kernels::Isa;
 use crate::par::Stop;
+use crate::predictor::Predictor;
 use crate::{Error, Result};
 use std::path::Path;
 use std::time::Instant;
@@ -181,35 +183,57 @@ impl<'a> StudyRun<'a> {
             return Ok(());
         }
         self.go_on()?;
-        let parts = self.parts(job.fitted, job)?;
-        let start = Instant::now();
-        let draws = if n_train < parts.train.rows() { DRAWS } else { 1 };
-        let mut fits = Vec::new();
-        for draw in 0..draws {
-            fits.push(fit(self.isa, &draw_parts(&parts, n_train, draw), job.predictor, self.stop)?);
-        }
-        let seconds = start.elapsed().as_secs_f64() / draws as f64;
+        let fits = self.fits(job, n_train)?;
         for zoo in missing {
-            let own = zoo == job.fitted;
-            let other = if own { None } else { Some(self.parts(zoo, job)?) };
-            let test = other.as_ref().map_or(&parts.test, |parts| &parts.test);
-            let predicted: Result<Vec<Vec<f32>>> = fits.iter().map(|fit| fit.predict(self.isa, test)).collect();
-            let predicted = predicted?;
-            let cell = self.cell(job, zoo, n_train, &predicted, &test.y, seconds);
+            let seen = self.seen(zoo, job)?;
+            let test = self.split(zoo, &seen)?.test;
+            let (mut predicted, mut y) = (Vec::new(), Vec::new());
+            for (sight, predictors) in &fits.found {
+                let test = zoos[zoo].table(self.isa, sight, &seen, self.stop).map_err(kept)?.select(&test);
+                for predictor in predictors {
+                    predicted.push(predictor.predict(self.isa, &test)?);
+                }
+                y = test.y;
+            }
+            let cell = self.cell(job, zoo, n_train, &predicted, &y, fits.seconds);
             self.journal.add(Entry::Cell(cell))?;
-            if let Some(entry) = stopping::curve(&self.zoos[zoo].entry, job, &predicted[0], &test.y) {
+            if let Some(entry) = stopping::curve(&self.zoos[zoo].entry, job, &predicted[0], &y) {
                 self.journal.add(Entry::Stopping(entry))?;
             }
         }
         Ok(())
     }
 
-    /// The parts of a zoo as a job sees them.
-    fn parts(&self, zoo: usize, job: &Job) -> Result<Parts> {
+    /// The fits of a job: one, or several to subsets. An input that depends on the train networks is fitted to each subset anew.
+    fn fits(&self, job: &Job, n_train: usize) -> Result<Fits> {
+        let zoo = &self.zoos[job.fitted];
+        let seen = self.seen(job.fitted, job)?;
+        let split = self.split(job.fitted, &seen)?;
+        let draws = if n_train < split.train.len() { DRAWS } else { 1 };
+        let drawn: Vec<Split> = (0..draws).map(|draw| draw_split(&split, n_train, draw)).collect();
+        let depends = job.input.parse::<Input>().is_ok_and(|input| input.needs_fit());
+        let mut fits = Fits { found: Vec::new(), seconds: 0.0 };
+        for drawn in drawn.chunks(if depends { 1 } else { draws }) {
+            let sight = zoo.sight(self.isa, &job.input, &seen, &drawn[0].train, self.stop).map_err(kept)?;
+            let table = zoo.table(self.isa, &sight, &seen, self.stop).map_err(kept)?;
+            let start = Instant::now();
+            let fit = |split: &Split| fit(self.isa, &Parts::new(&table, split), job.predictor, self.stop);
+            let predictors: Result<Vec<Predictor>> = drawn.iter().map(fit).collect();
+            fits.seconds += start.elapsed().as_secs_f64() / draws as f64;
+            fits.found.push((sight, predictors?));
+        }
+        Ok(fits)
+    }
+
+    /// The networks of a zoo that a job sees.
+    fn seen(&self, zoo: usize, job: &Job) -> Result<Seen> {
         // the last checkpoint is that of the finished networks
         let last = self.zoos[zoo].entry.checkpoints.last().copied();
-        let epoch = job.epoch.filter(|_| job.epoch != last);
-        parts(self.isa, &self.zoos[zoo], &job.input, epoch, self.study().header.protocol)
+        self.zoos[zoo].networks(&job.input, job.epoch.filter(|_| job.epoch != last))
+    }
+
+    fn split(&self, zoo: usize, seen: &Seen) -> Result<Split> {
+        Ok(shares(self.zoos[zoo].division().split(&seen.group)?, self.study().header.protocol))
     }
 
     fn cell(&self, job: &Job, zoo: usize, n_train: usize, predicted: &[Vec<f32>], y: &[f32], seconds: f64) -> Cell {
@@ -232,6 +256,14 @@ impl<'a> StudyRun<'a> {
             seconds,
         }
     }
+}
+
+/// What a job's fits found.
+struct Fits {
+    /// How networks are seen, and the predictors that see them so.
+    found: Vec<(Sight, Vec<Predictor>)>,
+    /// Seconds of a predictor's fit.
+    seconds: f64,
 }
 
 /// The mean of several scores.

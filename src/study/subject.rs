@@ -3,8 +3,9 @@
 use super::ZooEntry;
 use crate::cnn::layer;
 use crate::eval::{Division, MIN_NETWORKS};
-use crate::features::{Input, Networks};
+use crate::features::{Fitted, Input, Networks};
 use crate::kernels::Isa;
+use crate::par::Stop;
 use crate::table::Table;
 use crate::train::overrides::overrides;
 use crate::zoo::{Status, Zoo};
@@ -25,13 +26,14 @@ pub struct Subject {
 }
 
 impl Subject {
-    /// Opens a zoo, to be divided as [`Division::new`] says; its name is the file's, unlike those in `taken`.
+    /// Opens a zoo, in one file or several, to be divided as [`Division::new`] says; its name is the file's, unlike those in `taken`.
     ///
     /// # Errors
     /// Those of [`Zoo::open`] and of [`Division::new`]; [`Error::Malformed`] for a zoo with fewer than [`MIN_NETWORKS`] finished
     /// networks.
-    pub fn open(path: &Path, taken: &[Subject], split: Option<&Path>, seed: u64) -> Result<Subject> {
-        let zoo = Zoo::open(path)?;
+    pub fn open<P: AsRef<Path>>(files: &[P], taken: &[Subject], split: Option<&Path>, seed: u64) -> Result<Subject> {
+        let zoo = Zoo::open_all(files)?;
+        let path = zoo.path();
         let finals = zoo.final_rows();
         if finals.len() < MIN_NETWORKS {
             let expected = format!("a zoo with at least {MIN_NETWORKS} finished networks that have not diverged");
@@ -84,39 +86,69 @@ impl Subject {
         (&a.layers, a.plan().tensors) == (&b.layers, b.plan().tensors)
     }
 
-    /// What is seen of the networks that came to the end and that the input can be computed of, at a checkpoint or at the last; the
-    /// target is the *final* test accuracy.
+    /// The networks that came to the end and that the input can be computed of, at a checkpoint or at the last.
     ///
     /// # Errors
-    /// Those of [`Input::table`] and of a checkpoint that is not there.
-    pub fn table(&self, isa: Isa, input: &str, epoch: Option<u32>) -> Result<Table> {
+    /// Those of [`Subject::computable`] and of a checkpoint that is not there.
+    pub fn networks(&self, input: &str, epoch: Option<u32>) -> Result<Seen> {
         let (run, accuracy, finals) = (self.zoo.run(), self.zoo.test_accuracy(), self.computable(input)?);
         let target: HashMap<u32, f32> = finals.iter().map(|&row| (run[row], accuracy[row])).collect();
         let rows = match epoch {
             None => finals,
             Some(epoch) => self.zoo.rows_at_epoch(epoch)?,
         };
-        let (rows, y) = rows.into_iter().filter_map(|row| Some((row, *target.get(&run[row])?))).unzip();
-        Ok(Table { y, ..self.columns(isa, input, rows)? })
+        let (rows, y): (Vec<usize>, Vec<f32>) =
+            rows.into_iter().filter_map(|row| Some((row, *target.get(&run[row])?))).unzip();
+        let group = rows.iter().map(|&row| u64::from(run[row])).collect();
+        Ok(Seen { rows, y, group })
     }
 
-    /// What is seen of some rows.
-    fn columns(&self, isa: Isa, input: &str, rows: Vec<usize>) -> Result<Table> {
-        match input {
-            MEASURED => Ok(self.measured(&rows)),
-            input => input.parse::<Input>()?.table(isa, &Networks::Zoo { zoo: &self.zoo, rows: &rows }),
+    /// How an input sees networks, fitted to those of `seen` at the places `train`.
+    ///
+    /// # Errors
+    /// Those of parsing an [`Input`] and of [`Input::fit`].
+    pub fn sight(&self, isa: Isa, input: &str, seen: &Seen, train: &[usize], stop: &Stop) -> Result<Sight> {
+        if input == MEASURED {
+            return Ok(Sight::Measured);
         }
+        let rows: Vec<usize> = train.iter().map(|&place| seen.rows[place]).collect();
+        let networks = Networks::Zoo { zoo: &self.zoo, rows: &rows };
+        Ok(Sight::Input(input.parse::<Input>()?.fit(isa, &networks, stop)?))
     }
 
-    /// The test accuracies at some rows as a column.
-    fn measured(&self, rows: &[usize]) -> Table {
-        Table {
-            columns: vec![MEASURED.into()],
-            x: rows.iter().map(|&row| self.zoo.test_accuracy()[row]).collect(),
-            y: Vec::new(),
-            group: rows.iter().map(|&row| u64::from(self.zoo.run()[row])).collect(),
-        }
+    /// What is seen of some networks; the target is the *final* test accuracy.
+    ///
+    /// # Errors
+    /// Those of [`Fitted::table`].
+    pub fn table(&self, isa: Isa, sight: &Sight, seen: &Seen, stop: &Stop) -> Result<Table> {
+        let table = match sight {
+            Sight::Measured => Table {
+                columns: vec![MEASURED.into()],
+                x: seen.rows.iter().map(|&row| self.zoo.test_accuracy()[row]).collect(),
+                y: Vec::new(),
+                group: seen.group.clone(),
+            },
+            Sight::Input(input) => input.table(isa, &Networks::Zoo { zoo: &self.zoo, rows: &seen.rows }, stop)?,
+        };
+        Ok(Table { y: seen.y.clone(), ..table })
     }
+}
+
+/// Networks of a zoo.
+pub struct Seen {
+    rows: Vec<usize>,
+    /// Their final test accuracies.
+    y: Vec<f32>,
+    /// Their runs.
+    pub group: Vec<u64>,
+}
+
+/// How networks are seen.
+pub enum Sight {
+    /// By the test accuracy at the checkpoint.
+    Measured,
+    /// By an input.
+    Input(Fitted),
 }
 
 fn describe(name: String, path: &Path, zoo: &Zoo, networks: usize) -> ZooEntry {
@@ -145,7 +177,7 @@ fn describe(name: String, path: &Path, zoo: &Zoo, networks: usize) -> ZooEntry {
 
 /// Whether all networks have one seed: by what they say themselves, so imported zoos are told apart too.
 fn shared_seed(zoo: &Zoo) -> bool {
-    let mut seeds = zoo.final_rows().into_iter().map(|row| zoo.config(zoo.run()[row] as usize).seed);
+    let mut seeds = zoo.final_rows().into_iter().map(|row| zoo.config(zoo.network(row)).seed);
     let first = seeds.next();
     zoo.schema().seeds_are_known() && seeds.all(|seed| Some(seed) == first)
 }

@@ -2,12 +2,12 @@
 
 use super::Table;
 use crate::out::{ArrayPath, replace_array};
-use crate::{Error, Result};
+use crate::{Error, Result, magic};
 use npyz::{DType, NpyHeader, Order, WriterBuilder};
 use std::path::Path;
 
-/// Reads features and targets: `x` rows × columns and `y` with one value a row, both f32 or f64 (kept as f32). Columns are
-/// called `x0`, `x1` …, each row is a group of its own.
+/// Reads features and targets: `x` rows × columns and `y` with one value a row, numbers of any type and order, kept as f32
+/// (integers beyond 2²⁴ are rounded, true is 1). Columns are called `x0`, `x1` …, each row is a group of its own.
 ///
 /// # Errors
 /// [`Error::Io`]; [`Error::Malformed`] for files that are no such arrays, are cut short, or do not belong together.
@@ -47,32 +47,95 @@ fn array(path: &Path) -> Result<(Vec<usize>, Vec<f32>)> {
     let header = Header::parse(path, &bytes, bytes.len() as u64)?;
     let mut values = Vec::with_capacity(header.elements());
     header.element.decode(&bytes[header.data..header.data + header.elements() * header.element.bytes()], &mut values);
+    if header.fortran {
+        values = transposed(&header.shape, &values);
+    }
     Ok((header.shape, values))
+}
+
+/// Values in Fortran order, the first axis fastest, in C order.
+fn transposed(shape: &[usize], values: &[f32]) -> Vec<f32> {
+    let mut place = vec![0; shape.len()];
+    let mut ordered = Vec::with_capacity(values.len());
+    for _ in 0..values.len() {
+        let at = place.iter().zip(shape).rev().fold(0, |at, (&k, &size)| at * size + k);
+        ordered.push(values[at]);
+        for axis in (0..shape.len()).rev() {
+            place[axis] += 1;
+            if place[axis] < shape[axis] {
+                break;
+            }
+            place[axis] = 0;
+        }
+    }
+    ordered
 }
 
 /// What an element is.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Element {
-    double: bool,
+    /// Truth value, signed or unsigned integer, or floating point: `b`, `i`, `u`, `f`.
+    kind: u8,
+    bytes: usize,
     big_endian: bool,
 }
 
 impl Element {
+    /// The element of a type string such as `<f8`.
+    fn parse(text: &str) -> Option<Element> {
+        let (order, rest) = text.split_at_checked(1)?;
+        let (kind, bytes) = (*rest.as_bytes().first()?, rest.get(1..)?.parse().ok()?);
+        let known = match kind {
+            b'b' => bytes == 1,
+            b'i' | b'u' => matches!(bytes, 1 | 2 | 4 | 8),
+            b'f' => matches!(bytes, 2 | 4 | 8),
+            _ => false,
+        };
+        known.then_some(Element { kind, bytes, big_endian: order == ">" })
+    }
+
     /// Size of an element.
     pub(crate) fn bytes(self) -> usize {
-        if self.double { 8 } else { 4 }
+        self.bytes
     }
 
     /// Appends the elements in `bytes` as f32.
     pub(crate) fn decode(self, bytes: &[u8], values: &mut Vec<f32>) {
-        let (four, eight) = (bytes.as_chunks::<4>().0.iter(), bytes.as_chunks::<8>().0.iter());
-        match (self.double, self.big_endian) {
-            (false, false) => values.extend(four.map(|&element| f32::from_le_bytes(element))),
-            (false, true) => values.extend(four.map(|&element| f32::from_be_bytes(element))),
-            (true, false) => values.extend(eight.map(|&element| f64::from_le_bytes(element) as f32)),
-            (true, true) => values.extend(eight.map(|&element| f64::from_be_bytes(element) as f32)),
+        match self.bytes {
+            1 => values.extend(bytes.iter().map(|&byte| self.value([byte]))),
+            2 => values.extend(bytes.as_chunks::<2>().0.iter().map(|&element| self.value(element))),
+            4 => values.extend(bytes.as_chunks::<4>().0.iter().map(|&element| self.value(element))),
+            _ => values.extend(bytes.as_chunks::<8>().0.iter().map(|&element| self.value(element))),
         }
     }
+
+    fn value<const N: usize>(self, mut element: [u8; N]) -> f32 {
+        if self.big_endian {
+            element.reverse();
+        }
+        let mut eight = [0; 8];
+        eight[..N].copy_from_slice(&element);
+        let bits = u64::from_le_bytes(eight);
+        match (self.kind, N) {
+            (b'f', 2) => half(bits as u16),
+            (b'f', 4) => f32::from_bits(bits as u32),
+            (b'f', _) => f64::from_bits(bits) as f32,
+            // the sign bit of the element moves to that of 64 bits and back
+            (b'i', _) => ((bits << (64 - 8 * N)) as i64 >> (64 - 8 * N)) as f32,
+            _ => bits as f32,
+        }
+    }
+}
+
+/// A number of IEEE 754's 16 bits: 5 of the exponent, 10 of the fraction.
+fn half(bits: u16) -> f32 {
+    let (exponent, fraction) = (u32::from(bits >> 10 & 0x1f), u32::from(bits & 0x3ff));
+    let size = match exponent {
+        0 => fraction as f32 / (1 << 24) as f32,
+        0x1f => f32::from_bits(0x7f80_0000 | fraction << 13),
+        _ => f32::from_bits((exponent + 112) << 23 | fraction << 13),
+    };
+    if bits >> 15 == 1 { -size } else { size }
 }
 
 /// What a `.npy` file's header says, checked against the file's length.
@@ -84,17 +147,20 @@ pub(crate) struct Header {
     pub element: Element,
     /// Bytes before the first element.
     pub data: usize,
+    /// Whether the first axis is the fastest.
+    pub fortran: bool,
 }
 
 impl Header {
-    /// Reads the header of a file of `length` bytes from its beginning `start`; C order, f32 or f64 of either byte order.
+    /// Reads the header of a file of `length` bytes from its beginning `start`: truth values, integers and floating point of
+    /// either byte order.
     ///
     /// # Errors
     /// [`Error::Malformed`].
     pub(crate) fn parse(path: &Path, start: &[u8], length: u64) -> Result<Header> {
         let wrong = |got: String| Error::malformed(path, "a .npy array", got);
         if !start.starts_with(b"\x93NUMPY") {
-            return Err(wrong("no .npy magic".into()));
+            return Err(wrong(magic::describe(start)));
         }
         let data = match header_length(start) {
             Some(data) if data <= start.len() => data,
@@ -103,28 +169,28 @@ impl Header {
         if !simple(&start[..data]) {
             return Err(wrong("a header that NumPy does not write".into()));
         }
+        let head = usual(&start[..data]);
         // the crate multiplies the sizes unchecked
-        if elements(&start[..data]).is_none() {
+        if elements(&head).is_none() {
             return Err(wrong("a shape that is none, or too large".into()));
         }
-        let header = NpyHeader::from_reader(start).map_err(|error| wrong(error.to_string()))?;
+        let header = NpyHeader::from_reader(&head[..]).map_err(|error| wrong(error.to_string()))?;
         let shape: Vec<usize> = header.shape().iter().map(|&n| n as usize).collect();
         let element = match header.dtype() {
-            DType::Plain(text) if text.to_string().ends_with("f4") || text.to_string().ends_with("f8") => {
-                let text = text.to_string();
-                Element { double: text.ends_with('8'), big_endian: text.starts_with('>') }
-            }
-            other => return Err(Error::malformed(path, "elements of type f4 or f8", other.descr())),
+            DType::Plain(text) => Element::parse(&text.to_string()),
+            _ => None,
         };
-        let count = shape.iter().try_fold(element.bytes(), |product, &n| product.checked_mul(n));
+        let element = element.ok_or_else(|| {
+            let expected = "numbers: elements of type f2, f4, f8, i1 to i8, u1 to u8 or b1";
+            Error::malformed(path, expected, header.dtype().descr())
+        })?;
+        let count = shape.iter().try_fold(element.bytes, |product, &n| product.checked_mul(n));
         let there = length.saturating_sub(data as u64);
         if count.is_none_or(|count| count as u64 > there) {
             return Err(wrong(format!("shape {shape:?}, but {there} bytes of data")));
         }
-        if header.order() == Order::Fortran && shape.len() > 1 {
-            return Err(Error::malformed(path, "C order (numpy.ascontiguousarray)", "Fortran order"));
-        }
-        Ok(Header { shape, element, data })
+        let fortran = header.order() == Order::Fortran && shape.len() > 1;
+        Ok(Header { shape, element, data, fortran })
     }
 
     /// Number of elements.
@@ -139,6 +205,29 @@ fn header_length(bytes: &[u8]) -> Option<usize> {
         1 => Some(10 + usize::from(u16::from_le_bytes(bytes.get(8..10)?.try_into().ok()?))),
         _ => Some(12 + u32::from_le_bytes(bytes.get(8..12)?.try_into().ok()?) as usize),
     }
+}
+
+/// A header's bytes with what NumPy reads but does not write today in today's words: sizes of Python 2 (`60L`), names of
+/// types (`float64`), the machine's byte order (`=f8`). The length stays.
+fn usual(header: &[u8]) -> Vec<u8> {
+    let mut header = header.to_vec();
+    for at in 1..header.len() {
+        if header[at] == b'L' && header[at - 1].is_ascii_digit() {
+            header[at] = b' ';
+        }
+    }
+    for (name, code) in [("float16", "<f2"), ("float32", "<f4"), ("float64", "<f8"), ("int64", "<i8"), ("int32", "<i4")]
+    {
+        let (name, code) = (format!("'{name}'"), format!("'{code}'"));
+        if let Some(at) = header.windows(name.len()).position(|window| window == name.as_bytes()) {
+            let padded = format!("{code:<width$}", width = name.len());
+            header[at..at + name.len()].copy_from_slice(padded.as_bytes());
+        }
+    }
+    if let Some(at) = header.windows(2).position(|window| window == b"'=") {
+        header[at + 1] = b'<';
+    }
+    header
 }
 
 /// Whether a header is short and its brackets are those of one dictionary with a type and a shape: the crate's parser takes
@@ -187,6 +276,39 @@ mod tests {
         assert_eq!(array(out.path()).unwrap(), (vec![2, 3], vec![0.25, 2.0, 3.0, 4.0, 5.0, 6.0]));
     }
 
+    /// A file as NumPy writes it, of an element type, an order and data.
+    fn file(dtype: &str, fortran: &str, shape: &str, data: &[u8]) -> Vec<u8> {
+        let head = format!("{{'descr': '{dtype}', 'fortran_order': {fortran}, 'shape': {shape}, }}\n");
+        let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+        bytes.extend((head.len() as u16).to_le_bytes());
+        bytes.extend(head.bytes());
+        bytes.extend(data);
+        bytes
+    }
+
+    #[test]
+    fn every_type_and_order_of_numbers_is_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.npy");
+        let values = |dtype: &str, fortran: &str, shape: &str, data: &[u8]| {
+            std::fs::write(&path, file(dtype, fortran, shape, data)).unwrap();
+            array(&path).unwrap().1
+        };
+        assert_eq!(values("|b1", "False", "(2,)", &[0, 1]), [0.0, 1.0]);
+        assert_eq!(values("|i1", "False", "(2,)", &[0x80, 0x7f]), [-128.0, 127.0]);
+        assert_eq!(values("|u1", "False", "(1,)", &[0xff]), [255.0]);
+        assert_eq!(values(">i2", "False", "(1,)", &[0xff, 0xfe]), [-2.0]);
+        assert_eq!(values("<i8", "False", "(1,)", &(-3i64).to_le_bytes()), [-3.0]);
+        assert_eq!(values("<u4", "False", "(1L,)", &[1, 0, 0, 1]), [16_777_217u32 as f32]);
+        assert_eq!(values("=f8", "False", "(1L, 1L)", &0.5f64.to_le_bytes()), [0.5]);
+        assert_eq!(values("float64", "False", "(1,)", &0.25f64.to_le_bytes()), [0.25]);
+        let halves: Vec<u8> =
+            [0x3c00u16, 0xc000, 0x0001, 0x7bff, 0xfc00].iter().flat_map(|bits| bits.to_le_bytes()).collect();
+        assert_eq!(values("<f2", "False", "(5,)", &halves), [1.0, -2.0, 5.960_464_5e-8, 65504.0, f32::NEG_INFINITY]);
+        assert!(values("<f2", "False", "(1,)", &[1, 0x7e])[0].is_nan());
+        assert_eq!(values("|u1", "True", "(2, 3)", &[1, 4, 2, 5, 3, 6]), [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+    }
+
     #[test]
     fn malformed_files_are_refused() {
         let dir = tempfile::tempdir().unwrap();
@@ -201,7 +323,7 @@ mod tests {
         let text = String::from_utf8_lossy(&good[10..]).into_owned();
         let shape = &text[text.find('(').unwrap()..=text.find(')').unwrap()];
         for (from, to) in
-            [(shape, "(9223372036854775807, 9223372036854775807)"), (shape, "(3, 2)"), ("f8", "c8"), ("False", "True ")]
+            [(shape, "(9223372036854775807, 9223372036854775807)"), (shape, "(3, 2)"), ("f8", "c8"), ("f8", "M8")]
         {
             assert!(text.contains(from), "{text}");
             let header = text.split_once('\n').unwrap().0.replace(from, to);

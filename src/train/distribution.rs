@@ -56,7 +56,8 @@ impl Distribution {
     }
 
     /// The distribution that a recipe writes for a hyperparameter: `{"uniform": [a, b]}`, `{"log_uniform": [a, b]}`,
-    /// `{"choice": [a, b, …]}` or a number; names as one text with commas or a list of texts.
+    /// `{"choice": [a, b, …]}`, a number, a list of numbers, or a text as on the command line; names as one text with commas or a
+    /// list of texts.
     ///
     /// # Errors
     /// [`Error::Invalid`], also for numbers out of range; [`Error::Unknown`] for a name that is none of `names`.
@@ -68,7 +69,8 @@ impl Distribution {
         let expected = match hyper.kind {
             Kind::Name { .. } => "names separated by commas",
             Kind::Number { .. } => {
-                "a number, {\"uniform\": [a, b]}, {\"log_uniform\": [a, b]} or {\"choice\": [a, b, …]}"
+                "a number, a list of numbers, \"a..b\", \"a..b:log\", {\"uniform\": [a, b]}, {\"log_uniform\": [a, b]} or \
+                 {\"choice\": [a, b, …]}"
             }
         };
         let distribution = found.ok_or_else(|| Error::invalid(hyper.name, expected, value))?;
@@ -86,19 +88,18 @@ impl Distribution {
         }
     }
 
-    /// The values that a command line gives, separated by commas, all equally likely.
+    /// What a command line gives: values separated by commas, all equally likely, or a range, `0..0.3` uniform and
+    /// `1e-4..1e-2:log` log-uniform.
     ///
     /// # Errors
     /// As [`Distribution::from_json`].
     pub fn parse(hyper: &Hyperparameter, names: &[String], text: &str) -> Result<Distribution> {
-        let parts = text.split(',').map(str::trim);
         let distribution = match hyper.kind {
-            Kind::Name { .. } => Distribution::Names(parts.map(str::to_owned).collect()),
-            Kind::Number { .. } => {
-                let numbers: Option<Vec<f64>> = parts.map(|part| part.parse().ok()).collect();
-                let wrong = || Error::invalid(hyper.name, "numbers separated by commas", text);
-                Distribution::Choice(numbers.ok_or_else(wrong)?)
-            }
+            Kind::Name { .. } => Distribution::Names(text.split(',').map(|name| name.trim().to_owned()).collect()),
+            Kind::Number { .. } => written(text).ok_or_else(|| {
+                let expected = "numbers with a decimal point, separated by commas, or a range, a..b or a..b:log";
+                Error::invalid(hyper.name, expected, text)
+            })?,
         };
         distribution.check(hyper, names)?;
         Ok(distribution)
@@ -142,9 +143,34 @@ fn texts(value: &Value) -> Option<Vec<String>> {
     }
 }
 
+/// Numbers in a text: `0.1,0.01`, `0..0.3`, `1e-4..1e-2:log`.
+fn written(text: &str) -> Option<Distribution> {
+    // `0,01` is a decimal comma: no number is written 01
+    let number = |text: &str| {
+        let text = text.trim();
+        let digits = text.trim_start_matches(['-', '+']).as_bytes();
+        let doubled = digits.len() > 1 && digits[0] == b'0' && digits[1].is_ascii_digit();
+        if doubled { None } else { text.parse::<f64>().ok() }
+    };
+    let Some((low, high)) = text.split_once("..") else {
+        return Some(Distribution::Choice(text.split(',').map(number).collect::<Option<_>>()?));
+    };
+    match high.split_once(':') {
+        None => Some(Distribution::Uniform(number(low)?, number(high)?)),
+        Some((high, kind)) if kind.trim() == "log" => Some(Distribution::LogUniform(number(low)?, number(high)?)),
+        Some(_) => None,
+    }
+}
+
 fn numbers(value: &Value) -> Option<Distribution> {
     if let Some(number) = value.as_f64() {
         return Some(Distribution::constant(number));
+    }
+    if let Some(text) = value.as_str() {
+        return written(text);
+    }
+    if let Some(list) = value.as_array() {
+        return Some(Distribution::Choice(list.iter().map(Value::as_f64).collect::<Option<_>>()?));
     }
     let object = value.as_object().filter(|object| object.len() == 1)?;
     let (kind, list) = object.iter().next()?;
@@ -154,5 +180,32 @@ fn numbers(value: &Value) -> Option<Distribution> {
         ("log_uniform", &[low, high]) => Some(Distribution::LogUniform(low, high)),
         ("choice", _) => Some(Distribution::Choice(list)),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::zoo::hyper;
+
+    #[test]
+    fn a_text_and_json_say_the_same() {
+        let rate = &hyper::HYPERPARAMETERS[hyper::find("learning_rate").unwrap()];
+        let parse = |text: &str| Distribution::parse(rate, &[], text);
+        for (text, value, distribution) in [
+            ("0.1,0.01", json!([0.1, 0.01]), Distribution::Choice(vec![0.1, 0.01])),
+            ("1e-5", json!(1e-5), Distribution::constant(1e-5)),
+            ("0.1..0.3", json!({ "uniform": [0.1, 0.3] }), Distribution::Uniform(0.1, 0.3)),
+            ("1e-4 .. 1e-2 : log", json!({ "log_uniform": [1e-4, 1e-2] }), Distribution::LogUniform(1e-4, 1e-2)),
+        ] {
+            assert_eq!(parse(text).unwrap(), distribution);
+            for value in [value, text.into()] {
+                assert_eq!(Distribution::from_json(rate, &[], &value).unwrap(), distribution);
+            }
+        }
+        for wrong in ["0,01", "1..", "0.1..0.2:exp", "0.3..0.1", "a", "", "0.1,,0.2", "-00.5"] {
+            let error = parse(wrong).unwrap_err().to_string();
+            assert!(error.contains("learning_rate"), "{wrong}: {error}");
+        }
     }
 }

@@ -2,27 +2,41 @@
 
 use super::network::{Interruption, Network};
 use super::rules::Evaluation;
-use super::run::Run;
+use super::run::{Optimizer, Run};
 use super::team::{self, Team};
 use super::{Event, Job};
 use crate::cnn::choice::Choice;
 use crate::cnn::packing::Packing;
 use crate::cnn::plan::Plan;
 use crate::cnn::{Arch, init};
-use crate::kernels::LANES;
+use crate::kernels::{IsaKind, LANES};
 use crate::par::{self, Stop};
 use crate::zoo::{Metrics, Status, Writer};
 use crate::{Error, Result};
 use std::cmp::Reverse;
+use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Where networks are trained.
 pub trait Executor {
-    /// Trains networks from their initial weights and writes those of their rows that are not there yet.
+    /// Trains networks, from their initial weights or from a row that is there, and writes those of their rows that are not.
     ///
     /// # Errors
     /// The zoo file's, the device's, [`Error::Interrupted`] when `stop` was requested.
     fn train(&self, session: &Session, networks: &[usize], stop: &Stop) -> Result<()>;
+
+    /// Name of the family whose sums are rounded as here: rows of one family have the same bits.
+    fn rounding(&self, job: &Job) -> String;
+}
+
+/// The family of a CPU's kernels: AVX2 and AVX-512 fuse each multiplication with its addition and sum in one order; what the
+/// portable kernels do is the build target's.
+pub(super) fn rounding(isa: IsaKind) -> String {
+    match isa {
+        IsaKind::Avx2 | IsaKind::Avx512 => "fused: avx2, avx512".into(),
+        IsaKind::Portable if cfg!(target_feature = "fma") => format!("portable: {} with fma", std::env::consts::ARCH),
+        IsaKind::Portable => format!("portable: {}", std::env::consts::ARCH),
+    }
 }
 
 /// What an executor works for.
@@ -33,7 +47,7 @@ pub struct Session<'a> {
     pub arch: &'a Arch,
     /// Its plan.
     pub plan: &'a Plan,
-    /// The hyperparameters of every network.
+    /// The hyperparameters of every network in the file.
     pub runs: &'a [Run],
     pub(super) writer: &'a Writer,
     pub(super) on_event: &'a (dyn Fn(Event) + Sync),
@@ -53,6 +67,32 @@ impl Session<'_> {
         let mut weights = vec![0.0; self.plan.parameters()];
         init::fill(self.plan, run.start(), &mut weights);
         Checkpoint { weights, metrics: Metrics::default(), class_accuracy: vec![0.0; self.plan.classes] }
+    }
+
+    /// A network's rows from the first to the last that is not there.
+    pub(super) fn missing(&self, run: usize) -> Range<usize> {
+        let missing = |row: &usize| self.writer.status(self.writer.row(run, *row)) == Status::NotWritten;
+        let mut rows = (0..self.job.checkpoints.len()).filter(missing);
+        rows.next().map_or(0..0, |first| first..rows.next_back().unwrap_or(first) + 1)
+    }
+
+    /// Whether something of a network is there.
+    pub(super) fn has_rows(&self, run: usize) -> bool {
+        (0..self.job.checkpoints.len()).any(|row| self.writer.status(self.writer.row(run, row)) != Status::NotWritten)
+    }
+
+    /// The row that a network's training goes on from, the one before the first that is missing: where its rule remembers nothing
+    /// but the weights, or nothing more is to be trained because it has diverged. Else it begins with its initial weights.
+    pub(super) fn resumed(&self, run: usize) -> Option<usize> {
+        let row = self.missing(run).start.checked_sub(1)?;
+        let diverged = self.writer.status(self.writer.row(run, row)) == Status::Diverged;
+        (diverged || self.runs[run].optimizer == Optimizer::Sgd).then_some(row)
+    }
+
+    /// Steps that a network has made when it reaches a row.
+    fn steps_until(&self, run: usize, row: usize) -> u32 {
+        let an_epoch = self.runs[run].train_images(self.job.dataset.train.len()) / self.job.recipe.batch;
+        u32::try_from(an_epoch).unwrap_or(u32::MAX).saturating_mul(self.job.checkpoints[row])
     }
 
     /// Writes a row unless an earlier session did.
@@ -79,11 +119,15 @@ impl Executor for Cpu {
         let packing = Packing::new(session.arch);
         on_threads(session, networks, stop, || Trainer::new(session, &packing))
     }
+
+    fn rounding(&self, job: &Job) -> String {
+        rounding(job.isa.kind())
+    }
 }
 
 /// One worker's arena.
 trait Work<T> {
-    /// Trains what a piece of work stands for from its initial weights and writes those of its rows that are not there yet.
+    /// Trains what a piece of work stands for and writes those of its rows that are not there yet.
     fn train(&mut self, piece: &T, stop: &Stop) -> Result<()>;
 }
 
@@ -105,13 +149,13 @@ fn on_threads<T: Sync, W: Work<T>>(
     par::workers(session.job.threads.min(pieces.len()), stop, &work)
 }
 
-/// The networks in teams, those with most images first. In a team all have one activation and one number of images, so that
-/// they are at the same step; those with dropout stand together, since one is enough for all to draw numbers.
+/// The networks in teams, those with most images first. In a team all have one activation, one number of images and one epoch to
+/// begin with, so that they are at the same step; those with dropout stand together, since one is enough for all to draw numbers.
 fn teams(session: &Session, networks: &[usize]) -> Vec<Vec<usize>> {
     let available = session.job.dataset.train.len();
     let key = |network: usize| {
         let run = &session.runs[network];
-        (Reverse(run.train_images(available)), run.activation.code())
+        (Reverse(run.train_images(available)), run.activation.code(), session.resumed(network))
     };
     let mut sorted = networks.to_vec();
     sorted.sort_by_key(|&network| (key(network), session.runs[network].dropout > 0.0));
@@ -140,7 +184,11 @@ impl Work<usize> for Trainer<'_> {
         self.network.start(hyperparameters, job.steps(&hyperparameters));
         let mut progress = Progress::new(self.session, run);
         let mut epoch = 0;
-        for &checkpoint in &job.checkpoints {
+        if let Some(row) = self.session.resumed(run) {
+            self.network.resume(&progress.checkpoint.weights, self.session.steps_until(run, row));
+            epoch = job.checkpoints[row];
+        }
+        for &checkpoint in &job.checkpoints[progress.row..progress.end] {
             while epoch < checkpoint && !progress.diverged {
                 match self.network.epoch(split, images, batch, epoch, stop) {
                     Ok(()) => on_event(Event::Trained { images: (images / batch * batch) as u64 }),
@@ -184,7 +232,13 @@ impl Work<Vec<usize>> for TeamTrainer<'_> {
         self.team.start(&runs, job.steps(&runs[0]));
         let mut all: Vec<Progress> = members.iter().map(|&run| Progress::new(self.session, run)).collect();
         let mut epoch = 0;
-        for &checkpoint in &job.checkpoints {
+        if let Some(row) = self.session.resumed(members[0]) {
+            let weights: Vec<&[f32]> = all.iter().map(|progress| &*progress.checkpoint.weights).collect();
+            self.team.resume(&weights, self.session.steps_until(members[0], row));
+            epoch = job.checkpoints[row];
+        }
+        let end = all.iter().map(|progress| progress.end).max().unwrap_or(0);
+        for &checkpoint in &job.checkpoints[all[0].row..end] {
             while epoch < checkpoint && all.iter().any(|progress| !progress.diverged) {
                 let finite = self.team.epoch(split, images, batch, epoch, stop).ok_or(Error::Interrupted)?;
                 for (progress, finite) in all.iter_mut().zip(finite) {
@@ -222,6 +276,8 @@ struct Progress<'a> {
     run: usize,
     /// The next row to be written.
     row: usize,
+    /// The row after the last that is missing.
+    end: usize,
     diverged: bool,
     /// What was measured last: a network that diverges keeps it.
     checkpoint: Checkpoint,
@@ -229,8 +285,16 @@ struct Progress<'a> {
 
 impl<'a> Progress<'a> {
     fn new(session: &'a Session<'a>, run: usize) -> Progress<'a> {
-        let checkpoint = session.untrained(&session.runs[run]);
-        Progress { session, run, row: 0, diverged: false, checkpoint }
+        let end = session.missing(run).end;
+        let Some(row) = session.resumed(run) else {
+            let checkpoint = session.untrained(&session.runs[run]);
+            return Progress { session, run, row: 0, end, diverged: false, checkpoint };
+        };
+        let there = session.writer.row(run, row);
+        let (weights, metrics, class_accuracy) = session.writer.read(there);
+        let checkpoint = Checkpoint { weights: weights.to_vec(), metrics, class_accuracy: class_accuracy.to_vec() };
+        let diverged = session.writer.status(there) == Status::Diverged;
+        Progress { session, run, row: row + 1, end, diverged, checkpoint }
     }
 
     /// Takes the network's weights and metrics as the current checkpoint; if a loss is not finite, the last one stays and the
@@ -254,7 +318,7 @@ impl<'a> Progress<'a> {
         let status = if self.diverged { Status::Diverged } else { Status::Done };
         self.session.write(self.run, self.row, &self.checkpoint, status)?;
         self.row += 1;
-        if self.row == self.session.job.checkpoints.len() {
+        if self.row == self.end {
             let accuracy = self.checkpoint.metrics.test_accuracy;
             (self.session.on_event)(Event::Finished { run: self.run, accuracy, diverged: self.diverged });
         }

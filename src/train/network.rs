@@ -3,14 +3,13 @@
 use super::rules::{self, Evaluation};
 use super::run::{Optimizer, Run};
 use super::workspace::Workspace;
+use crate::cnn::backward::{Wanted, backward};
 use crate::cnn::forward::forward;
 use crate::cnn::init;
 use crate::cnn::packing::{Packing, Work};
 use crate::cnn::plan::Role;
 use crate::dataset::Examples;
-use crate::kernels::activation::{Below, Dropout};
-use crate::kernels::conv::{self, Inputs};
-use crate::kernels::{Isa, LANES, Lanes, TILE, loss, optimizer, pool, random, residual};
+use crate::kernels::{Isa, LANES, Lanes, TILE, loss, optimizer, random};
 use crate::par::Stop;
 
 /// A network in training on one thread. All memory is allocated when it is made.
@@ -49,6 +48,12 @@ impl<'a> Network<'a> {
         self.space.clear();
         init::fill(&self.packing.plan, run.start(), &mut self.space.flat);
         self.packing.unpack(&self.space.flat, &mut self.space.weights);
+    }
+
+    /// After [`Network::start`]: goes on with these weights as after so many steps; for rules that remember nothing else.
+    pub fn resume(&mut self, flat: &[f32], steps: u32) {
+        self.load(flat);
+        self.steps = steps;
     }
 
     /// Replaces the weights by a flat vector.
@@ -107,12 +112,7 @@ impl<'a> Network<'a> {
     /// Leaves the gradient of a batch's mean cross-entropy, without L2, in the workspace; returns that mean.
     fn gradient(&mut self, split: &Examples, batch: &[u32]) -> f32 {
         self.space.gradients.fill(Lanes::ZERO);
-        for work in &self.packing.work {
-            if let Work::Conv { dims: dims @ conv::Dims { inputs: Inputs::Map(_), .. }, kernel, .. } = work {
-                let (w, wt) = (&self.space.weights[kernel.clone()], &mut self.space.transposed[kernel.clone()]);
-                conv::transpose(dims, w, wt);
-            }
-        }
+        self.space.transposed.fill(self.packing, &self.space.weights);
         let scale = 1.0 / batch.len() as f32;
         let mut sum = 0.0;
         for (tile, images) in batch.chunks(TILE).enumerate() {
@@ -159,48 +159,11 @@ impl<'a> Network<'a> {
         forward(self.isa, self.packing, self.run.activation, &space.weights, keep, &mut space.arena);
     }
 
-    /// Adds the tile's gradient; the arena holds the logits' gradient and the maps, which are overwritten by their gradients
-    /// from the last to the first.
+    /// Adds the tile's gradient.
     fn backward(&mut self) {
-        let (isa, own, keep) = (self.isa, self.run.activation, self.keep());
-        let plan = &self.packing.plan;
+        let keep = self.keep();
         let Workspace { arena, gradients, transposed, .. } = &mut self.space;
-        for (index, (work, step)) in self.packing.work.iter().zip(&plan.steps).enumerate().rev() {
-            let (lower, upper) = arena.maps.split_at_mut(step.from + 1);
-            let above = |map: usize| &upper[map - step.from - 1];
-            let dy = above(index + 1);
-            // what the map below knows of the step that made it; the image was made by none
-            let below = step.from.checked_sub(1).map(|made_by| {
-                let epilogue = &plan.steps[made_by].epilogue;
-                let mask = &arena.dropout_mask[made_by];
-                Below {
-                    activation: epilogue.activation(own),
-                    dropout: epilogue.dropout.and(keep).map(|keep| Dropout { kept: mask, keep }),
-                    z: &arena.z[made_by],
-                    residual: self.packing.added_to[step.from].map(|sum| above(sum).as_slice()),
-                }
-            });
-            let x = &mut lower[step.from];
-            match (work, below) {
-                (Work::Conv { dims, bias, kernel }, below) => {
-                    let dims = &conv::Dims { images: arena.images, ..*dims };
-                    let (db, dw) = gradients[bias.start..kernel.end].split_at_mut(bias.len());
-                    match below {
-                        None => conv::backward_weight_image(isa, dims, &arena.image, dy, dw, db),
-                        Some(below) => {
-                            conv::backward_weight(isa, dims, x, dy, dw, db);
-                            conv::backward_input(isa, dims, below, dy, &transposed[kernel.clone()], x);
-                        }
-                    }
-                }
-                (Work::Max(dims), Some(below)) => {
-                    pool::backward_max(isa, dims, below, dy, &arena.argmax[index], x);
-                }
-                (Work::Average(dims), Some(below)) => pool::backward_average(isa, dims, below, dy, x),
-                (Work::Add { .. }, Some(below)) => residual::backward(isa, below, dy, x),
-                (_, None) => unreachable!("only convolutions read the image"),
-            }
-        }
+        backward(self.isa, self.packing, self.run.activation, transposed, keep, arena, Wanted::Weights(gradients));
     }
 
     /// Moves the weights against the gradient.

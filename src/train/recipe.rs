@@ -142,7 +142,7 @@ impl Recipe {
             return Err(Error::unknown("recipe", name_or_file, known));
         }
         let malformed = |error: &dyn std::fmt::Display| Error::malformed(path, "a recipe", error.to_string());
-        let value: Json = serde_json::from_slice(&crate::bytes::read(path)?).map_err(|error| malformed(&error))?;
+        let value: Json = crate::json::read(path, "a recipe")?;
         Recipe::from_json(&value).map_err(|error| malformed(&error))
     }
 
@@ -255,22 +255,26 @@ impl Recipe {
         all.filter(|&all| all <= MAX_COMBINATIONS).ok_or_else(|| Error::invalid("grid", expected, "more"))
     }
 
-    /// The hyperparameters of the first `models` networks of the zoo with this seed.
+    /// The hyperparameters of the first `models` networks of the zoo with this seed; see [`Recipe::networks`].
+    pub fn draw(&self, zoo_seed: u64, models: usize) -> Vec<Config> {
+        self.networks(zoo_seed).take(models).collect()
+    }
+
+    /// The hyperparameters of the networks of the zoo with this seed, without an end.
     ///
     /// Each is drawn from its own number, so that fixing one leaves the others as they were. A grid goes through all its
     /// combinations, each time in another order, so that a part of it is a fair sample.
-    pub fn draw(&self, zoo_seed: u64, models: usize) -> Vec<Config> {
+    pub fn networks(&self, zoo_seed: u64) -> impl Iterator<Item = Config> + '_ {
         let combinations = self.combinations().unwrap_or(1);
         let mut order: Vec<u32> = Vec::new();
-        let mut config = |index: usize| {
+        (0..).map(move |index: usize| {
             if self.grid && index.is_multiple_of(combinations) {
                 order = (0..combinations as u32).collect();
                 Stream::new(zoo_seed, GRID, (index / combinations) as u32).shuffle(&mut order);
             }
             let combination = order.get(index % combinations).map(|&number| number as usize);
             self.config(zoo_seed, index as u32, combination)
-        };
-        (0..models).map(&mut config).collect()
+        })
     }
 
     fn config(&self, zoo_seed: u64, index: u32, mut combination: Option<usize>) -> Config {

@@ -32,6 +32,17 @@ pub fn mean_loss(arch: &Arch, run: &Run, split: &Examples, step: u32, flat: &[f6
 
 /// [`mean_loss`] and its gradient, a flat vector as `flat` is.
 pub fn loss_and_gradient(arch: &Arch, run: &Run, split: &Examples, step: u32, flat: &[f64]) -> (f64, Vec<f64>) {
+    let (loss, gradient, _) = gradients(arch, run, split, step, flat);
+    (loss, gradient)
+}
+
+/// The gradient of [`mean_loss`] by the images, in their order.
+pub fn image_gradient(arch: &Arch, run: &Run, split: &Examples, step: u32, flat: &[f64]) -> Vec<f64> {
+    gradients(arch, run, split, step, flat).2
+}
+
+/// The loss, and its gradient by the weights and by the images.
+fn gradients(arch: &Arch, run: &Run, split: &Examples, step: u32, flat: &[f64]) -> (f64, Vec<f64>, Vec<f64>) {
     let plan = arch.plan();
     let mut trace = forward(&plan, run, split, step, flat);
     let loss = cross_entropy(plan.classes, &split.labels, &mut trace.maps[plan.logits()]);
@@ -68,7 +79,7 @@ pub fn loss_and_gradient(arch: &Arch, run: &Run, split: &Examples, step: u32, fl
         }
         gradients[step.from].iter_mut().zip(&dx).for_each(|(sum, dx)| *sum += dx);
     }
-    (loss, gradient)
+    (loss, gradient, gradients.swap_remove(0))
 }
 
 fn forward(plan: &Plan, run: &Run, split: &Examples, training_step: u32, flat: &[f64]) -> Trace {

@@ -115,6 +115,12 @@ impl<'a> Team<'a> {
         }
     }
 
+    /// After [`Team::start`]: goes on with the weights of each run as after so many steps; for rules that remember nothing else.
+    pub fn resume(&mut self, weights: &[&[f32]], steps: u32) {
+        (0..LANES).for_each(|lane| self.load(lane, weights.get(lane).unwrap_or(&weights[0])));
+        self.steps = steps;
+    }
+
     /// Replaces the weights of a lane by a flat vector.
     pub fn load(&mut self, lane: usize, flat: &[f32]) {
         self.weights.iter_mut().zip(flat).for_each(|(w, &flat)| w.0[lane] = flat);

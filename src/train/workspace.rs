@@ -1,6 +1,7 @@
 //! `Workspace`: all memory that training one network needs, allocated once. It does not grow with the batch.
 
 use crate::cnn::arena::Arena;
+use crate::cnn::backward::Transposed;
 use crate::cnn::packing::Packing;
 use crate::dataset::Examples;
 use crate::kernels::{Isa, Lanes, TILE};
@@ -11,8 +12,8 @@ pub struct Workspace {
     pub(super) gradients: Vec<Lanes>,
     pub(super) first_moment: Vec<Lanes>,
     pub(super) second_moment: Vec<Lanes>,
-    /// The kernels with input and output channels exchanged, in the kernels' windows.
-    pub(super) transposed: Vec<Lanes>,
+    /// The kernels with input and output channels exchanged.
+    pub(super) transposed: Transposed,
     /// The tile's labels.
     pub(super) labels: [u8; TILE],
     /// The tile.
@@ -30,7 +31,7 @@ impl Workspace {
             gradients: lanes(),
             first_moment: lanes(),
             second_moment: lanes(),
-            transposed: lanes(),
+            transposed: Transposed::new(packing, false),
             labels: [0; TILE],
             arena: Arena::new(packing, true),
             flat: vec![0.0; packing.plan.parameters()],

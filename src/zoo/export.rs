@@ -1,11 +1,12 @@
 //! A zoo as a folder of the released Small CNN Zoo: `weights.npy`, `metrics.csv.gz`, `layout.csv`.
 //!
 //! Rows run by run, inside a run in the released order of the checkpoints' names; rows that are not written are left out. What
-//! the released files have no column for is in columns of our own, after theirs: `run`, `status` and the accuracy of each class
+//! the released files have no column for is in columns of our own, after theirs: `run`, `status`, `rounding`, `checksum` and the accuracy of each class
 //! in `metrics.csv.gz`, the zoo's metadata as JSON in the first row of `layout.csv`, and beside it the settings of runs without a
 //! written row ([`super::settings`]). With them an import is the same zoo again, finished or not.
 
-use super::reader::Zoo;
+use super::checksum::CHECKSUM;
+use super::joined::Zoo;
 use super::released::{DATASETS, KEPT, exported_rows};
 use super::schema::Status;
 use super::settings;
@@ -47,9 +48,10 @@ const COLUMNS: [&str; 23] = [
 /// `progress` is told the rows done and all rows.
 ///
 /// # Errors
-/// [`Error::Malformed`] for a zoo without a written row; [`Error::Io`]; [`Error::Occupied`] where something has appeared in its
-/// place; [`Error::Cancelled`] when `stop` was requested.
+/// [`Error::Malformed`] for a zoo without a written row, and for several files that are not all of one zoo; [`Error::Io`];
+/// [`Error::Occupied`] where something has appeared in its place; [`Error::Cancelled`] when `stop` was requested.
 pub fn export(zoo: &Zoo, out: &OutPath, progress: &mut dyn FnMut(usize, usize), stop: &Stop) -> Result<usize> {
+    zoo.check_one()?;
     let rows: Vec<usize> = exported_rows(zoo).collect();
     if rows.is_empty() {
         return Err(Error::malformed(zoo.path(), "a zoo with written rows", "none"));
@@ -105,7 +107,8 @@ fn metrics(zoo: &Zoo, rows: &[usize], file: &mut impl Write, stop: &Stop) -> io:
     let classes = if rows.iter().any(known) { schema.arch.classes } else { 0 };
     let optional: Vec<&str> =
         schema.hyperparameters().filter(|hyper| hyper.is_optional()).map(|hyper| hyper.name).collect();
-    let columns = COLUMNS.into_iter().chain(["run", "status"]).map(String::from);
+    let sealed = if schema.has_checksums() { &["rounding", CHECKSUM][..] } else { &[] };
+    let columns = COLUMNS.into_iter().chain(["run", "status"]).chain(sealed.iter().copied()).map(String::from);
     let columns = columns.chain(optional.iter().map(|name| format!("config.{name}")));
     csv.write_record(columns.chain((0..classes).map(|class| format!("test_class_accuracy.{class}"))))?;
     let constant = |name: &str, otherwise: String| {
@@ -155,9 +158,14 @@ fn metrics(zoo: &Zoo, rows: &[usize], file: &mut impl Write, stop: &Stop) -> io:
             run.to_string(),
             if zoo.status()[row] == Status::Diverged { "diverged" } else { "done" }.into(),
         ];
+        let seal = [zoo.rounding_of(row).map(String::from), zoo.checksum(row).map(|sum| sum.to_string())];
         let more = optional.iter().map(|hyper| if names(hyper) { name(hyper) } else { numeric(hyper) });
         csv.write_record(
-            cells.into_iter().chain(more).chain(zoo.class_accuracy(row)[..classes].iter().map(|&value| cell(value))),
+            cells
+                .into_iter()
+                .chain(seal.into_iter().flatten())
+                .chain(more)
+                .chain(zoo.class_accuracy(row)[..classes].iter().map(|&value| cell(value))),
         )?;
     }
     csv.into_inner().map_err(|failed| failed.into_error())?.finish()?.flush()

@@ -3,7 +3,7 @@
 use super::hyper::{self, HYPERPARAMETERS};
 use super::schema::{FORMAT_VERSION, Schema};
 use crate::cnn::layout;
-use crate::{Error, Result};
+use crate::{Error, Result, json, magic};
 use safetensors::tensor::{Metadata, TensorInfo};
 use serde::{Serialize, de::DeserializeOwned, ser::SerializeMap};
 use std::borrow::Cow;
@@ -48,9 +48,8 @@ pub(super) fn parse(path: &Path, bytes: &[u8]) -> Result<(Metadata, usize)> {
         .ok()
         .filter(|_| length <= LONGEST)
         .and_then(|length| rest.get(..length))
-        .ok_or_else(|| wrong("a safetensors header within the file", format!("one of {length} bytes")))?;
-    let header: Metadata =
-        serde_json::from_slice(text).map_err(|error| wrong("a safetensors header", error.to_string()))?;
+        .ok_or_else(|| wrong("a safetensors file", magic::describe(bytes)))?;
+    let header: Metadata = json::parse(text).map_err(|error| wrong("a safetensors header", error.to_string()))?;
     let data = rest.len() - text.len();
     if header.data_len() != data {
         return Err(wrong(&format!("{} bytes of data", header.data_len()), data.to_string()));
@@ -77,6 +76,15 @@ impl Schema {
         let mut entries: BTreeMap<String, String> = entries.map(|(key, value)| (key.to_owned(), value)).into();
         for hyper in self.hyperparameters().filter(|hyper| hyper.is_name()) {
             entries.insert(format!("config.{}", hyper.name), serde_json::to_string(self.names_of(hyper.name))?);
+        }
+        if let Some(shard) = self.shard {
+            entries.insert("shard".into(), serde_json::to_string(&shard)?);
+        }
+        if self.has_checksums() {
+            entries.insert("rounding".into(), serde_json::to_string(&self.rounding)?);
+        }
+        if !self.dataset_notes.is_empty() {
+            entries.insert("dataset_notes".into(), serde_json::to_string(&self.dataset_notes)?);
         }
         Ok(entries)
     }
@@ -137,9 +145,15 @@ impl Schema {
             seed: entries.json("seed")?,
             names,
             optional,
+            shard: entries.maybe("shard")?,
+            rounding: if version < 3 { Vec::new() } else { entries.json("rounding")? },
+            dataset_notes: entries.maybe("dataset_notes")?.unwrap_or_default(),
             program: entries.text("program")?.into(),
         }
         .with_defaults();
+        if version >= 3 && !schema.has_checksums() {
+            return Err(entries.wrong("rounding", "at least one name", "none"));
+        }
         schema.check().map_err(|wrong| Error::malformed(path, "metadata of a zoo", wrong.to_string()))?;
         let layout: Vec<layout::Tensor> = entries.json("layout")?;
         if layout != layout::tensors(&schema.arch.plan()) {
@@ -174,6 +188,11 @@ impl Entries<'_> {
     fn expect(&self, key: &str, want: &str) -> Result<()> {
         let got = self.text(key)?;
         if got == want { Ok(()) } else { Err(self.wrong(key, &format!("{want:?}"), &format!("{got:?}"))) }
+    }
+
+    /// [`Entries::json`] of a key that may be missing.
+    fn maybe<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>> {
+        if self.map.contains_key(key) { self.json(key).map(Some) } else { Ok(None) }
     }
 
     fn json<T: DeserializeOwned>(&self, key: &str) -> Result<T> {

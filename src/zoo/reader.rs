@@ -1,18 +1,19 @@
-//! `Zoo`: a zoo file read in place.
+//! `ZooFile`: one zoo file read in place.
 
+use super::checksum::{CHECKSUM, Checksums};
 use super::header;
 use super::hyper::{Config, HYPERPARAMETERS, Value};
-use super::schema::{Column, Metrics, Schema, Status, Width};
+use super::schema::{Column, Metrics, Schema, Status};
 use crate::bytes::Map;
 use crate::{Error, Result};
-use safetensors::{Dtype, tensor::Metadata};
+use safetensors::tensor::Metadata;
 use std::fs::File;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 /// A zoo file, mapped; which rows are there is what was so when it was opened.
 #[derive(Debug)]
-pub struct Zoo {
+pub(super) struct ZooFile {
     path: PathBuf,
     map: Map,
     schema: Schema,
@@ -21,23 +22,19 @@ pub struct Zoo {
     status: Vec<Status>,
 }
 
-impl Zoo {
-    /// Opens a zoo, also one that grows at the moment. Touches the header and the narrow columns, never the weights.
-    ///
-    /// # Errors
-    /// [`Error::Io`] where it cannot be read, [`Error::Malformed`] where it is no zoo or a column holds what it cannot.
-    pub fn open(path: impl AsRef<Path>) -> Result<Zoo> {
-        let path = path.as_ref();
-        Zoo::of(&crate::bytes::open(path)?, path)
+impl ZooFile {
+    /// As [`super::Zoo::open`].
+    pub fn open(path: &Path) -> Result<ZooFile> {
+        ZooFile::of(&crate::bytes::open(path)?, path)
     }
 
     /// The zoo in an open file.
-    pub(super) fn of(file: &File, path: &Path) -> Result<Zoo> {
+    pub fn of(file: &File, path: &Path) -> Result<ZooFile> {
         let map = Map::new(file, path)?;
         let (header, data) = header::parse(path, &map)?;
         let schema = Schema::from_header(path, &header)?;
         let columns = columns(path, &schema, &header, data)?;
-        let mut zoo = Zoo { path: path.into(), map, schema, columns, status: Vec::new() };
+        let mut zoo = ZooFile { path: path.into(), map, schema, columns, status: Vec::new() };
         zoo.check_rows()?;
         zoo.status = zoo.read_status()?;
         zoo.check_accuracies()?;
@@ -48,7 +45,7 @@ impl Zoo {
     fn check_rows(&self) -> Result<()> {
         let checkpoints = &self.schema.checkpoints;
         for (row, (&run, &epoch)) in self.run().iter().zip(self.epoch()).enumerate() {
-            let want = (row / checkpoints.len(), checkpoints[row % checkpoints.len()]);
+            let want = (self.schema.number(row / checkpoints.len()), checkpoints[row % checkpoints.len()]);
             if (run as usize, epoch) != want {
                 let expected = format!("run {} and epoch {} in row {row}", want.0, want.1);
                 return Err(Error::malformed(&self.path, expected, format!("run {run} and epoch {epoch}")));
@@ -62,7 +59,19 @@ impl Zoo {
                 return Err(Error::malformed(&self.path, expected, codes[row].to_string()));
             }
         }
-        Ok(())
+        let families = self.schema.rounding.len();
+        match self.rounding().iter().position(|&code| usize::from(code) >= families) {
+            Some(row) => {
+                let expected = format!("rounding below {families} in row {row}");
+                Err(Error::malformed(&self.path, expected, self.rounding()[row].to_string()))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Codes of the families of rounding; none in a file of an older format.
+    fn rounding(&self) -> &[u8] {
+        if self.schema.has_checksums() { self.slice("rounding") } else { &[] }
     }
 
     fn read_status(&self) -> Result<Vec<Status>> {
@@ -74,7 +83,7 @@ impl Zoo {
 
     /// A row that is done has a test accuracy from 0 to 1.
     fn check_accuracies(&self) -> Result<()> {
-        let rows = self.status.iter().zip(self.test_accuracy()).enumerate();
+        let rows = self.status.iter().zip(self.slice::<f32>("test_accuracy")).enumerate();
         let mut wrong =
             rows.filter(|(_, (status, accuracy))| **status == Status::Done && !(0.0..=1.0).contains(*accuracy));
         match wrong.next() {
@@ -88,9 +97,21 @@ impl Zoo {
     }
 
     /// The bytes of a column in the file.
-    pub(super) fn place(&self, name: &str) -> Range<usize> {
+    pub fn place(&self, name: &str) -> Range<usize> {
         let found = self.columns.iter().find(|(column, _)| column.name == name);
         found.expect("a column of the format").1.clone()
+    }
+
+    /// The columns in the order of the file.
+    pub fn columns(&self) -> impl Iterator<Item = &Column> {
+        self.columns.iter().map(|(column, _)| column)
+    }
+
+    /// The bytes of some rows of a column.
+    pub fn bytes_of(&self, name: &str, rows: Range<usize>) -> &[u8] {
+        let place = self.place(name);
+        let width = place.len() / self.schema.rows();
+        &self.map[place.start + rows.start * width..place.start + rows.end * width]
     }
 
     /// A column as numbers; type and alignment were checked when the file was opened.
@@ -157,22 +178,10 @@ impl Zoo {
         bytemuck::cast_slice(&self.map[start..start + width])
     }
 
-    /// A column of one `f32` a row that the file has, such as `test_accuracy` or `config.dropout`.
-    ///
-    /// # Errors
-    /// [`Error::Unknown`].
-    pub fn column(&self, name: &str) -> Result<&[f32]> {
-        let columns = self.columns.iter().map(|(column, _)| column);
-        let narrow = columns.filter(|column| column.dtype == Dtype::F32 && column.width == Width::One);
-        match narrow.clone().find(|column| column.name == name) {
-            Some(column) => Ok(self.slice(&column.name)),
-            None => Err(Error::unknown("column", name, narrow.map(|column| &*column.name))),
-        }
-    }
-
-    /// What [`Zoo::column`] gives for `test_accuracy`.
-    pub fn test_accuracy(&self) -> &[f32] {
-        self.slice("test_accuracy")
+    /// A column of one `f32` a row, if the file has it.
+    pub fn floats(&self, name: &str) -> Option<&[f32]> {
+        let found = self.columns.iter().find(|(column, _)| column.name == name)?;
+        bytemuck::try_cast_slice(&self.map[found.1.clone()]).ok()
     }
 
     /// Metrics of a row; zeros where it is not written.
@@ -187,6 +196,43 @@ impl Zoo {
             train_accuracy: value("train_accuracy"),
             train_loss: value("train_loss"),
         }
+    }
+
+    /// The family whose sums are rounded as those that a row came of; nothing in a file of an older format.
+    ///
+    /// # Panics
+    /// If there is no such row.
+    pub fn rounding_of(&self, row: usize) -> Option<&str> {
+        assert!(row < self.rows(), "row {row} of {}", self.rows());
+        self.rounding().get(row).map(|&code| &*self.schema.rounding[usize::from(code)])
+    }
+
+    /// The families of rounding that the written rows are of, in the order of their codes; none in a file of an older format.
+    pub fn families(&self) -> Vec<String> {
+        let mut found = vec![false; self.schema.rounding.len()];
+        let written = self.rounding().iter().zip(&self.status).filter(|(_, status)| **status != Status::NotWritten);
+        written.for_each(|(&code, _)| found[usize::from(code)] = true);
+        self.schema.rounding.iter().zip(found).filter(|(_, found)| *found).map(|(name, _)| name.clone()).collect()
+    }
+
+    /// The checksum that the file has of a row; nothing in a file of an older format.
+    ///
+    /// # Panics
+    /// If there is no such row.
+    pub fn checksum(&self, row: usize) -> Option<u64> {
+        self.schema.has_checksums().then(|| self.slice::<u64>(CHECKSUM)[row])
+    }
+
+    /// What the checksums of the rows must be; nothing of a file of an older format.
+    pub fn checksums(&self) -> Option<impl Fn(usize) -> u64 + '_> {
+        let checksums = Checksums::new(&self.schema)?;
+        Some(move |row| {
+            checksums.of_bytes(|column| {
+                let place = self.place(&column.name);
+                let width = place.len() / self.rows();
+                &self.map[place.start + row * width..][..width]
+            })
+        })
     }
 
     /// Settings of a run.
@@ -206,26 +252,6 @@ impl Zoo {
             }
         }
         config
-    }
-
-    /// Rows that are done at the last epoch, ascending: the finished networks that did not diverge.
-    pub fn final_rows(&self) -> Vec<usize> {
-        self.done_at(self.schema.checkpoints.len() - 1)
-    }
-
-    /// Rows that are done at `epoch`, ascending.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] where no checkpoint was kept at that epoch.
-    pub fn rows_at_epoch(&self, epoch: u32) -> Result<Vec<usize>> {
-        let checkpoints = &self.schema.checkpoints;
-        let unknown = |_| Error::invalid("epoch", format!("one of {checkpoints:?}"), epoch);
-        Ok(self.done_at(checkpoints.binary_search(&epoch).map_err(unknown)?))
-    }
-
-    fn done_at(&self, checkpoint: usize) -> Vec<usize> {
-        let rows = (checkpoint..self.rows()).step_by(self.schema.checkpoints.len());
-        rows.filter(|&row| self.status[row] == Status::Done).collect()
     }
 }
 

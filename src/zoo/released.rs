@@ -1,6 +1,6 @@
 //! What import and export of released folders share: names, and the order of the rows.
 
-use super::reader::Zoo;
+use super::joined::Zoo;
 use super::schema::Status;
 
 /// The released data sets: their names there and here, and the side of their images.

@@ -12,11 +12,16 @@
 //! | `config.optimizer`, `.activation`, `.w_init` | u8 \[R\] | codes; their names are JSON lists in the metadata |
 //! | `config.schedule` | u8 \[R\] | missing: constant |
 //! | `config.seed` | u64 \[R\] | |
+//! | `checksum` | u64 \[R\] | XXH3-64 of the row's bytes in every other column, in the order of the file; since format 3 |
+//! | `rounding` | u8 \[R\] | code of the family whose sums are rounded alike ([`Schema::rounding`]); since format 3 |
 //!
 //! `__metadata__`: `format`, `format_version`, `program`, `dataset`, `dataset_digest`, `architecture`, `layout`, `runs`,
-//! `checkpoints`, `recipe`, `seed`, `config.optimizer`, `config.activation`, `config.w_init`; all but plain texts as JSON.
+//! `checkpoints`, `recipe`, `seed`, `config.optimizer`, `config.activation`, `config.w_init`; since format 3 `rounding` and,
+//! where there is something to say, `dataset_notes`; of a file that holds some networks of a zoo `shard` ([`Shard`]; `runs` then
+//! counts those, `run` is their number in the zoo); all but plain texts as JSON.
 
 use super::hyper::{Config, HYPERPARAMETERS, Hyperparameter, Kind};
+use super::shard::{Place, Shard};
 use crate::cnn::{self, Arch};
 use crate::{Error, Result};
 use safetensors::Dtype::{self, F32, U8, U32, U64};
@@ -28,15 +33,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// The newest version of the format, which is described here. Version 1 knew stacks of 3×3 convolutions on grey images and no
-/// optional columns; a zoo that is no more than that says 1.
-pub const FORMAT_VERSION: u32 = 2;
+/// optional columns, version 2 no `checksum`, no `rounding` and no shards. A zoo without these says 1 or 2 and is read, continued,
+/// exported and imported as it is.
+pub const FORMAT_VERSION: u32 = 3;
+
+/// Name of the code 0 of `rounding`: a family that the file does not name, or none that is known.
+pub const OTHER_ROUNDING: &str = "other";
 
 /// What makes a zoo the one it is: enough to lay out its file and to tell whether another is the same.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Schema {
     /// Shape of every network.
     pub arch: Arch,
-    /// Networks trained.
+    /// Networks in the file.
     pub runs: usize,
     /// Epochs after which a network is kept, ascending; 0 is the untrained one.
     pub checkpoints: Vec<u32>,
@@ -54,6 +63,17 @@ pub struct Schema {
     /// Hyperparameters with a default that the file has columns of.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub optional: Vec<String>,
+    /// Which networks of a zoo these are, where it is made in several files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<Shard>,
+    /// Names of the codes in `rounding`: devices and instruction sets of one family give the same bits. The first is
+    /// [`OTHER_ROUNDING`], the second the family that the zoo was begun with. Empty: a file of format 1 or 2, which has neither
+    /// that column nor checksums. Not compared; who continues a zoo asks [`super::Writer::mixture`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rounding: Vec<String>,
+    /// What a reader of scores should know of the images, such as missing batches; the digest covers it, so it is not compared.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dataset_notes: Vec<String>,
     /// Program and version that made the file; not compared.
     pub program: String,
 }
@@ -108,9 +128,10 @@ pub(super) struct Column {
 }
 
 /// The tensors that every zoo has: widest types first, so that each begins at a multiple of its element's size. The numbers
-/// among the hyperparameters come before the first `u32`, their codes at the end.
-const FIXED: [(&str, Dtype, Width); 10] = [
+/// among the hyperparameters come before the first `u32`, their codes at the end. [`SINCE_3`] are left out of older formats.
+const FIXED: [(&str, Dtype, Width); 12] = [
     ("config.seed", U64, Width::One),
+    ("checksum", U64, Width::One),
     ("weights", F32, Width::Parameters),
     ("test_class_accuracy", F32, Width::Classes),
     ("test_accuracy", F32, Width::One),
@@ -120,12 +141,31 @@ const FIXED: [(&str, Dtype, Width); 10] = [
     ("run", U32, Width::One),
     ("epoch", U32, Width::One),
     ("status", U8, Width::One),
+    ("rounding", U8, Width::One),
 ];
+
+/// Columns that formats 1 and 2 did not know.
+const SINCE_3: [&str; 2] = ["checksum", "rounding"];
 
 impl Schema {
     /// Rows of the file: runs × checkpoints. Meaningful once [`Schema::check`] passed.
     pub fn rows(&self) -> usize {
         self.runs * self.checkpoints.len()
+    }
+
+    /// Networks of the whole zoo.
+    pub fn networks(&self) -> usize {
+        self.shard.map_or(self.runs, |shard| shard.networks)
+    }
+
+    /// The number in the whole zoo of the file's `run`-th network.
+    pub fn number(&self, run: usize) -> usize {
+        self.shard.map_or(run, |shard| shard.number(run))
+    }
+
+    /// Which of the file's networks has a number, if it has that.
+    pub fn run(&self, number: usize) -> Option<usize> {
+        self.shard.map_or(Some(number), |shard| shard.run(number)).filter(|&run| run < self.runs)
     }
 
     /// Whether the runs' seeds are known: of an imported zoo the recipe lists the columns that the folder lacked.
@@ -185,21 +225,42 @@ impl Schema {
         self
     }
 
+    /// The names of `rounding` for a zoo that is begun with a family.
+    pub fn begun_with(family: impl Into<String>) -> Vec<String> {
+        vec![OTHER_ROUNDING.into(), family.into()]
+    }
+
+    /// The code of a family of rounding, if it has one.
+    pub(super) fn rounding_code(&self, family: &str) -> Option<u8> {
+        let code = self.rounding.iter().position(|known| known == family)?;
+        u8::try_from(code).ok()
+    }
+
+    /// Whether rows have checksums and say how they were rounded: since format 3.
+    pub fn has_checksums(&self) -> bool {
+        !self.rounding.is_empty()
+    }
+
     /// The version of the format that the zoo needs.
     pub(super) fn version(&self) -> u32 {
+        if self.has_checksums() {
+            return FORMAT_VERSION;
+        }
         let first = self.arch.channels == 1 && cnn::stack(&self.arch.layers).is_some() && self.optional.is_empty();
-        if first { 1 } else { FORMAT_VERSION }
+        if first { 1 } else { 2 }
     }
 
     /// Every tensor in the order of the file.
     pub(super) fn columns(&self) -> Vec<Column> {
-        let (before, after) = FIXED.split_at(7);
+        let (before, after) = FIXED.split_at(8);
+        let known = |column: &&(&str, Dtype, Width)| self.has_checksums() || !SINCE_3.contains(&column.0);
         let fixed = |&(name, dtype, width): &(&'static str, Dtype, Width)| Column { name: name.into(), dtype, width };
         let of = |names: bool, dtype: Dtype| {
             let wanted = self.hyperparameters().filter(move |hyper| hyper.is_name() == names);
             wanted.map(move |hyper| Column { name: format!("config.{}", hyper.name).into(), dtype, width: Width::One })
         };
-        before.iter().map(fixed).chain(of(false, F32)).chain(after.iter().map(fixed)).chain(of(true, U8)).collect()
+        let (before, after) = (before.iter().filter(known).map(fixed), after.iter().filter(known).map(fixed));
+        before.chain(of(false, F32)).chain(after).chain(of(true, U8)).collect()
     }
 
     /// Refuses what cannot be a zoo.
@@ -208,8 +269,20 @@ impl Schema {
     /// [`Error::Invalid`]: no run, checkpoints missing or not ascending, an impossible architecture, no names, too large.
     pub fn check(&self) -> Result<()> {
         self.arch.check()?;
-        if self.runs == 0 || u32::try_from(self.runs).is_err() {
-            return Err(Error::invalid("runs", "1 to 4294967295", self.runs));
+        if let Some(shard) = self.shard {
+            let place = Shard::new(shard.place(), shard.networks);
+            if shard.count < 2
+                || shard.count > Place::MOST
+                || place? != Some(shard)
+                || shard.runs() != self.runs
+                || !self.has_checksums()
+            {
+                let expected = format!("a shard of {} networks", self.runs);
+                return Err(Error::invalid("shard", expected, format!("{shard:?}")));
+            }
+        }
+        if self.runs == 0 || u32::try_from(self.networks()).is_err() {
+            return Err(Error::invalid("runs", "1 to 4294967295", self.networks()));
         }
         if self.checkpoints.is_empty() || !self.checkpoints.is_sorted_by(|a, b| a < b) {
             let got = format!("{:?}", self.checkpoints);
@@ -220,6 +293,10 @@ impl Schema {
             if names.is_empty() || names.len() > 256 {
                 return Err(Error::invalid(format!("names of config.{}", hyper.name), "1 to 256", names.len()));
             }
+        }
+        if self.rounding.len() > 256 || self.rounding.first().is_some_and(|first| first != OTHER_ROUNDING) {
+            let expected = format!("at most 256, the first {OTHER_ROUNDING:?}");
+            return Err(Error::invalid("names of rounding", expected, format!("{:?}", self.rounding)));
         }
         self.tensors().map(drop)
     }
@@ -254,19 +331,59 @@ impl Schema {
         }
     }
 
-    /// The first field in which `found`, read from a file, is another zoo: its name, what is wanted, what was found.
-    pub(super) fn difference(&self, found: &Schema) -> Option<(String, String, String)> {
-        let field = |name: &str, want: &dyn fmt::Debug, got: &dyn fmt::Debug| {
-            let (want, got) = (format!("{want:?}"), format!("{got:?}"));
-            (want != got).then(|| (name.to_string(), want, got))
-        };
+    /// Its place among the shards of a zoo.
+    pub(super) fn place(&self) -> Place {
+        self.shard.map_or(Place::WHOLE, |shard| shard.place())
+    }
+
+    /// The first field in which `found` says that its networks are drawn from other distributions or trained on other images.
+    pub(super) fn other_distributions(&self, found: &Schema) -> Option<Difference> {
         field("dataset", &self.dataset, &found.dataset)
             .or_else(|| field("dataset digest", &self.digest, &found.digest))
             .or_else(|| field("architecture", &format_args!("{}", self.arch), &format_args!("{}", found.arch)))
-            .or_else(|| field("seed", &self.seed, &found.seed))
-            .or_else(|| field("runs", &self.runs, &found.runs))
-            .or_else(|| field("checkpoints", &self.checkpoints, &found.checkpoints))
             .or_else(|| difference("recipe", &self.recipe, &found.recipe))
+    }
+
+    /// As [`Schema::other_distributions`], or that other checkpoints are kept of them.
+    pub(super) fn other_networks(&self, found: &Schema) -> Option<Difference> {
+        let checkpoints = || field("checkpoints", &self.checkpoints, &found.checkpoints);
+        self.other_distributions(found).or_else(checkpoints)
+    }
+
+    /// Whether both are a zoo of one seed, or the same shard of it, whatever the number of networks and checkpoints.
+    pub(crate) fn is_of_one_zoo(&self, other: &Schema) -> bool {
+        self.other_distributions(other).is_none() && (self.seed, self.place()) == (other.seed, other.place())
+    }
+
+    /// As [`Schema::other_networks`], or that they are another zoo's.
+    pub(super) fn other_zoo(&self, found: &Schema) -> Option<Difference> {
+        self.other_networks(found).or_else(|| field("seed", &self.seed, &found.seed))
+    }
+
+    /// Adds the columns and names that `other` has besides.
+    ///
+    /// # Errors
+    /// The hyperparameter of whose names neither list begins with the other.
+    pub(super) fn widen(&mut self, other: &Schema) -> std::result::Result<(), String> {
+        for (name, list) in &other.names {
+            let own = self.names.entry(name.clone()).or_default();
+            if !own.iter().zip(list).all(|(own, other)| own == other) {
+                return Err(name.clone());
+            }
+            own.extend_from_slice(list.get(own.len()..).unwrap_or_default());
+        }
+        let wanted = |hyper: &&Hyperparameter| hyper.is_optional() && (self.has(hyper.name) || other.has(hyper.name));
+        self.optional = HYPERPARAMETERS.iter().filter(wanted).map(|hyper| hyper.name.to_owned()).collect();
+        Ok(())
+    }
+
+    /// The first field in which `found`, read from a file, is another zoo: its name, what is wanted, what was found.
+    pub(super) fn difference(&self, found: &Schema) -> Option<Difference> {
+        self.other_distributions(found)
+            .or_else(|| field("seed", &self.seed, &found.seed))
+            .or_else(|| field("shard", &self.place(), &found.place()))
+            .or_else(|| field("networks", &self.networks(), &found.networks()))
+            .or_else(|| field("checkpoints", &self.checkpoints, &found.checkpoints))
             .or_else(|| field("hyperparameters with columns", &self.optional, &found.optional))
             .or_else(|| {
                 let names = HYPERPARAMETERS.iter().filter(|hyper| hyper.is_name()).map(|hyper| hyper.name);
@@ -276,8 +393,16 @@ impl Schema {
     }
 }
 
+/// A field, what is wanted, what was found.
+pub(super) type Difference = (String, String, String);
+
+fn field(name: &str, want: &dyn fmt::Debug, got: &dyn fmt::Debug) -> Option<Difference> {
+    let (want, got) = (format!("{want:?}"), format!("{got:?}"));
+    (want != got).then(|| (name.to_string(), want, got))
+}
+
 /// The first leaf, named like `recipe.learning_rate.low`, in which two JSON values differ.
-fn difference(name: &str, want: &Value, got: &Value) -> Option<(String, String, String)> {
+fn difference(name: &str, want: &Value, got: &Value) -> Option<Difference> {
     match (want, got) {
         (Value::Object(want), Value::Object(got)) => {
             let keys: BTreeSet<&String> = want.keys().chain(got.keys()).collect();

@@ -5,7 +5,7 @@
 //! numbers as texts with every digit, NaN among them.
 
 use super::hyper::{Config, HYPERPARAMETERS, Value};
-use super::reader::Zoo;
+use super::joined::Zoo;
 use super::schema::{Schema, Status};
 
 /// The column of `layout.csv`; it is there where there are such runs.

@@ -3,7 +3,7 @@
 //! An imported zoo keeps that in its recipe, in short: `[[run, row, step, count], …]` says that `count` runs from `run` on were
 //! rows `row`, `row + step` … Of any other zoo the rows are those of its own export.
 
-use super::reader::Zoo;
+use super::joined::Zoo;
 use super::released::exported_rows;
 use crate::{Error, Result};
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 pub struct Source {
     /// Rows of the folder.
     pub rows: u64,
-    /// Row of each run's last checkpoint, if the folder has it.
+    /// Row of the last checkpoint of each number, if the folder has it.
     pub finals: Vec<Option<u64>>,
 }
 
@@ -33,10 +33,11 @@ impl Source {
             }),
             None => {
                 let checkpoints = zoo.schema().checkpoints.len();
-                let mut source = Source { rows: 0, finals: vec![None; runs] };
+                let end = zoo.run().last().map_or(0, |&number| number as usize + 1);
+                let mut source = Source { rows: 0, finals: vec![None; end] };
                 for row in exported_rows(zoo) {
                     if row % checkpoints == checkpoints - 1 {
-                        source.finals[row / checkpoints] = Some(source.rows);
+                        source.finals[zoo.run()[row] as usize] = Some(source.rows);
                     }
                     source.rows += 1;
                 }

@@ -2,7 +2,7 @@
 //!
 //! What other people's files do not tell is the caller's to know: strides, padding and activation.
 
-use super::reader::Zoo;
+use super::joined::Zoo;
 use crate::cnn::Arch;
 use crate::cnn::plan::{Op, Plan, Role, Tensor};
 use crate::dataset::Preparation;
@@ -77,7 +77,7 @@ fn ending(role: Role) -> &'static str {
 /// If there is no such row.
 pub fn write(zoo: &Zoo, row: usize, out: &OutPath) -> Result<()> {
     let (schema, weights) = (zoo.schema(), zoo.weights(row));
-    let (arch, run) = (&schema.arch, zoo.run()[row] as usize);
+    let (arch, run) = (&schema.arch, zoo.run()[row]);
     let plan = arch.plan();
     let tensors: Vec<(String, Vec<usize>, Vec<f32>)> = twins(&plan)
         .into_iter()
@@ -92,7 +92,7 @@ pub fn write(zoo: &Zoo, row: usize, out: &OutPath) -> Result<()> {
     let figures = preparation.figures(&schema.dataset);
     let network = serde_json::json!({
         "architecture": arch,
-        "activation": schema.name("activation", &zoo.config(run)),
+        "activation": schema.name("activation", &zoo.config(zoo.network(row))),
         "dataset": schema.dataset,
         "preparation": preparation.name(),
         "mean": figures.map(|[mean, _]| mean),

@@ -4,7 +4,7 @@
 //! that once.
 
 use super::hyper::Config;
-use super::reader::Zoo;
+use super::joined::Zoo;
 use super::schema::Schema;
 use super::writer::{check, fill};
 use crate::bytes::write_at;

@@ -7,8 +7,9 @@
 //! after a power loss on a disk that keeps its promises, status 1 or 2 therefore means that the whole row is there. The
 //! status itself may be lost in a power loss; the row then counts as not written and is computed again.
 
+use super::checksum::{CHECKSUM, Checksums, Row, Setting};
 use super::hyper::{Config, HYPERPARAMETERS, Value};
-use super::reader::Zoo;
+use super::reader::ZooFile;
 use super::schema::{Metrics, Schema, Status};
 use crate::bytes::write_at;
 use crate::out::{FileKind, Guard, Partial};
@@ -24,19 +25,42 @@ use std::sync::atomic::{AtomicU8, Ordering};
 pub struct Writer {
     path: PathBuf,
     file: Exclusive,
-    schema: Schema,
     /// Bytes of the file.
     length: u64,
+    /// The file as it is read: of its rows only those may be that [`Writer::status`] says are there.
+    zoo: ZooFile,
     weights: Place,
     class_accuracy: Place,
     metrics: [Place; 4],
     status_place: Place,
     status: Vec<AtomicU8>,
+    configs: Vec<Config>,
+    seal: Option<Seal>,
+    mixture: Option<Mixture>,
+}
+
+/// What a row says of itself since format 3.
+#[derive(Debug)]
+struct Seal {
+    checksums: Checksums,
+    checksum: Place,
+    rounding: Place,
+    /// The code of this process's family.
+    code: u8,
+}
+
+/// Rows of a zoo would be of different families of rounding: the same command no longer gives the same bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mixture {
+    /// The families of the rows that are there, or what the zoo was begun with.
+    pub found: Vec<String>,
+    /// The family of rows to come.
+    pub wanted: String,
 }
 
 /// A locked file.
 #[derive(Debug)]
-struct Exclusive(File);
+pub(super) struct Exclusive(pub File);
 
 // closing alone would not do: a child process that is just being started may still hold a copy of the descriptor
 impl Drop for Exclusive {
@@ -47,17 +71,17 @@ impl Drop for Exclusive {
 
 /// Where a column begins in the file and how many bytes a row of it has.
 #[derive(Clone, Copy, Debug)]
-struct Place {
+pub(super) struct Place {
     start: u64,
-    width: u64,
+    pub width: u64,
 }
 
 impl Place {
-    fn new(place: Range<usize>, rows: usize) -> Place {
+    pub fn new(place: Range<usize>, rows: usize) -> Place {
         Place { start: place.start as u64, width: (place.len() / rows) as u64 }
     }
 
-    fn row(self, row: usize) -> u64 {
+    pub fn row(self, row: usize) -> u64 {
         self.start + row as u64 * self.width
     }
 }
@@ -90,17 +114,12 @@ impl Writer {
     }
 
     /// Goes on with the locked `file` if it is the zoo that is wanted.
-    fn resume(path: &Path, file: Exclusive, schema: &Schema, configs: &[Config]) -> Result<Writer> {
-        let zoo = Zoo::of(&file.0, path)?;
+    pub(super) fn resume(path: &Path, file: Exclusive, schema: &Schema, configs: &[Config]) -> Result<Writer> {
+        let zoo = ZooFile::of(&file.0, path)?;
         if let Some((field, expected, got)) = schema.difference(zoo.schema()) {
             return Err(Error::Mismatch { path: path.into(), field, expected, got });
         }
-        for (run, config) in configs.iter().enumerate() {
-            if let Some((name, expected, got)) = difference(config, &zoo.config(run)) {
-                let field = format!("config.{name} of run {run}");
-                return Err(Error::Mismatch { path: path.into(), field, expected, got });
-            }
-        }
+        same_configs(&zoo, configs)?;
         let place = |name| Place::new(zoo.place(name), zoo.rows());
         Ok(Writer {
             path: path.into(),
@@ -110,14 +129,22 @@ impl Writer {
             metrics: [place("test_accuracy"), place("test_loss"), place("train_accuracy"), place("train_loss")],
             status_place: place("status"),
             status: zoo.status().iter().map(|&status| AtomicU8::new(status as u8)).collect(),
-            schema: zoo.schema().clone(),
+            configs: configs.to_vec(),
+            seal: seal(&zoo, schema),
+            mixture: mixture(&zoo, &schema.rounding),
+            zoo,
             file,
         })
     }
 
+    /// What would be mixed by writing rows of the schema's family; of a file that does not tell nothing is known.
+    pub fn mixture(&self) -> Option<&Mixture> {
+        self.mixture.as_ref()
+    }
+
     /// What zoo it is, as the file says.
     pub fn schema(&self) -> &Schema {
-        &self.schema
+        self.zoo.schema()
     }
 
     /// Where the file is.
@@ -130,7 +157,7 @@ impl Writer {
     /// # Panics
     /// If there is no such run or checkpoint.
     pub fn row(&self, run: usize, checkpoint: usize) -> usize {
-        let (runs, checkpoints) = (self.schema.runs, self.schema.checkpoints.len());
+        let (runs, checkpoints) = (self.schema().runs, self.schema().checkpoints.len());
         assert!(
             run < runs && checkpoint < checkpoints,
             "run {run} of {runs}, checkpoint {checkpoint} of {checkpoints}"
@@ -165,8 +192,8 @@ impl Writer {
         class_accuracy: &[f32],
         status: Status,
     ) -> Result<()> {
-        assert_eq!(weights.len(), self.schema.arch.parameters(), "weights");
-        assert_eq!(class_accuracy.len(), self.schema.arch.classes, "class accuracies");
+        assert_eq!(weights.len(), self.schema().arch.parameters(), "weights");
+        assert_eq!(class_accuracy.len(), self.schema().arch.classes, "class accuracies");
         assert_ne!(status, Status::NotWritten, "status of a row to be written");
         // before anything is written: into a file that was made shorter it would make a hole
         self.check_place()?;
@@ -181,11 +208,36 @@ impl Writer {
         for (value, place) in values.into_iter().zip(self.metrics) {
             self.write_at(&value.to_le_bytes(), place.row(row))?;
         }
+        if let Some(seal) = &self.seal {
+            let values = Row { weights, metrics, class_accuracy, status, rounding: seal.code };
+            let (number, epoch) = (self.schema().number(run), self.schema().checkpoints[checkpoint]);
+            let checksum = seal.checksums.of_row(&self.configs[run], number, epoch, &values);
+            self.write_at(&[seal.code], seal.rounding.row(row))?;
+            self.write_at(&checksum.to_le_bytes(), seal.checksum.row(row))?;
+        }
         self.sync()?;
         self.write_status(row, status)
     }
 
-    fn write_status(&self, row: usize, status: Status) -> Result<()> {
+    /// The file as it is read.
+    pub(super) fn zoo(&self) -> &ZooFile {
+        &self.zoo
+    }
+
+    /// The open file.
+    pub(super) fn file(&self) -> &File {
+        &self.file.0
+    }
+
+    /// The weights, metrics and accuracies of the classes in a row that is there.
+    ///
+    /// # Panics
+    /// If there is no such row.
+    pub fn read(&self, row: usize) -> (&[f32], Metrics, &[f32]) {
+        (self.zoo.weights(row), self.zoo.metrics(row), self.zoo.class_accuracy(row))
+    }
+
+    pub(super) fn write_status(&self, row: usize, status: Status) -> Result<()> {
         self.write_at(&[status as u8], self.status_place.row(row))?;
         self.status[row].store(status as u8, Ordering::Release);
         Ok(())
@@ -216,6 +268,25 @@ impl Writer {
     }
 }
 
+/// How rows of the family that `schema` names last are sealed in a zoo.
+fn seal(zoo: &ZooFile, schema: &Schema) -> Option<Seal> {
+    let place = |name| Place::new(zoo.place(name), zoo.rows());
+    let code = schema.rounding.last().and_then(|family| zoo.schema().rounding_code(family)).unwrap_or(0);
+    let checksums = Checksums::new(zoo.schema())?;
+    Some(Seal { checksums, checksum: place(CHECKSUM), rounding: place("rounding"), code })
+}
+
+/// What rows of the family that `rounding` names last would be mixed with.
+pub(super) fn mixture(zoo: &ZooFile, rounding: &[String]) -> Option<Mixture> {
+    let wanted = rounding.last()?;
+    let mut found = zoo.families();
+    if found.is_empty() {
+        found.extend(zoo.schema().rounding.get(1).cloned());
+    }
+    let differs = found.iter().any(|family| family != wanted);
+    differs.then(|| Mixture { found, wanted: wanted.clone() })
+}
+
 /// Refuses what would make a file that the reader refuses.
 pub(super) fn check(schema: &Schema, configs: &[Config]) -> Result<()> {
     schema.check()?;
@@ -244,6 +315,17 @@ pub(super) fn check(schema: &Schema, configs: &[Config]) -> Result<()> {
     Ok(())
 }
 
+/// Refuses a file whose networks have other settings than `configs`, its first runs' one after another.
+pub(super) fn same_configs(zoo: &ZooFile, configs: &[Config]) -> Result<()> {
+    for (run, config) in configs.iter().enumerate().take(zoo.schema().runs) {
+        if let Some((name, expected, got)) = difference(config, &zoo.config(run)) {
+            let field = format!("config.{name} of run {}", zoo.schema().number(run));
+            return Err(Error::Mismatch { path: zoo.path().into(), field, expected, got });
+        }
+    }
+    Ok(())
+}
+
 /// The first hyperparameter in which two runs differ: its name and values. NaN is NaN.
 fn difference(want: &Config, got: &Config) -> Option<(&'static str, String, String)> {
     let values = HYPERPARAMETERS.iter().zip(want.values).zip(got.values);
@@ -253,7 +335,7 @@ fn difference(want: &Config, got: &Config) -> Option<(&'static str, String, Stri
 }
 
 /// Makes this process the writer of `file`, which must still be the one at `path`.
-fn lock(file: File, path: &Path) -> Result<Exclusive> {
+pub(super) fn lock(file: File, path: &Path) -> Result<Exclusive> {
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => return Err(Error::Locked { path: path.into() }),
@@ -280,7 +362,7 @@ fn same_file(_: &File, _: &Path) -> bool {
 }
 
 /// A new, locked file of full length with everything but the rows in it.
-fn create(path: &Path, schema: &Schema, configs: &[Config], overwrite: bool) -> Result<Exclusive> {
+pub(super) fn create(path: &Path, schema: &Schema, configs: &[Config], overwrite: bool) -> Result<Exclusive> {
     let partial = Partial::new(&Guard::default().continued(path, FileKind::Zoo)?)?;
     // where files cannot be locked nobody could tell two writers from one
     partial.file().try_lock().map_err(|refused| Error::io("lock", path)(refused.into()))?;
@@ -307,29 +389,17 @@ pub(super) fn fill(file: &File, header: &[u8], schema: &Schema, configs: &[Confi
     file.sync_all()
 }
 
-/// The bytes of a column that is known before any network is trained. Among them is `status`: a reader touches all of it, and
-/// on some systems touching a hole takes space.
+/// The bytes of a column that is known before any network is trained. Among them are `status` and `rounding`: a reader touches all
+/// of them, and on some systems touching a hole takes space.
 fn settings(name: &str, schema: &Schema, configs: &[Config]) -> Option<Vec<u8>> {
     let epochs = &schema.checkpoints;
-    let config = |row: usize| &configs[row / epochs.len()];
-    Some(match name {
-        "run" => column(schema, |row| (row / epochs.len()) as u32),
-        "epoch" => column(schema, |row| epochs[row % epochs.len()]),
-        "status" => column(schema, |_| Status::NotWritten as u8),
-        "config.seed" => column(schema, |row| config(row).seed),
-        other => {
-            let name = other.strip_prefix("config.")?;
-            let at = HYPERPARAMETERS.iter().position(|hyper| hyper.name == name)?;
-            let value = |row: usize| config(row).values[at];
-            match HYPERPARAMETERS[at].is_name() {
-                true => column(schema, |row| if let Value::Code(code) = value(row) { code } else { 0 }),
-                false => column(schema, |row| if let Value::Number(number) = value(row) { number } else { 0.0 }),
-            }
-        }
-    })
-}
-
-/// `value` of every row, as bytes.
-fn column<T: bytemuck::Pod>(schema: &Schema, value: impl Fn(usize) -> T) -> Vec<u8> {
-    bytemuck::cast_slice(&(0..schema.rows()).map(value).collect::<Vec<T>>()).to_vec()
+    if ["status", "rounding"].contains(&name) {
+        return Some(vec![Status::NotWritten as u8; schema.rows()]);
+    }
+    let setting = Setting::of(name)?;
+    let mut column = Vec::new();
+    for (run, config) in configs.iter().enumerate() {
+        epochs.iter().for_each(|&epoch| column.extend_from_slice(&setting.cell(config, schema.number(run), epoch)));
+    }
+    Some(column)
 }

@@ -7,7 +7,10 @@ use std::process::{Command, Output};
 /// The binary, without the settings of whoever runs the tests.
 pub fn zoometry() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_zoometry"));
-    command.env_remove("ZOOMETRY_ISA").env_remove("ZOOMETRY_DATA");
+    let tasks = ["SLURM_ARRAY_TASK_ID", "JOB_COMPLETION_INDEX", "SGE_TASK_ID", "PBS_ARRAY_INDEX", "PBS_ARRAYID"];
+    ["ZOOMETRY_ISA", "ZOOMETRY_DATA", "ZOOMETRY_SHARD"].iter().chain(&tasks).for_each(|name| {
+        command.env_remove(name);
+    });
     command
 }
 

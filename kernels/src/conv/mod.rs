@@ -16,11 +16,13 @@
 
 mod forward;
 mod input;
+mod input_image;
 mod weight;
 mod weight_image;
 
 pub use forward::{forward, forward_image};
 pub use input::{backward_input, transpose};
+pub use input_image::{backward_input_image, transpose_image};
 pub use weight::backward_weight;
 pub use weight_image::backward_weight_image;
 
@@ -129,6 +131,11 @@ impl Dims {
 
     fn check_images(&self) {
         assert!((1..=TILE).contains(&self.images), "images of a tile");
+    }
+
+    /// Lanes of the weights of a convolution of images as [`transpose_image`] gives them.
+    pub fn wt_image_len(&self) -> usize {
+        (self.w_len() / self.outputs).div_ceil(LANES) * self.outputs * LANES
     }
 
     /// Asserts that the input is a map and that every window meets it.

@@ -10,6 +10,7 @@ use crate::gpu::Gpu;
 use crate::kernels::Isa;
 use crate::train::gpu::Executor;
 use crate::train::{self, Job, recipe::Recipe};
+use crate::zoo::Place;
 use crate::{Error, Result};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
@@ -24,11 +25,21 @@ impl Bench<'_> {
             return Ok(gpu);
         }
         let (train, test) = (split(28, images), split(28, images / 6));
-        let dataset = Dataset { name: "noise".into(), train, test, classes: 10, digest: "noise".into() };
+        let dataset =
+            Dataset { name: "noise".into(), train, test, classes: 10, digest: "noise".into(), notes: Vec::new() };
         let recipe = Recipe { batch: self.size.batch, ..Recipe::default() };
         let checkpoints: Vec<u32> = (1..=epochs as u32).collect();
-        let job =
-            Job { dataset: &dataset, recipe: &recipe, models, checkpoints, seed: 1, isa: Isa::detect(), threads: 0 };
+        let job = Job {
+            dataset: &dataset,
+            recipe: &recipe,
+            models,
+            place: Place::WHOLE,
+            checkpoints,
+            seed: 1,
+            isa: Isa::detect(),
+            threads: 0,
+            allow_mixed: false,
+        };
         let executor = Executor::new(gpu, &job)?;
         let folder = tempfile::tempdir().map_err(Error::io("create", std::env::temp_dir()))?;
         let trained = AtomicU64::new(0);

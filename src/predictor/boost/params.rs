@@ -4,6 +4,38 @@ use crate::predictor::option::{parse, split};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 
+/// Other names of options, those of LightGBM's list.
+const ALIASES: [(&str, &[&str]); 14] = [
+    (
+        "n_estimators",
+        &[
+            "num_iterations",
+            "num_iteration",
+            "n_iter",
+            "num_tree",
+            "num_trees",
+            "num_round",
+            "num_rounds",
+            "nrounds",
+            "num_boost_round",
+            "max_iter",
+        ],
+    ),
+    ("learning_rate", &["shrinkage_rate", "eta"]),
+    ("num_leaves", &["num_leaf", "max_leaves", "max_leaf", "max_leaf_nodes"]),
+    ("max_bin", &["max_bins"]),
+    ("min_child_weight", &["min_sum_hessian_in_leaf", "min_sum_hessian_per_leaf", "min_sum_hessian", "min_hessian"]),
+    ("min_data_in_leaf", &["min_data_per_leaf", "min_data", "min_child_samples", "min_samples_leaf"]),
+    ("reg_lambda", &["lambda_l2", "lambda", "l2_regularization"]),
+    ("reg_alpha", &["lambda_l1", "l1_regularization"]),
+    ("min_split_gain", &["min_gain_to_split"]),
+    ("subsample", &["bagging_fraction", "sub_row", "bagging"]),
+    ("subsample_freq", &["bagging_freq"]),
+    ("colsample_bytree", &["feature_fraction", "sub_feature"]),
+    ("early_stopping_rounds", &["early_stopping_round", "early_stopping", "n_iter_no_change"]),
+    ("seed", &["random_seed", "random_state"]),
+];
+
 /// The options of a fit: LightGBM's names, meanings and defaults.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -116,22 +148,23 @@ impl Params {
     /// number, or is out of range.
     pub fn set(&mut self, assignment: &str) -> Result<()> {
         let (name, value) = split(assignment)?;
+        let name = ALIASES.iter().find(|(_, aliases)| aliases.contains(&name)).map_or(name, |&(own, _)| own);
         let mut changed = self.clone();
         match name {
-            "n_estimators" | "num_iterations" => changed.n_estimators = parse(name, value)?,
+            "n_estimators" => changed.n_estimators = parse(name, value)?,
             "num_leaves" => changed.num_leaves = parse(name, value)?,
             "max_depth" => changed.max_depth = parse(name, value)?,
             "learning_rate" => changed.learning_rate = parse(name, value)?,
             "max_bin" => changed.max_bin = parse(name, value)?,
             "min_child_weight" => changed.min_child_weight = parse(name, value)?,
-            "min_data_in_leaf" | "min_child_samples" => changed.min_data_in_leaf = parse(name, value)?,
-            "reg_lambda" | "lambda_l2" => changed.reg_lambda = parse(name, value)?,
-            "reg_alpha" | "lambda_l1" => changed.reg_alpha = parse(name, value)?,
-            "min_split_gain" | "min_gain_to_split" => changed.min_split_gain = parse(name, value)?,
-            "subsample" | "bagging_fraction" => changed.subsample = parse(name, value)?,
-            "subsample_freq" | "bagging_freq" => changed.subsample_freq = parse(name, value)?,
-            "colsample_bytree" | "feature_fraction" => changed.colsample_bytree = parse(name, value)?,
-            "early_stopping_rounds" | "early_stopping_round" => changed.early_stopping_rounds = parse(name, value)?,
+            "min_data_in_leaf" => changed.min_data_in_leaf = parse(name, value)?,
+            "reg_lambda" => changed.reg_lambda = parse(name, value)?,
+            "reg_alpha" => changed.reg_alpha = parse(name, value)?,
+            "min_split_gain" => changed.min_split_gain = parse(name, value)?,
+            "subsample" => changed.subsample = parse(name, value)?,
+            "subsample_freq" => changed.subsample_freq = parse(name, value)?,
+            "colsample_bytree" => changed.colsample_bytree = parse(name, value)?,
+            "early_stopping_rounds" => changed.early_stopping_rounds = parse(name, value)?,
             "seed" => changed.seed = parse(name, value)?,
             _ => return Err(Error::unknown("parameter", name, Self::NAMES)),
         }
@@ -182,6 +215,16 @@ mod tests {
         }
         assert_eq!((params.n_estimators, params.num_leaves, params.max_bin), (1, 1, 3));
         assert_eq!((params.min_data_in_leaf, params.reg_alpha, params.seed), (1, 1.0, 1));
+        for (name, value) in
+            [("min_sum_hessian_in_leaf", "7"), ("num_boost_round", "9"), ("eta", "0.5"), ("max_leaves", "5")]
+        {
+            params.set(&format!("{name}={value}")).unwrap();
+        }
+        assert_eq!((params.min_child_weight, params.n_estimators), (7.0, 9));
+        assert_eq!((params.learning_rate, params.num_leaves), (0.5, 5));
+        for (own, aliases) in ALIASES {
+            assert!(Params::NAMES.contains(&own) && !aliases.contains(&own), "{own}");
+        }
         let error = params.set("num_leafs=3").unwrap_err().to_string();
         assert!(error.contains("did you mean \"num_leaves\"?"), "{error}");
     }

@@ -6,7 +6,8 @@
 mod tests;
 
 use super::tensors::{Tensors, bytes};
-use super::{KINDS, Predictor, names};
+use super::{INPUT, KINDS, Predictor, names};
+use crate::features::Fitted;
 use crate::out::{OutPath, replace};
 use crate::{Error, Result};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
@@ -39,6 +40,7 @@ pub(super) fn save(predictor: &Predictor, out: &OutPath) -> Result<()> {
     if !predictor.residuals.is_empty() {
         columns.push((RESIDUALS, Dtype::F32, bytes(predictor.residuals.iter().copied(), f32::to_le_bytes)));
     }
+    columns.extend(predictor.input.iter().flat_map(Fitted::tensors));
     let not_json = |e: serde_json::Error| Error::malformed(path, "metadata that JSON can hold", e.to_string());
     let head = Head {
         version: VERSION,
@@ -82,7 +84,14 @@ pub(super) fn load(path: &Path) -> Result<Predictor> {
     };
     let model = (kind.load)(&tensors, head.params, head.columns.len())?;
     let residuals = residuals(&tensors)?;
-    Ok(Predictor { columns: head.columns, info: head.info, model, residuals })
+    let input = head.info.get(INPUT).map(|key| input(key, &tensors)).transpose()?;
+    Ok(Predictor { columns: head.columns, info: head.info, input, model, residuals })
+}
+
+/// The fitted input of a key.
+fn input(key: &str, tensors: &Tensors) -> Result<Fitted> {
+    let input = key.parse().map_err(|error: Error| tensors.malformed("a known input", error.to_string()))?;
+    Fitted::load(input, tensors)
 }
 
 /// The errors on the validation rows, if the file has them.

@@ -24,9 +24,9 @@ fn example() -> (Predictor, Table) {
     };
     let params = Params { n_estimators: 5, num_leaves: 6, ..Params::default() };
     let boost = fit(Isa::detect(), &table, Some(&table), &params, &mut |_| (), &Stop::new()).unwrap();
-    let info = BTreeMap::from([("input".to_owned(), "zoo.safetensors".to_owned())]);
+    let info = BTreeMap::from([("zoo".to_owned(), "zoo.safetensors".to_owned())]);
     let residuals = vec![0.0, 0.25, 0.25, 1.5];
-    (Predictor { columns: table.columns.clone(), info, model: Arc::new(boost), residuals }, table)
+    (Predictor { columns: table.columns.clone(), info, input: None, model: Arc::new(boost), residuals }, table)
 }
 
 fn out(path: &Path) -> OutPath {
@@ -79,15 +79,24 @@ fn other_columns_are_refused_by_name() {
 fn load_changed(change: impl Fn(&mut Vec<Column>, &mut serde_json::Value)) -> Result<Predictor> {
     let (predictor, _) = example();
     let mut columns = predictor.model.tensors();
-    let head = Head {
+    let mut head = serde_json::to_value(Head { info: BTreeMap::new(), ..head_of(&predictor) }).unwrap();
+    change(&mut columns, &mut head);
+    load_columns(&columns, &head)
+}
+
+/// What a file says of a predictor beside its tensors.
+fn head_of(predictor: &Predictor) -> Head {
+    Head {
         version: VERSION,
         kind: "gbm".into(),
         params: predictor.model.options().values().into(),
         columns: predictor.columns.clone(),
-        info: BTreeMap::new(),
-    };
-    let mut head = serde_json::to_value(head).unwrap();
-    change(&mut columns, &mut head);
+        info: predictor.info.clone(),
+    }
+}
+
+/// Writes a file of these tensors and this head, and loads it.
+fn load_columns(columns: &[Column], head: &serde_json::Value) -> Result<Predictor> {
     let views = columns.iter().map(|(name, dtype, bytes)| {
         (*name, TensorView::new(*dtype, vec![bytes.len() * 8 / dtype.bitsize()], bytes).unwrap())
     });
@@ -178,7 +187,7 @@ fn perceptron(layers: usize) -> (Predictor, Table) {
     let params = Params { layers, units: 5, epochs: 2, ..Params::mlp() };
     let model = fit(Isa::detect(), &table, Some(&table), &params, &Stop::new()).unwrap();
     let (columns, info, residuals) = (table.columns.clone(), BTreeMap::new(), Vec::new());
-    (Predictor { columns, info, model: Arc::new(model), residuals }, table)
+    (Predictor { columns, info, input: None, model: Arc::new(model), residuals }, table)
 }
 
 #[test]
@@ -202,4 +211,59 @@ fn perceptrons_are_kept_too_and_damaged_ones_refused() {
             }
         }
     }
+}
+
+/// A predictor of a fitted input, as `fit` writes it.
+fn with_consensus() -> Predictor {
+    use crate::cnn::Arch;
+    use crate::features::consensus::{Consensus, Images};
+    use crate::features::{Fitted, Networks};
+    use crate::kernels::activation::Activation;
+    let arch = Arch::grey(8, 8, "4s2", 3).unwrap();
+    let weights: Vec<f32> = (0..8 * arch.parameters()).map(|k| (k * 37 % 101) as f32 / 101.0 - 0.5).collect();
+    let networks = Networks::Loose { arch: &arch, weights: &weights, activation: Some(Activation::Relu) };
+    let accuracy: Vec<f32> = (0..8).map(|n| n as f32 / 8.0).collect();
+    let fit = |of: Images| Consensus::fit(Isa::detect(), of, &networks, &accuracy, &Stop::new()).unwrap();
+    let found = vec![None, Some(fit(Images::Drawn)), Some(fit(Images::Synthetic))];
+    let input = Fitted::of("wstats+consensus+synthetic".parse().unwrap(), found);
+    let (mut predictor, _) = example();
+    predictor.info.insert(INPUT.into(), input.input().to_string());
+    predictor.input = Some(input);
+    predictor
+}
+
+#[test]
+fn a_fitted_input_is_kept_and_a_damaged_one_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model");
+    let predictor = with_consensus();
+    predictor.save(&out(&path)).unwrap();
+    assert!(Predictor::load(&path).unwrap() == predictor);
+    let head = |key: &str| BTreeMap::from([(INPUT.to_owned(), key.to_owned())]);
+    let file = |info: BTreeMap<String, String>, change: &dyn Fn(&mut Vec<Column>)| {
+        let mut columns = [predictor.model.tensors(), predictor.input.as_ref().unwrap().tensors()].concat();
+        change(&mut columns);
+        load_columns(&columns, &serde_json::to_value(Head { info, ..head_of(&predictor) }).unwrap())
+    };
+    let key = "wstats+consensus+synthetic";
+    assert!(file(head(key), &|_| ()).is_ok());
+    let changes: [(&str, &dyn Fn(&mut Vec<Column>)); 7] = [
+        ("no images", &|columns| columns.retain(|column| column.0 != "synthetic.images")),
+        ("half an image", &|columns| truncate(columns, "synthetic.images", 100)),
+        ("too few answers", &|columns| truncate(columns, "consensus.answers", 12)),
+        ("a pixel NaN", &|columns| set(columns, "consensus.images", 0, &f32::NAN.to_le_bytes())),
+        ("a huge size", &|columns| set(columns, "synthetic.size", 0, &u32::MAX.to_le_bytes())),
+        ("no classes", &|columns| set(columns, "synthetic.size", 3, &0u32.to_le_bytes())),
+        ("one member", &|columns| truncate(columns, "synthetic.members", 8)),
+    ];
+    for (what, change) in changes {
+        let result = file(head(key), change);
+        assert!(matches!(result, Err(Error::Malformed { .. })), "{what}: {result:?}");
+    }
+    assert!(matches!(file(head("wstat"), &|_| ()), Err(Error::Malformed { .. })), "an input that is none");
+}
+
+/// Shortens a tensor.
+fn truncate(columns: &mut [Column], name: &str, bytes: usize) {
+    columns.iter_mut().filter(|column| column.0 == name).for_each(|column| column.2.truncate(bytes));
 }

@@ -95,11 +95,11 @@ impl Executor {
         if software {
             slots = slots.min(2 * std::thread::available_parallelism().map_or(1, usize::from));
         }
-        plan.slots = slots.clamp(1, job.models);
+        plan.slots = slots.clamp(1, runs.len());
         let fleet = Fleet::new(gpu, engine, &plan)?;
         // a program on the processor has no multiprocessors, and takes long to be asked
         let pace = if software { pace::Pace::unknown() } else { pace::Pace::measure(&fleet, &runs[0])? };
-        let slots = pace.slots(plan.slots, job.models);
+        let slots = pace.slots(plan.slots, runs.len());
         Ok(Executor { fleet, pace, slots })
     }
 
@@ -118,6 +118,10 @@ impl Executor {
 }
 
 impl super::Executor for Executor {
+    fn rounding(&self, _: &Job) -> String {
+        format!("gpu: {}, {}", self.fleet.gpu().adapter().name, self.fleet.engine().name)
+    }
+
     fn train(&self, session: &Session, networks: &[usize], stop: &Stop) -> Result<()> {
         let (rows, written) = std::sync::mpsc::sync_channel(2 * self.slots);
         std::thread::scope(|scope| {

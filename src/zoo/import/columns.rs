@@ -39,6 +39,8 @@ pub(super) struct Columns {
     pub classes: Vec<usize>,
     seed: Option<usize>,
     status: Option<usize>,
+    rounding: Option<usize>,
+    checksum: Option<usize>,
     others: Vec<Other>,
 }
 
@@ -81,6 +83,8 @@ impl Columns {
             seed: column("config.random_seed"),
             // in other people's tables it means something else
             status: if numbered { column("status") } else { None },
+            rounding: if numbered { column("rounding") } else { None },
+            checksum: if numbered { column("checksum") } else { None },
             others: Vec::new(),
         };
         // of a numbered run the folder's name says nothing more
@@ -151,6 +155,22 @@ impl Columns {
         }
     }
 
+    /// The name of the family of rounding of a line, if it tells.
+    pub fn rounding<'r>(&self, record: &'r ByteRecord) -> Option<&'r [u8]> {
+        self.rounding.map(|column| &record[column]).filter(|name| !name.is_empty())
+    }
+
+    /// The checksum of a line, if it tells; or what was found.
+    pub fn checksum(&self, record: &ByteRecord) -> std::result::Result<Option<u64>, String> {
+        let text = self.checksum.map_or(&b""[..], |column| &record[column]);
+        let number = std::str::from_utf8(text).ok().and_then(|text| text.parse().ok());
+        match (text.is_empty(), number) {
+            (true, _) => Ok(None),
+            (false, Some(checksum)) => Ok(Some(checksum)),
+            (false, None) => Err(format!("{:?}", String::from_utf8_lossy(text))),
+        }
+    }
+
     /// Notes whether the columns that a zoo has no place for are the same in this line as in the first.
     pub fn compare(&mut self, record: &ByteRecord) {
         for other in &mut self.others {
@@ -172,9 +192,15 @@ impl Columns {
     }
 }
 
-/// Whether a cell says that there is nothing, as pandas reads it.
+/// What `pandas.read_csv` takes for a missing value.
+const MISSING: [&str; 19] = [
+    "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA",
+    "NULL", "NaN", "None", "n/a", "nan", "null",
+];
+
+/// Whether a cell says that there is nothing.
 fn missing(text: &[u8]) -> bool {
-    matches!(text.trim_ascii(), b"" | b"NA" | b"N/A" | b"<NA>" | b"null" | b"NULL" | b"None" | b"nan" | b"NaN")
+    MISSING.iter().any(|missing| missing.as_bytes() == text.trim_ascii())
 }
 
 /// A number, NaN where there is none; nothing for other text.
@@ -207,5 +233,18 @@ impl Names {
             self.list.len() - 1
         });
         u8::try_from(code).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cell_that_pandas_takes_for_missing_is_nan() {
+        for text in ["", " ", "n/a", "#N/A", "#NA", "1.#QNAN", "-1.#IND", "-nan", "NULL", "<NA>"] {
+            assert!(number(text.as_bytes()).is_some_and(f32::is_nan), "{text:?}");
+        }
+        assert_eq!((number(b" 0.5 "), number(b"missing"), number(b"#")), (Some(0.5), None, None));
     }
 }

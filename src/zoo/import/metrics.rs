@@ -11,6 +11,7 @@ use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap};
 use std::io::Read;
 use std::path::Path;
+use std::rc::Rc;
 
 /// Bytes of a line at most, on average: what a hostile .gz may grow to. The released lines have less than 400.
 const LONGEST_LINE: u64 = 4096;
@@ -25,6 +26,10 @@ pub(super) struct Line {
     pub metrics: Metrics,
     /// Known of our own exports only.
     pub status: Option<Status>,
+    /// The family of rounding, of our own exports only.
+    pub rounding: Option<Rc<str>>,
+    /// Of our own exports only.
+    pub checksum: Option<u64>,
 }
 
 /// The whole table, narrow enough to be held: about 30 bytes a line and 32 a run.
@@ -145,8 +150,17 @@ impl<'p> Reading<'p> {
             self.sheet.class_accuracy.push(at.float(Some(column))?);
         }
         self.columns.compare(record);
-        self.sheet.lines.push(Line { run, epoch, metrics, status });
+        let checksum = self.columns.checksum(record).map_err(|got| at.wrong("a checksum", got))?;
+        let rounding = self.columns.rounding(record).map(|name| self.family(name));
+        self.sheet.lines.push(Line { run, epoch, metrics, status, rounding, checksum });
         Ok(())
+    }
+
+    /// A family of rounding; the same text for all lines of one.
+    fn family(&self, name: &[u8]) -> Rc<str> {
+        let name = String::from_utf8_lossy(name);
+        let last = self.sheet.lines.last().and_then(|line| line.rounding.clone());
+        last.filter(|last| **last == *name).unwrap_or_else(|| name.into())
     }
 
     /// The number of the run that a line names.

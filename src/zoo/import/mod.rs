@@ -9,8 +9,9 @@ mod layout;
 mod metrics;
 mod weights;
 
+use super::checksum::{CHECKSUM, Checksums, Row};
 use super::released::DATASETS;
-use super::schema::{Column, Schema, Status, Width};
+use super::schema::{Column, OTHER_ROUNDING, Schema, Status, Width};
 use super::source::Source;
 use super::whole::Whole;
 use crate::cnn::layer::Layer;
@@ -66,6 +67,7 @@ const METRICS: &[&str] = &["metrics.csv.gz", "metrics.csv", "all_metrics.csv.gz"
 struct Checked {
     schema: Schema,
     sheet: Sheet,
+    metrics_path: PathBuf,
     /// The row of the zoo that each line belongs to, if it is wanted.
     places: Vec<Option<usize>>,
     weights: Weights,
@@ -135,7 +137,7 @@ fn check(folder: &Path, options: &Import, stop: &Stop) -> Result<Checked> {
     if !layout_path.exists() {
         report.notes.push(format!("there is no layout.csv: taken to be that of {}", schema.arch));
     }
-    Ok(Checked { schema, sheet, places, weights, report })
+    Ok(Checked { schema, sheet, metrics_path: path, places, weights, report })
 }
 
 /// The file of the folder that has one of the names.
@@ -234,6 +236,9 @@ fn schema(folder: &Path, layout: &Layout, sheet: &Sheet, options: &Import) -> Re
         seed: if sheet.configs.iter().all(|config| config.seed == seed) { seed } else { 0 },
         names: names(sheet),
         optional: Schema::optional(&sheet.configs),
+        shard: None,
+        rounding: vec![OTHER_ROUNDING.into()],
+        dataset_notes: Vec::new(),
         program: options.program.clone(),
     }
     .with_defaults())
@@ -294,14 +299,24 @@ fn describe(schema: &Schema, sheet: &Sheet, places: &[Option<usize>]) -> Importe
     report
 }
 
+/// The code of the family that a line names; of one that does not, 0.
+fn rounding_code(schema: &Schema, line: &Line, number: usize, path: &Path) -> Result<u8> {
+    let Some(family) = &line.rounding else { return Ok(0) };
+    let wrong =
+        || Error::malformed(path, format!("one of {:?} as rounding of row {number}", schema.rounding), &**family);
+    schema.rounding_code(family).ok_or_else(wrong)
+}
+
 /// Copies the weights and writes the columns.
 fn fill(out: &OutPath, checked: &mut Checked, progress: &mut dyn FnMut(usize, usize), stop: &Stop) -> Result<()> {
-    let Checked { schema, sheet, places, weights, report } = checked;
+    let Checked { schema, sheet, metrics_path, places, weights, report } = checked;
     let whole = Whole::create(out, schema, &sheet.configs)?;
     let (rows, classes) = (schema.rows(), schema.arch.classes);
     let mut status = vec![Status::NotWritten as u8; rows];
     let mut metrics = [0; 4].map(|_| vec![0.0f32; rows]);
     let mut class_accuracy = vec![0.0f32; rows * classes];
+    let seal = Checksums::new(schema);
+    let (mut checksums, mut rounding) = (vec![0u64; rows], vec![0u8; rows]);
     let (mut values, unknown) = (Vec::new(), vec![f32::NAN; classes]);
     for (number, (line, place)) in sheet.lines.iter().zip(&*places).enumerate() {
         stop.go_on()?;
@@ -317,7 +332,20 @@ fn fill(out: &OutPath, checked: &mut Checked, progress: &mut dyn FnMut(usize, us
         let four = [found.test_accuracy, found.test_loss, found.train_accuracy, found.train_loss];
         metrics.iter_mut().zip(four).for_each(|(column, value)| column[row] = value);
         let known = sheet.class_accuracy.get(number * classes..(number + 1) * classes);
-        class_accuracy[row * classes..(row + 1) * classes].copy_from_slice(known.unwrap_or(&unknown));
+        let known = known.unwrap_or(&unknown);
+        class_accuracy[row * classes..(row + 1) * classes].copy_from_slice(known);
+        if let Some(seal) = &seal {
+            let (run, code) = (line.run as usize, rounding_code(schema, line, number, metrics_path)?);
+            let values = Row { weights: &values, metrics: found, class_accuracy: known, status: state, rounding: code };
+            let checksum = seal.of_row(&sheet.configs[run], run, line.epoch, &values);
+            if let Some(told) = line.checksum.filter(|&told| told != checksum) {
+                let expected = format!(
+                    "row {number} as its checksum {told} says (changed on purpose? then without the column checksum)"
+                );
+                return Err(Error::malformed(metrics_path, expected, format!("one of checksum {checksum}")));
+            }
+            (checksums[row], rounding[row]) = (checksum, code);
+        }
         report.kept += 1;
     }
     report.missing = rows - report.kept;
@@ -327,6 +355,10 @@ fn fill(out: &OutPath, checked: &mut Checked, progress: &mut dyn FnMut(usize, us
     }
     stop.go_on()?;
     whole.column("test_class_accuracy", &class_accuracy)?;
+    if seal.is_some() {
+        whole.column(CHECKSUM, &checksums)?;
+        whole.column("rounding", &rounding)?;
+    }
     whole.column("status", &status)?;
     whole.finish().map(drop)
 }

@@ -32,6 +32,13 @@ impl Weights {
             let got = format!("shape {:?}", header.shape);
             return Err(Error::malformed(path, "a matrix of checkpoints × weights", got));
         };
+        if header.fortran {
+            return Err(Error::malformed(
+                path,
+                "C order (numpy.ascontiguousarray): a network in one piece",
+                "Fortran order",
+            ));
+        }
         file.seek(SeekFrom::Start(header.data as u64)).map_err(Error::io("read", path))?;
         let bytes = vec![0; width * header.element.bytes()];
         Ok(Weights { path: path.into(), file, header, next: 0, bytes })

@@ -1,0 +1,186 @@
+//! `Fitted`: an input whose dependence on a zoo is settled; it computes the columns of any networks, one at a time if need be.
+
+use super::Columns;
+use super::consensus::{Agreement, Consensus, Images};
+use super::hyper::Hyper;
+use super::input::{Input, Key};
+use super::networks::Networks;
+use super::norms::Norms;
+use super::probes::Probes;
+use super::raw::Raw;
+use super::spectra::Spectra;
+use super::stats::Stats;
+use crate::kernels::Isa;
+use crate::par::Stop;
+use crate::predictor::{Column, Tensors};
+use crate::table::Table;
+use crate::{Error, Result};
+use rayon::prelude::*;
+use std::collections::HashSet;
+
+/// Networks that a thread takes at a time, so that its memory is made for many.
+const BATCH: usize = 32;
+
+/// An input that was fitted, by [`Input::fit`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fitted {
+    pub(super) input: Input,
+    /// Of each key what was found; most find nothing.
+    pub(super) found: Vec<Option<Consensus>>,
+}
+
+impl Fitted {
+    /// An input that needs no fit.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for one that does.
+    pub fn without(input: &Input) -> Result<Fitted> {
+        match input.needs_fit() {
+            true => Err(Error::invalid("input", "one that needs no training networks", input)),
+            false => Ok(Fitted { input: input.clone(), found: vec![None; input.keys.len()] }),
+        }
+    }
+
+    /// An input of whose keys this was found.
+    #[cfg(test)]
+    pub(crate) fn of(input: Input, found: Vec<Option<Consensus>>) -> Fitted {
+        Fitted { input, found }
+    }
+
+    /// Which input it is.
+    pub fn input(&self) -> &Input {
+        &self.input
+    }
+
+    /// What was found of the keys that depend on a zoo.
+    pub fn consensus(&self, of: Images) -> Option<&Consensus> {
+        let wanted = |key: &Key| *key == Key::Consensus(of);
+        self.input.keys.iter().zip(&self.found).find_map(|(key, found)| found.as_ref().filter(|_| wanted(key)))
+    }
+
+    /// The columns of some networks, computed in place on rayon's threads; target: test accuracy where it is known, group:
+    /// the run, or the row where there is none.
+    ///
+    /// The same bits for every number of threads; those of [`super::stats`] also on every ISA.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a layer that the networks do not have, a column that comes twice, or where the networks lack
+    /// what the input needs; [`Error::Cancelled`] when `stop` was requested.
+    pub fn table(&self, isa: Isa, networks: &Networks, stop: &Stop) -> Result<Table> {
+        self.assemble(&self.blocks(isa, networks)?, networks, stop)
+    }
+
+    /// [`Fitted::table`] with the statistics of weights computed on a GPU, everything else on rayon's threads.
+    ///
+    /// Minima and maxima are the CPU's; quantiles, standard deviations and means differ from its in their rounding.
+    ///
+    /// # Errors
+    /// As [`Fitted::table`]; [`Error::Invalid`] where nothing of the input is for a GPU, [`Error::Device`] where it fails.
+    #[cfg(feature = "gpu")]
+    pub fn table_on(&self, gpu: &crate::gpu::Gpu, isa: Isa, networks: &Networks) -> Result<Table> {
+        let mut blocks = self.blocks(isa, networks)?;
+        let mut there = false;
+        for block in &mut blocks {
+            if let Some(computed) = block.on_gpu(gpu)? {
+                *block = Box::new(computed);
+                there = true;
+            }
+        }
+        if !there {
+            let expected = "one with statistics of weights whose percentiles are 0,25,50,75,100";
+            return Err(Error::invalid("input for a GPU", expected, &self.input));
+        }
+        self.assemble(&blocks, networks, &Stop::new())
+    }
+
+    /// What computes the columns of each key.
+    fn blocks<'n>(&'n self, isa: Isa, networks: &'n Networks<'n>) -> Result<Vec<Box<dyn Columns + 'n>>> {
+        let pairs = self.input.keys.iter().zip(&self.found);
+        pairs.map(|(key, found)| key.block(isa, networks, found.as_ref())).collect()
+    }
+
+    /// The table of some columns.
+    fn assemble(&self, blocks: &[Box<dyn Columns + '_>], networks: &Networks, stop: &Stop) -> Result<Table> {
+        let columns: Vec<Vec<String>> = blocks.iter().map(|block| block.columns()).collect();
+        let widths: Vec<usize> = columns.iter().map(Vec::len).collect();
+        let columns = columns.concat();
+        let mut seen = HashSet::new();
+        if let Some(twice) = columns.iter().find(|column| !seen.insert(column.as_str())) {
+            return Err(Error::invalid(format!("input {}", self.input), "every column once", format!("{twice} twice")));
+        }
+        let mut x = vec![0.0; networks.count() * columns.len()];
+        x.par_chunks_mut(columns.len()).enumerate().with_min_len(BATCH).try_for_each_init(
+            || blocks.iter().map(|block| block.worker()).collect::<Vec<_>>(),
+            |workers, (network, mut values)| {
+                if stop.requested() {
+                    return Err(Error::Cancelled);
+                }
+                for (worker, &width) in workers.iter_mut().zip(&widths) {
+                    let (own, rest) = values.split_at_mut(width);
+                    worker(network, own);
+                    values = rest;
+                }
+                Ok(())
+            },
+        )?;
+        let (y, group) = match networks {
+            Networks::Zoo { zoo, rows } => (
+                rows.iter().map(|&row| zoo.test_accuracy()[row]).collect(),
+                rows.iter().map(|&row| u64::from(zoo.run()[row])).collect(),
+            ),
+            Networks::Loose { .. } => (Vec::new(), (0..networks.count() as u64).collect()),
+        };
+        Ok(Table { columns, x, y, group })
+    }
+
+    /// What a predictor's file keeps of it beside its text.
+    pub fn tensors(&self) -> Vec<Column> {
+        let pairs = self.input.keys.iter().zip(&self.found);
+        let of = |(key, found): (&Key, &Option<Consensus>)| match (key, found) {
+            (Key::Consensus(images), Some(found)) => found.tensors(*images),
+            _ => Vec::new(),
+        };
+        pairs.flat_map(of).collect()
+    }
+
+    /// The fitted input of a predictor's file.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] where the file lacks something or has what no fit finds.
+    pub fn load(input: Input, tensors: &Tensors) -> Result<Fitted> {
+        let of = |key: &Key| match key {
+            Key::Consensus(images) => Consensus::load(*images, tensors).map(Some),
+            _ => Ok(None),
+        };
+        let found: Result<Vec<Option<Consensus>>> = input.keys.iter().map(of).collect();
+        Ok(Fitted { found: found?, input })
+    }
+}
+
+impl Key {
+    /// What computes the key's columns.
+    fn block<'n>(
+        &'n self,
+        isa: Isa,
+        networks: &'n Networks<'n>,
+        found: Option<&'n Consensus>,
+    ) -> Result<Box<dyn Columns + 'n>> {
+        let arch = networks.arch();
+        Ok(match self {
+            Key::Weights(layers) => Box::new(Raw::new(networks, &layers.of(arch)?)),
+            Key::Stats(layers, percentiles) => {
+                Box::new(Stats::of_layers(isa, networks, &layers.of(arch)?, percentiles))
+            }
+            Key::Global => Box::new(Stats::global(isa, networks)),
+            Key::Pooled => Box::new(Stats::pooled(isa, networks)),
+            Key::Norms(layers, norm) => Box::new(Norms::new(networks, &layers.of(arch)?, *norm)),
+            Key::Hyper(names) => Box::new(Hyper::new(networks, names)?),
+            Key::Probes => Box::new(Probes::new(isa, networks)?),
+            Key::Spectra => Box::new(Spectra::new(networks)),
+            Key::Consensus(images) => {
+                let unfitted = || Error::invalid(format!("input {}", images.key()), "a fitted one", "none");
+                Box::new(Agreement::new(isa, *images, found.ok_or_else(unfitted)?, networks)?)
+            }
+        })
+    }
+}
