@@ -45,6 +45,7 @@ pub mod report;
 pub mod rng;
 pub mod study;
 pub mod table;
+pub mod tensors;
 pub mod train;
 pub mod zoo;
 

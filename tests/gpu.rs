@@ -46,7 +46,8 @@ fn job<'a>(dataset: &'a Dataset, recipe: &'a Recipe, models: usize) -> Job<'a> {
         seed: 11,
         isa: Isa::detect(),
         threads: 0,
-        allow_mixed: false,
+        // zoos are continued from one device on another here
+        allow_mixed: true,
     }
 }
 

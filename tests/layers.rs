@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Modules of the library, lowest layer first.
-const LAYERS: [&[&str]; 12] = [
+const LAYERS: [&[&str]; 13] = [
     &["error"],
     &["rng", "par", "bytes", "magic"],
-    &["json", "table"],
+    &["json", "table", "tensors"],
     &["dataset", "cnn", "gpu"],
     &["zoo"],
-    &["train", "features", "predictor", "bench"],
+    &["train", "features", "bench"],
+    &["predictor"],
     &["eval"],
     &["study"],
     &["report"],

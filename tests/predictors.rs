@@ -152,14 +152,14 @@ fn intervals_need_errors_enough() {
     let count = fit["n_val"].as_u64().unwrap();
     assert!((2..9).contains(&count) && fit["interval_coverage"].is_null() && fit["interval_level"] == 0.9, "{fit}");
     let csv = succeed(&format!("predict {model} {zoo} --interval 0.5"));
-    assert!(csv.starts_with("run,epoch,predicted,measured,low,high\n"), "{csv}");
+    assert!(csv.starts_with("run,epoch,predicted,measured,low,high,outside,farther_than\n"), "{csv}");
     for line in csv.lines().skip(1) {
         let cells: Vec<f64> = line.split(',').map(|cell| cell.parse().unwrap()).collect();
-        let [_, _, predicted, _, low, high] = cells[..] else { panic!("{line}") };
+        let [_, _, predicted, _, low, high, ..] = cells[..] else { panic!("{line}") };
         assert!(0.0 <= low && low <= predicted && predicted <= high && high <= 1.0, "{line}");
     }
     let predicted = json(&format!("predict {model} {zoo} --interval 0.5"));
-    assert!(predicted["interval_reach"].is_number() && predicted["networks"][0]["high"].is_number());
+    assert!(predicted["interval_level"] == 0.5 && predicted["networks"][0]["high"].is_number());
     assert!(json(&format!("predict {model} {zoo}"))["networks"][0].get("high").is_none());
     let too_few = format!("has {count} validation errors, 0.9 needs 9");
     fail(&format!("predict {model} {zoo} --interval 0.9"), 2, &["--interval", &too_few]);
@@ -173,6 +173,70 @@ fn intervals_need_errors_enough() {
     predictor.save(&OutPath::new(&model, FileKind::Predictor).unwrap()).unwrap();
     succeed(&format!("evaluate {model} {zoo}"));
     fail(&format!("predict {model} {zoo} --interval 0.5"), 1, &["model", "validation part"]);
+}
+
+#[test]
+fn predictors_are_made_of_predictors_and_compared() {
+    let (folder, path) = scratch("zoo.safetensors");
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    zoo(&path);
+    let (zoo, plain, bag, again) = (path.display(), at("plain"), at("bag"), at("again"));
+    let quick = "--param gbm.n_estimators=30 --param gp.steps=5";
+    let fit = json(&format!("fit {zoo} --param n_estimators=30 --out {plain}"));
+    let bagged = json(&format!("fit {zoo} --predictor mean(gbm,gp) --folds 3 {quick} --out {bag}"));
+    json(&format!("fit {zoo} --predictor bag(mean(gbm,gp)) --param folds=3 {quick} --out {again}"));
+    assert_eq!(std::fs::read(&bag).unwrap(), std::fs::read(&again).unwrap());
+    // the errors of all folds: of the train and of the validation networks
+    assert!(fit["interval_reach"].is_null() && bagged["interval_reach"].is_number(), "{bagged}");
+    let evaluated = json(&format!("evaluate {bag} {zoo}"));
+    assert_eq!((&evaluated["r2"], &evaluated["r2_interval"]), (&bagged["r2"], &bagged["r2_interval"]));
+    assert!(succeed(&format!("evaluate {bag} {zoo}")).contains("networks tested, which are few]"));
+    assert!(
+        succeed(&format!("predict {bag} {zoo} --interval 0.9")).starts_with("run,epoch,predicted,measured,low,high,")
+    );
+
+    let compared = json(&format!("compare {plain} {bag} {zoo}"));
+    let difference = bagged["tau"].as_f64().unwrap() - fit["tau"].as_f64().unwrap();
+    assert!((compared["difference"]["tau"]["value"].as_f64().unwrap() - difference).abs() < 1e-12, "{compared}");
+    assert_eq!((&compared["n"], &compared["a"]["r2"]["value"]), (&fit["n_test"], &fit["r2"]));
+    let same = json(&format!("compare {plain} {plain} {zoo}"));
+    assert_eq!(same["difference"]["r2"]["interval"], serde_json::json!([0.0, 0.0]));
+
+    let refit = json(&format!("fit {zoo} --param n_estimators=30 --refit --out {again}"));
+    assert_ne!(refit["r2"], fit["r2"]);
+    let rounds = |path: &str| zoometry::predictor::Predictor::load(Path::new(path)).unwrap().model.rounds();
+    assert_eq!(rounds(&again), rounds(&plain), "as many trees as the first fit");
+    fail(&format!("fit {zoo} --folds 3 --refit"), 2, &["--folds", "--refit"]);
+    fail(&format!("fit {zoo} --folds 1000"), 2, &["at least 1000 networks"]);
+    fail(&format!("fit {zoo} --predictor mean(gbm,gmb)"), 2, &["gmb", "known: gbm"]);
+    fail(&format!("fit {zoo} --predictor mean(gbm,gp) --param num_leaves=3"), 2, &["num_leaves", "gbm.num_leaves"]);
+}
+
+#[test]
+fn other_targets_are_predicted_and_classes_scored_as_such() {
+    let (folder, path) = scratch("zoo.safetensors");
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    zoo(&path);
+    let (zoo, gap, class) = (path.display(), at("gap"), at("class"));
+    json(&format!("fit {zoo} --target gap --param n_estimators=30 --out {gap}"));
+    let networks = json(&format!("predict {gap} {zoo}"));
+    let accuracy = json(&format!("fit {zoo} --target test_loss --param n_estimators=30"));
+    assert!(accuracy["r2"].is_number() && networks["networks"][0]["measured"].as_f64().unwrap().abs() < 0.5);
+
+    let fit = json(&format!("fit {zoo} --target activation --param n_estimators=30 --out {class}"));
+    assert!(fit["accuracy"].as_f64() >= fit["majority"].as_f64() && fit.get("r2").is_none(), "{fit}");
+    let evaluated = json(&format!("evaluate {class} {zoo}"));
+    assert_eq!((&evaluated["accuracy"], &evaluated["log_loss"]), (&fit["accuracy"], &fit["log_loss"]));
+    let csv = succeed(&format!("predict {class} {zoo}"));
+    assert!(csv.starts_with("run,epoch,predicted,measured,probability,outside,farther_than\n"), "{csv}");
+    assert!(csv.lines().skip(1).all(|line| line.contains("relu,") || line.contains("tanh,")), "{csv}");
+    let compared = json(&format!("compare {class} {class} {zoo}"));
+    assert_eq!(compared["difference"]["log_loss"]["value"], 0.0);
+    fail(&format!("compare {class} {gap} {zoo}"), 2, &["same target", "activation and gap"]);
+    fail(&format!("fit {zoo} --target activation --predictor mlp"), 2, &["tell classes apart", "mlp"]);
+    fail(&format!("fit {zoo} --target acitvation"), 2, &["did you mean \"activation\""]);
+    fail(&format!("predict {class} {zoo} --interval 0.5"), 2, &["--interval", "probabilities"]);
+    fail(&format!("importance {class} {zoo}"), 2, &["predictor of a number"]);
 }
 
 /// Stops a run that would take hours.

@@ -2,7 +2,8 @@
 //!
 //! With squared loss every Hessian is 1, so a bin needs a sum of gradients and a count. Both share one `u64`
 //! ([`Packing`]): gradients are integers, so sums do not depend on their order and the histogram of a sibling is exactly
-//! *parent − child*. Features go in groups of [`GROUP`]: the codes of a row are one 64-bit word, a bin of the group is one
+//! *parent − child*. With another loss rows have weights, their Hessians as integers, and a sum of weights takes the place of
+//! the count: the search is the same. Features go in groups of [`GROUP`]: the codes of a row are one 64-bit word, a bin of the group is one
 //! cache line, and the search goes through eight features at once.
 //!
 //! Letters: m rows of a leaf, B bins of a group.
@@ -25,6 +26,8 @@ pub struct Bin(pub [u64; GROUP]);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Packing {
     count_bits: u32,
+    gradient_bits: u32,
+    weight_bits: u32,
 }
 
 impl Packing {
@@ -34,21 +37,39 @@ impl Packing {
     /// For a table of `rows` rows; `None` above [`Packing::MAX_ROWS`].
     pub fn new(rows: usize) -> Option<Packing> {
         // at least 12, so that 64 − 12 bits of a sum fit into the mantissa of an f64
-        (rows <= Self::MAX_ROWS).then(|| Packing { count_bits: (usize::BITS - (2 * rows).leading_zeros()).max(12) })
+        let count_bits = Self::bits(rows)?.max(12);
+        Some(Packing { count_bits, gradient_bits: (62 - 2 * count_bits).min(30), weight_bits: 0 })
     }
 
-    /// The largest gradient, in magnitude, that can be packed: 2³⁰ up to 32,767 rows, 2²⁴ at 240,000, 2¹⁰ at most rows.
+    /// For a table of `rows` rows with weights; `None` above [`Packing::MAX_ROWS`].
+    pub fn weighted(rows: usize) -> Option<Packing> {
+        let bits = 31 - Self::bits(rows)?;
+        Some(Packing { count_bits: 31, gradient_bits: bits, weight_bits: bits })
+    }
+
+    /// Bits of the count of twice the rows.
+    fn bits(rows: usize) -> Option<u32> {
+        (rows <= Self::MAX_ROWS).then(|| usize::BITS - (2 * rows).leading_zeros())
+    }
+
+    /// The largest gradient, in magnitude, that can be packed: 2³⁰ up to 32,767 rows, 2²⁴ at 240,000, 2¹⁰ at most rows; beside
+    /// weights 2²⁰ up to 1,023 rows, 2¹⁵ up to 32,767, 2⁶ at most rows.
     pub fn limit(self) -> i32 {
-        1 << (62 - 2 * self.count_bits).min(30)
+        1 << self.gradient_bits
     }
 
-    /// One row's gradient and a count of one.
+    /// The largest weight that can be packed: 1, or as much as [`Packing::limit`].
+    pub fn weight_limit(self) -> u32 {
+        1 << self.weight_bits
+    }
+
+    /// One row's gradient and its weight, or a count of one.
     #[inline(always)]
-    pub fn pack(self, gradient: i32) -> u64 {
-        ((i64::from(gradient) << self.count_bits) + 1) as u64
+    pub fn pack(self, gradient: i32, weight: u32) -> u64 {
+        ((i64::from(gradient) << self.count_bits) + i64::from(weight)) as u64
     }
 
-    /// Sum of gradients and count.
+    /// Sum of gradients and count, or sum of weights.
     #[inline(always)]
     pub fn unpack(self, sum: u64) -> (i64, u32) {
         (sum as i64 >> self.count_bits, (sum & self.count_mask()) as u32)
@@ -135,31 +156,64 @@ pub fn subtract_cost(bins: usize) -> Cost {
 /// Numerics. exact, so any order and any division of the rows give the same bits.
 /// Source.   the reference twin; Ke et al., «LightGBM», NIPS 2017; Shi et al., «Quantized training of GBDT», NeurIPS 2022.
 pub fn build(isa: Isa, packing: Packing, values: &[i32], words: &[[u8; GROUP]], bins: &mut [Bin]) {
+    build_by(isa, packing, values, |_| 1, words, bins);
+}
+
+/// Adds the rows of a leaf, which have weights, to the histogram of a group.
+///
+/// `bins[words[i][f]][f] += pack(values[i], weights[i])` for all i, f
+///
+/// Shapes.   `values`, `weights`, `words` m, `bins` B of the storage sizes 16, 64 or 256.
+/// Panics.   if a length differs.
+/// Cost.     8·m loads, additions and stores of 64 bits; reads 16·m bytes.
+/// Numerics. exact, so any order and any division of the rows give the same bits.
+/// Source.   [`build`]; Hessians in the place of counts: Ke et al., «LightGBM», NIPS 2017.
+pub fn build_weighted(
+    isa: Isa,
+    packing: Packing,
+    values: &[i32],
+    weights: &[u32],
+    words: &[[u8; GROUP]],
+    bins: &mut [Bin],
+) {
+    assert_eq!(weights.len(), words.len(), "one weight a row");
+    build_by(isa, packing, values, |i| weights[i], words, bins);
+}
+
+fn build_by(
+    isa: Isa,
+    packing: Packing,
+    values: &[i32],
+    weight: impl Fn(usize) -> u32,
+    words: &[[u8; GROUP]],
+    bins: &mut [Bin],
+) {
     assert_eq!(values.len(), words.len(), "one gradient a row");
     if let Ok(bins) = <&mut [Bin; 16]>::try_from(&mut *bins) {
-        isa.run(Build { packing, values, words, bins })
+        isa.run(Build { packing, values, weight, words, bins })
     } else if let Ok(bins) = <&mut [Bin; 64]>::try_from(&mut *bins) {
-        isa.run(Build { packing, values, words, bins })
+        isa.run(Build { packing, values, weight, words, bins })
     } else if let Ok(bins) = <&mut [Bin; 256]>::try_from(&mut *bins) {
-        isa.run(Build { packing, values, words, bins })
+        isa.run(Build { packing, values, weight, words, bins })
     } else {
         panic!("a histogram has 16, 64 or 256 bins, not {}", bins.len())
     }
 }
 
-struct Build<'a, const B: usize> {
+struct Build<'a, F, const B: usize> {
     packing: Packing,
     values: &'a [i32],
+    weight: F,
     words: &'a [[u8; GROUP]],
     bins: &'a mut [Bin; B],
 }
 
-impl<const B: usize> Kernel for Build<'_, B> {
+impl<F: Fn(usize) -> u32, const B: usize> Kernel for Build<'_, F, B> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, _: S) {
-        for (codes, &value) in self.words.iter().zip(self.values) {
-            let value = self.packing.pack(value);
+        for (i, (codes, &value)) in self.words.iter().zip(self.values).enumerate() {
+            let value = self.packing.pack(value, (self.weight)(i));
             for f in 0..GROUP {
                 // B is a power of two: the mask stands for a bounds check
                 let sum = &mut self.bins[usize::from(codes[f]) & (B - 1)].0[f];
@@ -243,7 +297,7 @@ impl Kernel for Add<'_> {
 pub struct Leaf {
     /// Sum of gradients G.
     pub gradient: i64,
-    /// Number of rows n.
+    /// Number of rows n, or the sum of their weights.
     pub count: u32,
 }
 
@@ -254,7 +308,7 @@ pub struct GainRule {
     pub lambda: f64,
     /// L1 penalty α ≥ 0.
     pub alpha: f64,
-    /// Rows that each side must have, at least 1.
+    /// Rows, or weight, that each side must have, at least 1.
     pub min_count: u32,
 }
 

@@ -1,5 +1,7 @@
 //! Instruction sets: detected once, passed by value, dispatched at the door of each kernel.
 
+#[cfg(target_arch = "aarch64")]
+use crate::simd::Neon;
 #[cfg(target_arch = "x86_64")]
 use crate::simd::{Avx2, Avx512};
 use crate::simd::{Portable, Simd};
@@ -10,6 +12,8 @@ use core::{error::Error, fmt, str::FromStr};
 pub enum IsaKind {
     /// The crate `wide` on whatever the build target guarantees: SSE2, NEON, wasm simd128 or scalar code.
     Portable,
+    /// NEON of 64-bit ARM, 4 × 4 lanes.
+    Neon,
     /// AVX2 with FMA, 2 × 8 lanes.
     Avx2,
     /// AVX-512 F, BW, DQ and VL, 1 × 16 lanes.
@@ -18,12 +22,13 @@ pub enum IsaKind {
 
 impl IsaKind {
     /// All ISAs, slowest first.
-    pub const ALL: [IsaKind; 3] = [IsaKind::Portable, IsaKind::Avx2, IsaKind::Avx512];
+    pub const ALL: [IsaKind; 4] = [IsaKind::Portable, IsaKind::Neon, IsaKind::Avx2, IsaKind::Avx512];
 
     /// The name that the command line and `ZOOMETRY_ISA` take.
     pub fn name(self) -> &'static str {
         match self {
             IsaKind::Portable => "portable",
+            IsaKind::Neon => "neon",
             IsaKind::Avx2 => "avx2",
             IsaKind::Avx512 => "avx512",
         }
@@ -36,13 +41,13 @@ impl fmt::Display for IsaKind {
     }
 }
 
-/// The name given is none of `portable`, `avx2`, `avx512`.
+/// The name given is none of `portable`, `neon`, `avx2`, `avx512`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnknownIsa;
 
 impl fmt::Display for UnknownIsa {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("none of portable, avx2, avx512")
+        f.write_str("none of portable, neon, avx2, avx512")
     }
 }
 
@@ -63,6 +68,8 @@ pub struct Isa(Token);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Token {
     Portable(Portable),
+    #[cfg(target_arch = "aarch64")]
+    Neon(Neon),
     #[cfg(target_arch = "x86_64")]
     Avx2(Avx2),
     #[cfg(target_arch = "x86_64")]
@@ -86,11 +93,14 @@ impl Isa {
     pub fn new(kind: IsaKind) -> Option<Isa> {
         let token = match kind {
             IsaKind::Portable => Some(Token::Portable(Portable)),
+            #[cfg(target_arch = "aarch64")]
+            IsaKind::Neon => Some(Token::Neon(Neon)),
             #[cfg(target_arch = "x86_64")]
             IsaKind::Avx2 => Avx2::detect().map(Token::Avx2),
             #[cfg(target_arch = "x86_64")]
             IsaKind::Avx512 => Avx512::detect().map(Token::Avx512),
-            #[cfg(not(target_arch = "x86_64"))]
+            // an ISA of another architecture
+            #[allow(unreachable_patterns)]
             _ => None,
         };
         token.map(Isa)
@@ -110,6 +120,8 @@ impl Isa {
     pub fn kind(self) -> IsaKind {
         match self.0 {
             Token::Portable(_) => IsaKind::Portable,
+            #[cfg(target_arch = "aarch64")]
+            Token::Neon(_) => IsaKind::Neon,
             #[cfg(target_arch = "x86_64")]
             Token::Avx2(_) => IsaKind::Avx2,
             #[cfg(target_arch = "x86_64")]
@@ -117,11 +129,26 @@ impl Isa {
         }
     }
 
+    /// Whether `a·b + c` is rounded once ([`Simd::FUSES`]): all ISAs that answer alike give the same bits, on every machine.
+    pub fn fuses(self) -> bool {
+        struct Fuses;
+        impl Kernel for Fuses {
+            type Output = bool;
+            #[inline(always)]
+            fn run<S: Simd>(self, _: S) -> bool {
+                S::FUSES
+            }
+        }
+        self.run(Fuses)
+    }
+
     /// Runs `kernel` with this ISA's instructions.
     #[inline]
     pub fn run<K: Kernel>(self, kernel: K) -> K::Output {
         match self.0 {
             Token::Portable(simd) => simd.run(kernel),
+            #[cfg(target_arch = "aarch64")]
+            Token::Neon(simd) => simd.run(kernel),
             #[cfg(target_arch = "x86_64")]
             Token::Avx2(simd) => simd.run(kernel),
             #[cfg(target_arch = "x86_64")]

@@ -12,6 +12,7 @@
 extern crate std;
 
 pub mod activation;
+pub mod compact;
 pub mod conv;
 mod cost;
 pub mod gemm;
@@ -29,6 +30,7 @@ pub mod reference;
 pub mod residual;
 mod rows;
 pub mod simd;
+pub mod summary;
 pub mod team;
 pub mod tile;
 pub mod tree;

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use zoometry_kernels::Isa;
 use zoometry_kernels::histogram::{
-    Bin, Codes, GROUP, GainRule, Leaf, Packing, add, build, gather, scan, storage, subtract,
+    Bin, Codes, GROUP, GainRule, Leaf, Packing, add, build, build_weighted, gather, scan, storage, subtract,
 };
 use zoometry_kernels::reference::histogram as reference;
 
@@ -71,6 +71,32 @@ proptest! {
     }
 
     #[test]
+    fn histograms_of_weights_are_exact(
+        rows in prop::collection::vec((prop::array::uniform8(0u8..16), -1.0..1.0f64, 0.0..1.0f64), 1..300),
+        of in prop_oneof![Just(100usize), Just(32_767), Just(Packing::MAX_ROWS)],
+    ) {
+        let packing = Packing::weighted(of.max(rows.len())).unwrap();
+        let (gradient, weight) = (f64::from(packing.limit()), f64::from(packing.weight_limit()));
+        let words: Vec<[u8; GROUP]> = rows.iter().map(|row| row.0).collect();
+        let values: Vec<i32> = rows.iter().map(|row| (row.1 * gradient) as i32).collect();
+        let weights: Vec<u32> = rows.iter().map(|row| (row.2 * weight) as u32).collect();
+        for isa in Isa::available() {
+            let mut bins = vec![Bin::default(); 16];
+            build_weighted(isa, packing, &values, &weights, &words, &mut bins);
+            for feature in 0..GROUP {
+                let mut expected = vec![reference::Bin::default(); 16];
+                let codes = words.iter().map(|word| word[feature]);
+                let (g, w) = (values.iter().map(|&g| f64::from(g)), weights.iter().map(|&w| f64::from(w)));
+                reference::build_weighted(codes, g, w, &mut expected);
+                for (bin, expected) in bins.iter().zip(expected) {
+                    let (gradient, weight) = packing.unpack(bin.0[feature]);
+                    prop_assert_eq!((gradient as f64, f64::from(weight)), (expected.gradient, expected.count));
+                }
+            }
+        }
+    }
+
+    #[test]
     fn a_sibling_is_parent_minus_child(case in case(), part in 0.0..1.0f64) {
         let middle = (case.rows.len() as f64 * part) as usize;
         let of = |range: std::ops::Range<usize>| Case {
@@ -128,12 +154,15 @@ proptest! {
 #[test]
 fn sums_of_the_most_rows_fit() {
     for rows in [1, 2047, 2048, 100_000, Packing::MAX_ROWS] {
-        let packing = Packing::new(rows).unwrap();
-        for gradient in [packing.limit(), -packing.limit()] {
-            let sum = (packing.pack(gradient)).wrapping_mul(2 * rows as u64);
-            assert_eq!(packing.unpack(sum), (2 * rows as i64 * i64::from(gradient), 2 * rows as u32));
+        for packing in [Packing::new(rows).unwrap(), Packing::weighted(rows).unwrap()] {
+            let weight = packing.weight_limit();
+            for gradient in [packing.limit(), -packing.limit()] {
+                let sum = packing.pack(gradient, weight).wrapping_mul(2 * rows as u64);
+                assert_eq!(packing.unpack(sum), (2 * rows as i64 * i64::from(gradient), 2 * rows as u32 * weight));
+            }
         }
     }
+    assert!(Packing::weighted(Packing::MAX_ROWS + 1).is_none());
     assert!(Packing::new(Packing::MAX_ROWS + 1).is_none());
     eprintln!("ISAs: {:?}", Isa::available().map(|isa| isa.kind().name()).collect::<Vec<_>>());
 }

@@ -12,7 +12,7 @@ fn names_are_read_back_and_others_refused() {
     let refusal: Box<dyn std::error::Error> = Box::new("avx1024".parse::<IsaKind>().unwrap_err());
     assert_eq!(
         (refusal.to_string().as_str(), "Avx2".parse::<IsaKind>()),
-        ("none of portable, avx2, avx512", Err(UnknownIsa))
+        ("none of portable, neon, avx2, avx512", Err(UnknownIsa))
     );
 }
 

@@ -30,7 +30,7 @@ pub struct Bench {
     /// Time for everything, about; the checks come on top
     #[arg(long, value_name = "S", default_value_t = 40.0)]
     seconds: f64,
-    /// Instruction set: portable, avx2, avx512, or all of this machine [default: the fastest]
+    /// Instruction set: portable, neon, avx2, avx512, or all of this machine [default: the fastest]
     #[arg(long, value_name = "ISA", env = "ZOOMETRY_ISA")]
     isa: Option<String>,
     /// Measure with one thread and with this many (CPU) [default: one only]

@@ -12,7 +12,7 @@ use zoometry::features::Input;
 use zoometry::out::FileKind;
 use zoometry::predictor::{DEFAULT, Options};
 use zoometry::train::{Cpu, Job, recipe::Recipe};
-use zoometry::zoo::Place;
+use zoometry::zoo::{Place, Target};
 
 /// Epochs of the demo's networks: few, so that hundreds of them take about a minute.
 const EPOCHS: u32 = 4;
@@ -70,8 +70,8 @@ impl Demo {
         let mut output = Output::default();
         let zoo = train::session(&job, &Cpu, zoo_path, &mut output)?;
         let fitted = |input: &Input, output: &mut Output| -> Result<_> {
-            let divided = parts::from_zoo(isa, &zoo, zoo_path, None, &Division::Seed(0), input)?;
-            let predictor = fit::fit(isa, &divided, &Options::networks(DEFAULT)?, output)?;
+            let divided = parts::from_zoo(isa, &zoo, zoo_path, None, &Division::Seed(0), input, Target::default())?;
+            let predictor = fit::fit(isa, &divided, &Options::networks(DEFAULT)?, false, output)?;
             let predicted = predictor.predict(isa, &divided.parts.test)?;
             Ok((predictor, predicted, divided.parts.test.y))
         };

@@ -1,12 +1,13 @@
 //! `zoometry evaluate`
 
+use super::asked::Asked;
 use super::output::Output;
-use super::{MachineArgs, files, fit, select};
+use super::score::{self, Tested};
+use super::{MachineArgs, files, select};
 use clap::Args;
 use std::path::PathBuf;
 use std::time::Instant;
 use zoometry::Result;
-use zoometry::eval::Score;
 use zoometry::predictor::Predictor;
 
 /// Score a fitted predictor on a zoo
@@ -34,22 +35,25 @@ impl Evaluate {
     pub fn run(&self) -> Result<Output> {
         let isa = self.machine.isa()?;
         let predictor = Predictor::load(&self.model)?;
-        let input = select::input(&predictor)?;
+        let (input, asked) = (select::input(&predictor)?, Asked::of(&predictor, &self.model)?);
         let zoo = files::zoo(&self.zoo)?;
         let start = Instant::now();
-        let (predicted, part, target) = self.machine.run(|| -> Result<_> {
+        let (predicted, part, table) = self.machine.run(|| -> Result<_> {
             let table = select::table(isa, &zoo, zoo.path(), self.epoch, &input)?;
+            let table = asked.set(table, &zoo, zoo.path(), self.epoch)?;
             select::same_columns(&predictor, &table, &zoo.schema().arch, zoo.path())?;
             let (rows, part) = select::unseen(&predictor.info, &zoo, &table, self.split.as_deref())?;
             let table = table.select(&rows);
             let predicted = predictor.predict(isa, &table)?;
-            Ok((predicted, part, table.y))
+            Ok((predicted, part, table))
         })?;
-        let rows = target.len();
+        let rows = table.rows();
         let mut output = Output::default();
         output.line(format!("{} on {}: {rows} networks, {part}", self.model.display(), files::shown(&self.zoo)));
-        fit::show(&Score::new(&predicted, &target), &mut output);
-        fit::show_intervals(&predictor, &predicted, &target, &mut output);
+        self.machine.run(|| {
+            score::show(Tested::new(&predictor, &predicted, &table.y), &mut output);
+            score::show_intervals(isa, &predictor, &table, &predicted, &mut output);
+        });
         let fitted = |key: &str| predictor.info.get(key).and_then(|count| count.parse::<u64>().ok());
         output.set("n", rows);
         output.set("n_train", fitted(select::N_TRAIN));

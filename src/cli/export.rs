@@ -1,34 +1,36 @@
 //! `zoometry export`
 
 use super::output::{Force, Output, count, duration};
-use super::{STOP, files, progress};
+use super::{STOP, files, firmware, progress};
 use clap::Args;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 use zoometry::out::{FileKind, OutPath};
 use zoometry::zoo::{self, Status, Zoo};
 use zoometry::{Error, Result};
 
-/// Write a zoo as a folder of the released format, or one of its networks for PyTorch
+/// Write a zoo as a folder of the released format, or one of its networks for PyTorch or for a microcontroller
 ///
 /// The folder gets weights.npy, metrics.csv.gz and layout.csv as the released Small CNN Zoo has them; importing it again gives
 /// the same zoo. With --torch one network goes to a .safetensors file: conv1.weight (OIHW), conv1.bias … dense.weight (out×in),
-/// dense.bias.
+/// dense.bias. With --firmware the folder gets what tests/firmware puts into a microcontroller's flash: the predictor's table,
+/// the network's weights, and the accuracy that is to be predicted there to the last bit.
 #[derive(Args)]
 pub struct Export {
-    #[arg(value_name = "ZOO", required = true, help = files::SEVERAL)]
-    zoo: Vec<PathBuf>,
-    /// The folder, which is not there yet or empty; with --torch the .safetensors file
-    #[arg(value_name = "OUT")]
-    out: PathBuf,
+    /// The zoo, one file or several, and last the folder, which is not there yet or empty; with --torch the .safetensors file
+    #[arg(value_names = ["ZOO", "OUT"], num_args = 2.., required = true)]
+    paths: Vec<PathBuf>,
     /// Write one network with PyTorch's names and order
-    #[arg(long, requires = "run")]
+    #[arg(long, group = "one", requires = "run")]
     torch: bool,
+    /// Write one network and a predictor for a microcontroller; TABLE is what `fit --compact` wrote
+    #[arg(long, value_name = "TABLE", group = "one", requires = "run")]
+    firmware: Option<PathBuf>,
     /// Number of the network
-    #[arg(long, value_name = "N", requires = "torch", allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", requires = "one", allow_negative_numbers = true)]
     run: Option<u32>,
     /// The checkpoint's epoch [default: the last]
-    #[arg(long, value_name = "E", requires = "torch")]
+    #[arg(long, value_name = "E", requires = "one")]
     epoch: Option<u32>,
     #[command(flatten)]
     force: Force,
@@ -39,14 +41,26 @@ pub struct Export {
 
 impl Export {
     pub fn run(&self) -> Result<Output> {
-        let zoo = files::zoo(&self.zoo)?;
+        // one list, because an option may stand between the zoos and the folder
+        let Some((out, zoos)) = self.paths.split_last().filter(|(_, zoos)| !zoos.is_empty()) else {
+            return Err(Error::invalid("command line", "ZOO OUT", "one name"));
+        };
+        let zoo = files::zoo(zoos)?;
         let mut output = Output::default();
-        output.set("out", &self.out);
+        output.set("out", out);
         if let Some(run) = self.run {
             let row = self.row(&zoo, run as usize)?;
-            zoo::write_torch(&zoo, row, &self.network()?)?;
             let accuracy = zoo.test_accuracy()[row];
-            output.line(format!("{}: network {run}, test accuracy {accuracy:.4}", self.out.display()));
+            if let Some(table) = &self.firmware {
+                let inputs = files::expand(zoos)?;
+                let place = self.force.guard(inputs.iter().chain([table])).file(out, FileKind::Folder)?;
+                let predicted = firmware::write(&zoo, row, table, &place)?;
+                output.line(format!("predicted {predicted:.4}"));
+                output.set("predicted", predicted);
+            } else {
+                zoo::write_torch(&zoo, row, &self.network(out, zoos)?)?;
+            }
+            output.line(format!("{}: network {run}, test accuracy {accuracy:.4}", out.display()));
             output.set("run", run);
             output.set("epoch", zoo.epoch()[row]);
             output.set("test_accuracy", accuracy);
@@ -54,14 +68,14 @@ impl Export {
         }
         let start = Instant::now();
         let bar = progress::rows("exporting");
-        let out = self.force.guard(files::expand(&self.zoo)?).file(&self.out, FileKind::Folder)?;
-        let outcome = zoo::export(&zoo, &out, &mut |done, all| progress::tell(&bar, done, all), &STOP);
+        let place = self.force.guard(files::expand(zoos)?).file(out, FileKind::Folder)?;
+        let outcome = zoo::export(&zoo, &place, &mut |done, all| progress::tell(&bar, done, all), &STOP);
         bar.finish_and_clear();
         let rows = outcome?;
         let seconds = start.elapsed().as_secs_f64();
         output.line(format!(
             "{}: {} rows in weights.npy, metrics.csv.gz and layout.csv, in {}",
-            self.out.display(),
+            out.display(),
             count(rows as u64),
             duration(seconds)
         ));
@@ -71,11 +85,11 @@ impl Export {
     }
 
     /// The file for one network.
-    fn network(&self) -> Result<OutPath> {
-        let out = self.force.guard(files::expand(&self.zoo)?).file(&self.out, FileKind::Network)?;
-        match self.out.extension() {
-            Some(kind) if kind == "safetensors" => Ok(out),
-            _ => Err(Error::invalid("OUT", "a name that ends with .safetensors", self.out.display())),
+    fn network(&self, out: &Path, zoos: &[PathBuf]) -> Result<OutPath> {
+        let place = self.force.guard(files::expand(zoos)?).file(out, FileKind::Network)?;
+        match out.extension() {
+            Some(kind) if kind == "safetensors" => Ok(place),
+            _ => Err(Error::invalid("OUT", "a name that ends with .safetensors", out.display())),
         }
     }
 

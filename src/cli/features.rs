@@ -54,7 +54,7 @@ impl Features {
         let division = Division::new(self.split.as_deref(), self.split_seed, &zoo)?;
         let start = Instant::now();
         let table = self.machine.run(|| {
-            let (fitted, _) = parts::fit_input(isa, &zoo, &rows, &division, &input)?;
+            let fitted = parts::fit_input(isa, &zoo, &rows, &division, &input)?;
             self.device.table(&fitted, isa, &Networks::Zoo { zoo: &zoo, rows: &rows })
         })?;
         let seconds = start.elapsed().as_secs_f64();

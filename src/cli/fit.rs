@@ -1,18 +1,23 @@
 //! `zoometry fit`
 
+use super::asked::Asked;
 use super::output::{Force, Output, duration};
 use super::parts::{Divided, Rows};
+use super::score::{self, Tested};
 use super::{MachineArgs, STOP, select};
 use clap::Args;
+use std::io::Write;
 use std::path::PathBuf;
 use std::time::Instant;
-use zoometry::eval::{Score, conformal};
+use zoometry::eval::{Parts, Score, compact, conformal};
 use zoometry::kernels::Isa;
-use zoometry::out::FileKind;
-use zoometry::predictor::{Config, DEFAULT, Options, Predictor};
-use zoometry::{Error, Result, predictor};
+use zoometry::kernels::compact::Compact;
+use zoometry::out::{FileKind, OutPath, replace};
+use zoometry::predictor::{Config, DEFAULT, INPUT, Options, Predictor};
+use zoometry::zoo::Target;
+use zoometry::{Error, Result};
 
-/// Fit a predictor of accuracy to a zoo or a table
+/// Fit a predictor of accuracy, or of another target, to a zoo or a table
 ///
 /// A zoo's networks are divided by number into 40 % train, 10 % validation (early stopping) and 50 % test, or as
 /// --split says, in the same shares. Of a
@@ -22,8 +27,20 @@ use zoometry::{Error, Result, predictor};
 pub struct Fit {
     #[command(flatten)]
     source: Rows,
+    /// What is predicted: test_accuracy, train_accuracy, gap (train less test accuracy), test_loss, train_loss or a
+    /// hyperparameter; one whose values are names (activation, optimizer, w_init, schedule) makes it a classification, for gbm
+    /// and bags of it [default: test_accuracy]
+    #[arg(long, value_name = "NAME", requires = "zoo")]
+    target: Option<String>,
     #[arg(long, value_name = "KIND", help = super::kinds_help() + &format!(" [default: {DEFAULT}]"))]
     predictor: Option<String>,
+    /// Fit once for each of K folds of the train and the validation networks, to all but the fold, and predict the mean of the K
+    /// fits (bagging); the errors on the folds give prediction intervals (CV+). Short for --predictor 'bag(KIND)'
+    #[arg(long, value_name = "K", allow_negative_numbers = true, value_parser = clap::value_parser!(u16).range(2..=1000))]
+    folds: Option<u16>,
+    /// Fit once more, to train and validation networks, with the number of rounds that the validation networks found to be best
+    #[arg(long, conflicts_with = "folds")]
+    refit: bool,
     /// A configuration that `search` found: kind, input and options; --input and --param change it
     #[arg(long, value_name = "FILE.json")]
     config: Option<PathBuf>,
@@ -32,6 +49,13 @@ pub struct Fit {
     /// Where the fitted predictor goes, .safetensors; without it only the score is printed
     #[arg(long, value_name = "MODEL")]
     out: Option<PathBuf>,
+    /// Also a table of small trees that learn from the predictor, for machines that have no room for it: used where it lies, in
+    /// flash for instance. Needs a zoo and the input wstats
+    #[arg(long, value_name = "TABLE", requires = "zoo")]
+    compact: Option<PathBuf>,
+    /// Bytes of that table at most, in KB of 1024
+    #[arg(long, value_name = "KB", default_value_t = 64, requires = "compact")]
+    compact_kb: usize,
     #[command(flatten)]
     force: Force,
     #[command(flatten)]
@@ -43,17 +67,26 @@ impl Fit {
         let isa = self.machine.isa()?;
         let kind = self.predictor.as_deref();
         // a kind that is none is the command line's fault, not the file's
-        kind.map(predictor::kind).transpose()?;
+        kind.map(Options::new).transpose()?;
         let config = self.config.as_deref().map(|path| Config::load(path, kind)).transpose()?;
         let seen = config.as_ref().and_then(|config| config.input.as_deref());
         let input = super::input(self.source.input.as_deref().or(seen))?;
         let mut guard = self.force.guard(self.source.files().chain(&self.config));
         let out = self.out.as_ref().map(|path| guard.file(path, FileKind::Predictor)).transpose()?;
+        let compact = self.compact.as_ref().map(|path| guard.file(path, FileKind::Compact)).transpose()?;
         let options = self.options(config)?;
         self.machine.run(|| {
-            let divided = self.source.parts(isa, &input, options.stops_early())?;
+            let target = self.target.as_deref().map_or_else(|| Ok(Target::default()), str::parse)?;
+            let divided = self.source.parts(isa, &input, target, options.stops_early())?;
+            let options = match Asked::of_info(&divided.info)?.classes.len() {
+                0 => options,
+                classes => options.of_classes(classes)?,
+            };
             let mut output = Output::default();
-            let predictor = fit(isa, &divided, &options, &mut output)?;
+            let predictor = fit(isa, &divided, &options, self.refit, &mut output)?;
+            if let Some(out) = &compact {
+                self.compact(isa, out, &predictor, &divided.parts, &mut output)?;
+            }
             if let Some(out) = &out {
                 predictor.save(out)?;
                 output.line(format!("  kept in {}", out.path().display()));
@@ -65,32 +98,63 @@ impl Fit {
         })
     }
 
+    /// Writes the table of small trees and says how good it is.
+    fn compact(&self, isa: Isa, out: &OutPath, full: &Predictor, parts: &Parts, output: &mut Output) -> Result<()> {
+        let wstats = full.info.get(INPUT).is_some_and(|input| input == "wstats");
+        let (Some(arch), true) = (select::architecture(full), wstats) else {
+            return Err(Error::invalid("--compact", "a predictor of a zoo's wstats", "another input"));
+        };
+        let budget = self.compact_kb.saturating_mul(1024);
+        let table = compact::distill(isa, full, parts, &compact::windows(&arch)?, budget, &STOP)?;
+        let small = Compact::new(&table).map_err(|refusal| Error::invalid("compact table", "a table", refusal))?;
+        let test = &parts.test;
+        let predicted: Vec<f32> = (0..test.rows()).map(|row| small.predict(test.row(row))).collect();
+        let score = Score::new(&predicted, &test.y);
+        let (bytes, trees) = (table.len(), small.trees());
+        output.line(format!("compact: {bytes} bytes, {trees} trees, R² {:.4} on networks never seen", score.r2));
+        if let Some(reach) = small.reach() {
+            let held = 100.0 * conformal::coverage(&predicted, &test.y, reach);
+            output.line(format!("  90 % intervals: ± {reach:.3}, hold {held:.1} %"));
+        }
+        replace(out, |file| file.write_all(&table))?;
+        output.line(format!("  kept in {}", out.path().display()));
+        output.set("compact", out.path());
+        output.set("compact_bytes", bytes);
+        output.set("compact_r2", score.r2);
+        Ok(())
+    }
+
     /// The options: of the command line, else of the configuration, else the defaults. Options of one kind mean nothing to
     /// another, so another kind than the configuration's is refused.
     fn options(&self, config: Option<Config>) -> Result<Options> {
         let kind = match (self.predictor.as_deref(), &config) {
-            (Some(kind), Some(config)) if kind != config.predictor => {
+            (Some(kind), Some(config)) if Options::new(kind)?.spec() != config.predictor => {
                 let expected = format!("{}, as the configuration", config.predictor);
                 return Err(Error::invalid("--predictor", expected, kind));
             }
             (_, Some(config)) => config.predictor.as_str(),
             (kind, None) => kind.unwrap_or(DEFAULT),
         };
+        let spec = match self.folds {
+            Some(_) if !Options::new(kind)?.holds_out() => format!("bag({kind})"),
+            _ => kind.to_owned(),
+        };
         let mut options = match &*self.source.zoo {
-            [_, ..] => Options::networks(kind)?,
-            [] => Options::new(kind)?,
+            [_, ..] => Options::networks(&spec)?,
+            [] => Options::new(&spec)?,
         };
         config.iter().try_for_each(|config| config.apply(&mut options))?;
         self.param.iter().try_for_each(|assignment| options.set(assignment))?;
+        self.folds.map(|folds| options.set(&format!("folds={folds}"))).transpose()?;
         Ok(options)
     }
 }
 
 /// Fits and scores on the test part; used by `demo` and `search` too.
-pub fn fit(isa: Isa, divided: &Divided, options: &Options, output: &mut Output) -> Result<Predictor> {
+pub fn fit(isa: Isa, divided: &Divided, options: &Options, refit: bool, output: &mut Output) -> Result<Predictor> {
     let parts = &divided.parts;
     let start = Instant::now();
-    let mut predictor = parts.fit(isa, options, &STOP)?;
+    let mut predictor = if refit { parts.refit(isa, options, &STOP)? } else { parts.fit(isa, options, &STOP)? };
     let seconds = start.elapsed().as_secs_f64();
     let (train, val, test) = (parts.train.rows(), parts.validation.rows(), parts.test.rows());
     predictor.info = divided.info.clone();
@@ -100,50 +164,16 @@ pub fn fit(isa: Isa, divided: &Divided, options: &Options, output: &mut Output) 
     let predicted = predictor.predict(isa, &parts.test)?;
     output.line(format!(
         "{} on {} columns, fitted in {}",
-        predictor.kind().title,
+        predictor.model.options().title(),
         parts.train.width(),
         duration(seconds)
     ));
     output.line(format!("  {train} train, {val} validation and {test} test networks"));
-    show(&Score::new(&predicted, &parts.test.y), output);
-    show_intervals(&predictor, &predicted, &parts.test.y, output);
+    score::show(Tested::new(&predictor, &predicted, &parts.test.y), output);
+    score::show_intervals(isa, &predictor, &parts.test, &predicted, output);
     output.set("n_train", train);
     output.set("n_val", val);
     output.set("n_test", test);
     output.set("seconds", seconds);
     Ok(predictor)
-}
-
-/// Adds a score.
-pub fn show(score: &Score, output: &mut Output) {
-    output.line(format!(
-        "  on networks never seen: R² {:.4}, Kendall's τ {:.4}, MSE {:.3e}, MAE {:.4}",
-        score.r2, score.tau, score.mse, score.mae
-    ));
-    if score.r2.is_nan() || score.tau.is_nan() {
-        output.line("  (NaN: fewer than two different accuracies, measured or predicted)");
-    }
-    output.set("r2", score.r2);
-    output.set("tau", score.tau);
-    output.set("mse", score.mse);
-    output.set("mae", score.mae);
-}
-
-/// The level of the intervals that are counted.
-const LEVEL: f64 = 0.9;
-
-/// Adds how far prediction intervals reach and how often they hold the truth, where the predictor has validation errors enough.
-///
-/// Early stopping looked at the same validation part, so its errors are a little too small, and so are the intervals: that is
-/// why it is counted how much they hold.
-pub fn show_intervals(predictor: &Predictor, predicted: &[f32], target: &[f32], output: &mut Output) {
-    let reach = Some(conformal::reach(&predictor.residuals, LEVEL)).filter(|reach| reach.is_finite());
-    let coverage = reach.map(|reach| conformal::coverage(predicted, target, reach));
-    if let (Some(reach), Some(coverage)) = (reach, coverage) {
-        let (level, held, n) = (100.0 * LEVEL, 100.0 * coverage, target.len());
-        output.line(format!("  {level:.0} % intervals: ± {reach:.3}, hold {held:.1} % of the {n} tested"));
-    }
-    output.set("interval_level", LEVEL);
-    output.set("interval_reach", reach);
-    output.set("interval_coverage", coverage);
 }

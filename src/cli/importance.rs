@@ -1,11 +1,13 @@
 //! `zoometry importance`
 
+use super::asked::Asked;
 use super::output::{Force, Output};
-use super::{MachineArgs, STOP, files, fit, select};
+use super::score::{self, Tested};
+use super::{MachineArgs, STOP, files, select};
 use clap::Args;
 use serde_json::{Map, Value};
 use std::path::PathBuf;
-use zoometry::eval::{Score, importance};
+use zoometry::eval::importance;
 use zoometry::kernels::Isa;
 use zoometry::out::{ArrayPath, FileKind, OutPath, replace};
 use zoometry::predictor::Predictor;
@@ -68,7 +70,7 @@ impl Importance {
     pub fn run(&self) -> Result<Output> {
         let isa = self.machine.isa()?;
         let predictor = Predictor::load(&self.model)?;
-        let input = select::input(&predictor)?;
+        let (input, asked) = (select::input(&predictor)?, Asked::of(&predictor, &self.model)?);
         let zoos = files::expand(&self.zoo)?;
         let mut guard = self.force.guard(zoos.iter().chain([&self.model]).chain(&self.split));
         let out = self.out.as_ref().map(|path| guard.file(path, FileKind::Table)).transpose()?;
@@ -80,6 +82,7 @@ impl Importance {
         let zoo = files::zoo(&self.zoo)?;
         let (table, part) = self.machine.run(|| -> Result<_> {
             let table = select::table(isa, &zoo, zoo.path(), self.epoch, &input)?;
+            let table = asked.set(table, &zoo, zoo.path(), self.epoch)?;
             select::same_columns(&predictor, &table, &zoo.schema().arch, zoo.path())?;
             let (rows, part) = select::unseen(&predictor.info, &zoo, &table, self.split.as_deref())?;
             Ok((table.select(&rows), part))
@@ -88,7 +91,7 @@ impl Importance {
         let mut output = Output::default();
         let rows = table.rows();
         output.line(format!("{} on {}: {rows} networks, {part}", self.model.display(), files::shown(&self.zoo)));
-        fit::show(&Score::new(&predicted, &table.y), &mut output);
+        self.machine.run(|| score::show(Tested::new(&predictor, &predicted, &table.y), &mut output));
         output.set("n", rows);
         output.set("part", part);
         show(&predictor.columns, found, out.as_ref(), &mut output)?;

@@ -1,15 +1,18 @@
 //! The command line: one verb a file. Data goes to stdout, progress and errors to stderr; exit code 0, 1 for a failed job, 2 for
 //! a wrong command line, 130 when stopped.
 
+mod asked;
 mod bench;
 #[cfg(feature = "gpu")]
 mod bench_gpu;
+mod compare;
 mod demo;
 mod device;
 mod evaluate;
 mod export;
 mod features;
 mod files;
+mod firmware;
 mod fit;
 mod import;
 mod importance;
@@ -21,6 +24,7 @@ mod predict;
 mod progress;
 mod report;
 mod reproduce;
+mod score;
 mod search;
 mod select;
 mod shard;
@@ -57,6 +61,7 @@ enum Verb {
     Fit(fit::Fit),
     Search(search::Search),
     Evaluate(evaluate::Evaluate),
+    Compare(compare::Compare),
     Predict(predict::Predict),
     Reproduce(reproduce::Reproduce),
     /// Experiment: each input with each predictor on the zoo it is fitted to
@@ -89,7 +94,7 @@ struct MachineArgs {
     #[arg(long, value_name = "T", default_value_t = 0, hide_default_value = true, allow_negative_numbers = true,
         value_parser = clap::value_parser!(u16).range(0..=1024))]
     threads: u16,
-    /// Instruction set of the kernels: portable, avx2 or avx512 [default: the fastest of this machine]
+    /// Instruction set of the kernels: portable, neon, avx2 or avx512 [default: the fastest of this machine]
     #[arg(long, value_name = "ISA", env = "ZOOMETRY_ISA")]
     isa: Option<String>,
     /// Print one JSON object on stdout
@@ -139,14 +144,19 @@ What is seen of a network; keys are joined by + as in wstats+probes [default: ws
 /// What `--predictor` takes.
 fn kinds_help() -> String {
     let kinds = KINDS.map(|kind| format!("{} ({})", kind.name, kind.title));
-    format!("The kind of predictor: {}", kinds.join(", "))
+    format!(
+        "The kind of predictor: {}; also what is made of several: mean(gbm,gp), bag(mean(gbm,gp))",
+        kinds.join(", ")
+    )
 }
 
 /// What `--param` takes.
 fn params_help(what: &str) -> String {
     let names = |kind: &Kind| (kind.options)().values().keys().cloned().collect::<Vec<_>>().join(", ");
-    let kinds = KINDS.map(|kind| format!("of {}: {}", kind.name, names(kind)));
-    format!("{what}, by its name; {}", kinds.join("; "))
+    let kinds = KINDS.iter().filter(|kind| kind.compose.is_none());
+    let kinds: Vec<String> = kinds.map(|kind| format!("of {}: {}", kind.name, names(kind))).collect();
+    let made = "of bag: folds, fold_seed and those of its predictor; of mean: gbm.num_leaves and so on";
+    format!("{what}, by its name; {}; {made}", kinds.join("; "))
 }
 
 /// The input of a key, or the default.
@@ -182,6 +192,7 @@ pub fn main() -> ExitCode {
         Verb::Fit(verb) => (verb.machine.json, verb.run()),
         Verb::Search(verb) => (verb.machine.json, verb.run()),
         Verb::Evaluate(verb) => (verb.machine.json, verb.run()),
+        Verb::Compare(verb) => (verb.machine.json, verb.run()),
         Verb::Predict(verb) => (verb.machine.json, verb.run()),
         Verb::Reproduce(verb) => (verb.study.machine.json, verb.run()),
         Verb::Table(verb) => (verb.study.machine.json, verb.run("table")),

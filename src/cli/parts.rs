@@ -1,5 +1,6 @@
 //! What predictors are fitted to: a zoo's networks or a table, in train, validation and test parts.
 
+use super::asked::Asked;
 use super::{STOP, files, select};
 use clap::Args;
 use std::collections::BTreeMap;
@@ -9,7 +10,7 @@ use zoometry::features::{Fitted, Input, Networks};
 use zoometry::kernels::Isa;
 use zoometry::predictor::INPUT;
 use zoometry::table::Table;
-use zoometry::zoo::Zoo;
+use zoometry::zoo::{Target, Zoo};
 use zoometry::{Error, Result};
 
 /// Where networks or rows come from, and how they are divided.
@@ -50,12 +51,12 @@ impl Rows {
     }
 
     /// The parts; where `validation` some rows are for validation in any case.
-    pub fn parts(&self, isa: Isa, input: &Input, validation: bool) -> Result<Divided> {
+    pub fn parts(&self, isa: Isa, input: &Input, target: Target, validation: bool) -> Result<Divided> {
         match (&*self.zoo, &self.x) {
             ([_, ..], _) => {
                 let zoo = files::zoo(&self.zoo)?;
                 let division = Division::new(self.split.as_deref(), self.split_seed, &zoo)?;
-                from_zoo(isa, &zoo, zoo.path(), self.epoch, &division, input)
+                from_zoo(isa, &zoo, zoo.path(), self.epoch, &division, input, target)
             }
             ([], Some(x)) => {
                 Ok(Divided { parts: self.from_tables(x, validation)?, info: BTreeMap::new(), input: None })
@@ -110,11 +111,14 @@ pub fn from_zoo(
     epoch: Option<u32>,
     division: &Division,
     input: &Input,
+    target: Target,
 ) -> Result<Divided> {
+    let asked = Asked::of_zoo(target, zoo, path, epoch)?;
     let rows = select::rows(zoo, path, epoch, input)?;
-    enough(rows.len(), path, "finished networks that have not diverged")?;
-    let (input, split) = fit_input(isa, zoo, &rows, division, input)?;
+    let input = fit_input(isa, zoo, &rows, division, input)?;
     let table = input.table(isa, &Networks::Zoo { zoo, rows: &rows }, &STOP)?;
+    let table = asked.set(table, zoo, path, epoch)?;
+    enough(table.rows(), path, "finished networks that have not diverged")?;
     let last = zoo.schema().checkpoints.last().copied().unwrap_or(0);
     let mut info = BTreeMap::from([
         (select::ZOO.to_owned(), select::identity(zoo)),
@@ -123,13 +127,14 @@ pub fn from_zoo(
         (select::ARCHITECTURE.to_owned(), serde_json::to_string(&zoo.schema().arch).unwrap_or_default()),
     ]);
     select::note(division, &mut info);
-    Ok(Divided { parts: Parts::new(&table, &split), info, input: Some(input) })
+    asked.note(&mut info);
+    let parts = Parts::new(&table, &division.split(&table.group)?);
+    Ok(Divided { parts, info, input: Some(input) })
 }
 
-/// An input that is fitted to the train part of some rows, and the parts.
-pub fn fit_input(isa: Isa, zoo: &Zoo, rows: &[usize], division: &Division, input: &Input) -> Result<(Fitted, Split)> {
+/// An input that is fitted to the train part of some rows.
+pub fn fit_input(isa: Isa, zoo: &Zoo, rows: &[usize], division: &Division, input: &Input) -> Result<Fitted> {
     let group: Vec<u64> = rows.iter().map(|&row| u64::from(zoo.run()[row])).collect();
-    let split = division.split(&group)?;
-    let train: Vec<usize> = split.train.iter().map(|&place| rows[place]).collect();
-    Ok((input.fit(isa, &Networks::Zoo { zoo, rows: &train }, &STOP)?, split))
+    let train: Vec<usize> = division.split(&group)?.train.iter().map(|&place| rows[place]).collect();
+    input.fit(isa, &Networks::Zoo { zoo, rows: &train }, &STOP)
 }

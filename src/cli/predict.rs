@@ -1,15 +1,17 @@
 //! `zoometry predict`
 
+use super::asked::Asked;
 use super::output::{self, Output};
 use super::{MachineArgs, STOP, files, select};
 use clap::Args;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::path::PathBuf;
 use zoometry::cnn::choice::Choice;
 use zoometry::eval::conformal;
+use zoometry::eval::metrics::most_probable;
 use zoometry::features::{Fitted, Input, Networks as Features};
 use zoometry::kernels::{Isa, activation::Activation};
-use zoometry::predictor::Predictor;
+use zoometry::predictor::{Place, Predictor};
 use zoometry::table::Table;
 use zoometry::zoo::{Loose, Zoo};
 use zoometry::{Error, Result};
@@ -19,8 +21,9 @@ use zoometry::{Error, Result};
 /// The file is a zoo, or any .safetensors file with a tensor `weights` (f32, networks × weights or one network) in the order of
 /// the released Small CNN Zoo, or with one network of PyTorch's (conv1.weight OIHW, conv1.bias … dense.weight, dense.bias; any
 /// layer names in this order). Prints CSV: the network's run and epoch (or its row), the predicted accuracy, the measured one
-/// where the file has it and, with --interval, the ends of an interval around the prediction. Of a network whose weights are
-/// not finite nothing is predicted: NaN.
+/// where the file has it and, with --interval, the ends of an interval around the prediction. Then how far the network lies from
+/// those that the predictor was fitted to: the share of columns outside of their range, and the share of them that are nearer to
+/// their nearest neighbour than it is to its own. Of a network whose weights are not finite nothing is predicted: NaN.
 #[derive(Args)]
 pub struct Predict {
     /// The fitted predictor
@@ -37,8 +40,9 @@ pub struct Predict {
     #[arg(long, value_name = "NAME")]
     activation: Option<String>,
     /// Add intervals that hold the accuracy with this probability, 0.9 for instance (split-conformal prediction, from the
-    /// predictor's errors on its validation part; early stopping used the same part, so they are a little too small; `evaluate`
-    /// counts how much they hold). For networks of other zoos nothing is promised
+    /// predictor's errors on its validation part, or CV+, from those on the folds of a bag; early stopping used the same
+    /// networks, so they are a little too small; `evaluate` counts how much they hold). For networks of other zoos nothing is
+    /// promised
     #[arg(long, value_name = "LEVEL", allow_negative_numbers = true)]
     interval: Option<f64>,
     #[command(flatten)]
@@ -58,58 +62,71 @@ impl Predict {
     pub fn run(&self) -> Result<Output> {
         let isa = self.machine.isa()?;
         let predictor = Predictor::load(&self.model)?;
-        let input = select::input(&predictor)?;
-        let reach = self.interval.map(|level| self.reach(&predictor, level)).transpose()?;
-        let (networks, predicted) = self.machine.run(|| -> Result<_> {
-            let networks = self.networks(isa, &predictor, &input)?;
+        let (input, asked) = (select::input(&predictor)?, Asked::of(&predictor, &self.model)?);
+        self.interval.map(|level| self.check(&predictor, level)).transpose()?;
+        let (networks, predicted, intervals, places) = self.machine.run(|| -> Result<_> {
+            let networks = self.networks(isa, &predictor, &input, &asked)?;
             let mut predicted = predictor.predict(isa, &networks.table)?;
-            let broken = predicted.iter_mut().zip(&networks.finite).filter(|(_, finite)| !**finite);
-            broken.for_each(|(value, _)| *value = f32::NAN);
-            Ok((networks, predicted))
+            let broken = predicted.chunks_mut(predictor.model.outputs()).zip(&networks.finite);
+            broken.filter(|(_, finite)| !**finite).for_each(|(values, _)| values.fill(f32::NAN));
+            let around = |level| conformal::around(isa, &predictor, &networks.table, &predicted, level);
+            let intervals = self.interval.map(around);
+            let places = predictor.domain.as_ref().map(|domain| domain.places(&networks.table.x));
+            Ok((networks, predicted, intervals, places))
         })?;
         if let broken @ 1.. = networks.finite.iter().filter(|finite| !**finite).count() {
-            let (all, file) = (predicted.len(), files::shown(&self.file));
+            let (all, file) = (networks.finite.len(), files::shown(&self.file));
             output::tell(format!("{broken} of {all} networks of {file} have weights that are not finite: NaN"));
         }
+        if let far @ 1.. = places.iter().flatten().filter(|place| place.is_far()).count() {
+            let (all, file) = (networks.finite.len(), files::shown(&self.file));
+            output::tell(format!(
+                "{far} of {all} networks of {file} lie far from those that the predictor was fitted to (more than 5 % of the \
+                 columns beyond their range, or farther from the nearest of them than 99 % of them from each other): what is \
+                 predicted of these is a guess"
+            ));
+        }
         let mut output = Output::default();
-        print(&networks, &predicted, reach, &mut output);
-        if let (Some(level), Some(reach)) = (self.interval, reach) {
+        let told = Told { asked: &asked, predicted: &predicted, intervals, places };
+        told.print(&networks, &mut output);
+        if let Some(level) = self.interval {
             output.set("interval_level", level);
-            output.set("interval_reach", reach);
         }
         Ok(output)
     }
 
-    /// How far an interval of a level reaches to both sides.
+    /// Checks that there can be intervals of a level.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for a level that is none, or for which there are too few validation errors; [`Error::Malformed`] for
-    /// a predictor without any.
-    fn reach(&self, predictor: &Predictor, level: f64) -> Result<f32> {
+    /// [`Error::Invalid`] for a level that is none, or for which there are too few errors; [`Error::Malformed`] for a predictor
+    /// without any.
+    fn check(&self, predictor: &Predictor, level: f64) -> Result<()> {
         if !(level > 0.0 && level < 1.0) {
             return Err(Error::invalid("--interval", "a number above 0 and below 1", level));
         }
-        let count = predictor.residuals.len();
-        if count == 0 {
-            let expected = "a predictor with the errors of its validation part, for intervals";
-            return Err(Error::malformed(
-                &self.model,
-                expected,
-                "one that was fitted without such a part, or long ago",
+        if predictor.model.outputs() > 1 {
+            return Err(Error::invalid(
+                "--interval",
+                "a predictor of a number",
+                "one of names, which has probabilities",
             ));
         }
-        let reach = conformal::reach(&predictor.residuals, level);
-        if reach.is_infinite() {
-            let most = count as f64 / (count + 1) as f64;
-            let (model, fewest) = (self.model.display(), conformal::fewest(level));
+        let (count, fewest) = (conformal::errors(predictor), conformal::fewest(level));
+        if count == 0 {
+            let expected = "a predictor with its errors on networks held out, for intervals";
+            let got = "one that was fitted without a validation part, or long ago";
+            return Err(Error::malformed(&self.model, expected, got));
+        }
+        if count < fewest {
+            let (most, model) = (count as f64 / (count + 1) as f64, self.model.display());
             let expected = format!("at most {most:.4}: {model} has {count} validation errors, {level} needs {fewest}");
             return Err(Error::invalid("--interval", expected, level));
         }
-        Ok(reach)
+        Ok(())
     }
 
     /// The networks of a zoo, or of any file with a tensor `weights`.
-    fn networks(&self, isa: Isa, predictor: &Predictor, input: &Fitted) -> Result<Networks> {
+    fn networks(&self, isa: Isa, predictor: &Predictor, input: &Fitted, asked: &Asked) -> Result<Networks> {
         let files = files::expand(&self.file)?;
         let file = Loose::open(&files[0])?;
         if file.is_zoo() || files.len() > 1 {
@@ -120,7 +137,9 @@ impl Predict {
             let zoo = Zoo::open_all(&files)?;
             let rows = select::rows(&zoo, zoo.path(), self.epoch, input.input())?;
             let names = rows.iter().map(|&row| (u64::from(zoo.run()[row]), Some(zoo.epoch()[row]))).collect();
-            return self.table(isa, predictor, input, &Features::Zoo { zoo: &zoo, rows: &rows }, names);
+            let mut found = self.table(isa, predictor, input, &Features::Zoo { zoo: &zoo, rows: &rows }, names)?;
+            found.table.y = asked.target.values(&zoo, &rows, &asked.classes);
+            return Ok(found);
         }
         let Some(arch) = select::architecture(predictor) else {
             return Err(Error::malformed(&self.model, "a predictor fitted to a zoo", "one fitted to a table"));
@@ -181,24 +200,83 @@ impl Predict {
     }
 }
 
-/// Adds a line and an object for each network.
-fn print(networks: &Networks, predicted: &[f32], reach: Option<f32>, output: &mut Output) {
-    let Networks { table, names, .. } = networks;
-    output.line(if reach.is_some() { "run,epoch,predicted,measured,low,high" } else { "run,epoch,predicted,measured" });
-    let mut list = Vec::with_capacity(names.len());
-    for (row, (&(run, epoch), &value)) in names.iter().zip(predicted).enumerate() {
-        let measured = table.y.get(row).copied();
-        let epoch_text = epoch.map_or(String::new(), |epoch| epoch.to_string());
-        let measured_text = measured.map_or(String::new(), |value| value.to_string());
-        let mut line = format!("{run},{epoch_text},{value},{measured_text}");
-        let mut network = json!({ "run": run, "epoch": epoch, "predicted": value, "measured": measured });
-        if let Some(reach) = reach {
-            let [low, high] = conformal::interval(value, reach);
-            line += &format!(",{low},{high}");
-            (network["low"], network["high"]) = (low.into(), high.into());
+/// What is told of networks.
+struct Told<'a> {
+    asked: &'a Asked,
+    /// A number, or of each class its probability.
+    predicted: &'a [f32],
+    intervals: Option<Vec<[f32; 2]>>,
+    places: Option<Vec<Place>>,
+}
+
+impl Told<'_> {
+    /// Adds a line and an object for each network.
+    fn print(&self, networks: &Networks, output: &mut Output) {
+        let interval = if self.intervals.is_some() { ",low,high" } else { "" };
+        let probability = if self.asked.classes.is_empty() { "" } else { ",probability" };
+        output.line(format!("run,epoch,predicted,measured{probability}{interval},outside,farther_than"));
+        let mut list = Vec::with_capacity(networks.names.len());
+        for (row, &(run, epoch)) in networks.names.iter().enumerate() {
+            let mut network = json!({ "run": run, "epoch": epoch });
+            let mut cells = vec![run.to_string(), epoch.map_or(String::new(), |epoch| epoch.to_string())];
+            for (name, cell) in self.cells(row, networks.table.y.get(row).copied()) {
+                cells.push(cell.text());
+                network[name] = cell.json();
+            }
+            output.line(cells.join(","));
+            list.push(network);
         }
-        output.line(line);
-        list.push(network);
+        output.set("networks", list);
     }
-    output.set("networks", list);
+
+    /// What is told of one network, in the order of the columns.
+    fn cells(&self, row: usize, measured: Option<f32>) -> Vec<(&'static str, Cell<'_>)> {
+        let number = |x: Option<f32>| x.map_or(Cell::Nothing, Cell::Number);
+        let mut cells = match &*self.asked.classes {
+            [] => vec![("predicted", Cell::Number(self.predicted[row])), ("measured", number(measured))],
+            names => {
+                let name = |class: f32| names.get(class as usize).map_or(Cell::Nothing, |name| Cell::Name(name));
+                let probabilities = &self.predicted[row * names.len()..][..names.len()];
+                let class = most_probable(probabilities);
+                let probability = probabilities[class];
+                let predicted = if probability.is_nan() { Cell::Number(probability) } else { name(class as f32) };
+                let measured = measured.filter(|class| class.is_finite()).map_or(Cell::Nothing, name);
+                vec![("predicted", predicted), ("measured", measured), ("probability", Cell::Number(probability))]
+            }
+        };
+        if let Some(intervals) = &self.intervals {
+            let [least, most] = self.asked.target.range();
+            let [low, high] = intervals[row].map(|end| end.clamp(least, most));
+            cells.extend([("low", Cell::Number(low)), ("high", Cell::Number(high))]);
+        }
+        let place = self.places.as_ref().map(|places| places[row]);
+        cells.push(("outside", number(place.map(|place| place.outside))));
+        cells.push(("farther_than", number(place.map(|place| place.farther_than))));
+        cells
+    }
+}
+
+/// What is told of a network in one column.
+enum Cell<'a> {
+    Number(f32),
+    Name(&'a str),
+    Nothing,
+}
+
+impl Cell<'_> {
+    fn text(&self) -> String {
+        match self {
+            Cell::Number(number) => number.to_string(),
+            Cell::Name(name) => (*name).to_owned(),
+            Cell::Nothing => String::new(),
+        }
+    }
+
+    fn json(&self) -> Value {
+        match self {
+            Cell::Number(number) => (*number).into(),
+            Cell::Name(name) => (*name).into(),
+            Cell::Nothing => Value::Null,
+        }
+    }
 }

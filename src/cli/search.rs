@@ -13,7 +13,8 @@ use zoometry::eval::search::{Journal, Trial};
 use zoometry::features::Input;
 use zoometry::kernels::Isa;
 use zoometry::out::{FileKind, OutPath};
-use zoometry::predictor::{self, Config, DEFAULT, Kind};
+use zoometry::predictor::{Config, DEFAULT, Kind, Options};
+use zoometry::zoo::Target;
 
 /// Search for the options of a fit by chance
 ///
@@ -61,18 +62,18 @@ impl Search {
     }
 
     fn search(&self, isa: Isa, input: &Input, journal: &OutPath, out: &OutPath) -> Result<Output> {
-        let divided = self.source.parts(isa, input, true)?;
+        let divided = self.source.parts(isa, input, Target::default(), true)?;
         let (train, validation) = (&divided.parts.train, &divided.parts.validation);
         let (kind, fixed, seed, trials) = (&*self.predictor, &*self.param, self.seed, self.trials);
         let search = Trials { kind, fixed, seed, trials, train, validation };
         // a wrong option is refused before there is a journal
         search.options(0)?;
-        let told = [predictor::INPUT, select::EPOCH, select::SPLIT_SEED, select::SPLIT];
+        let told = [zoometry::predictor::INPUT, select::EPOCH, select::SPLIT_SEED, select::SPLIT];
         let about = told.into_iter().filter_map(|name| Some((name.to_owned(), divided.info.get(name)?.clone())));
         let (kept, done) = Journal::open(journal, &about.collect::<Vec<_>>(), &search)?;
         let mut output = Output::default();
         let trials = run(&search, isa, &kept, done, &mut output)?;
-        show(predictor::kind(kind)?, &trials, &mut output);
+        show(Options::new(kind)?.kind(), &trials, &mut output);
         if let rest @ 1.. = trials.len().saturating_sub(SHOWN) {
             output.line(format!("  the other {rest} are in {}", journal.path().display()));
         }
@@ -81,7 +82,7 @@ impl Search {
         config.save(out)?;
         let (number, chosen) = (best.number, best.score.r2);
         output.line(format!("the best is trial {number}, R² {chosen:.4} on the validation networks; fitted again:"));
-        fit::fit(isa, &divided, &best.options, &mut output)?;
+        fit::fit(isa, &divided, &best.options, false, &mut output)?;
         output.line(format!("  its configuration is in {}, for fit --config", self.out.display()));
         output.set("trial", best.number);
         output.set("validation", best.score);

@@ -1,7 +1,13 @@
-//! Intervals that hold the truth as often as promised, whatever the predictor: split-conformal prediction.
+//! Intervals that hold the truth as often as promised, whatever the predictor: split-conformal prediction, and CV+ where there
+//! are several fits.
 //!
 //! Source: Lei, G'Sell, Rinaldo, Tibshirani, Wasserman, *Distribution-Free Predictive Inference for Regression*, JASA 2018,
 //! section 2.2.
+
+use crate::kernels::Isa;
+use crate::predictor::{BagModel, Predictor};
+use crate::table::Table;
+use rayon::prelude::*;
 
 /// How far from the prediction an interval reaches that holds the truth with probability `level`, by the absolute errors on rows
 /// that the predictor was not fitted to: the ⌈(n+1)·level⌉-th smallest; infinite where there are too few of them.
@@ -26,6 +32,45 @@ pub fn fewest(level: f64) -> usize {
     (about.saturating_sub(1)..=about).find(|&n| place(n, level) <= n).unwrap_or(about + 1)
 }
 
+/// Around the predictions of several fits for some rows, each with its errors on rows that it was not fitted to, intervals of the
+/// fits' mean that hold the truth with probability `level` (of a fold's fit at least 2·level − 1 is certain, where the errors of
+/// its own fold did not choose it); not cut.
+///
+/// The upper end is the ⌈(n+1)·level⌉-th smallest of the n numbers «prediction of the fit + one of its errors», the lower end
+/// likewise from above; infinite where there are too few errors. Of a single fit that is its prediction ± [`reach`].
+///
+/// Source: Barber, Candès, Ramdas, Tibshirani, *Predictive Inference with the Jackknife+*, Annals of Statistics 49 (2021),
+/// section 3 (CV+).
+pub fn cv_plus(predicted: &[Vec<f32>], errors: &[Vec<f32>], level: f64) -> Vec<[f32; 2]> {
+    let (rows, n) = (predicted.first().map_or(0, Vec::len), errors.iter().map(Vec::len).sum());
+    let place = place(n, level);
+    if place == 0 || place > n {
+        return vec![[f32::NEG_INFINITY, f32::INFINITY]; rows];
+    }
+    let ends = |row: usize, sign: f32| {
+        let fits = predicted.iter().zip(errors);
+        let mut ends: Vec<f32> =
+            fits.flat_map(|(fit, errors)| errors.iter().map(move |e| sign * fit[row] + e)).collect();
+        *ends.select_nth_unstable_by(place - 1, f32::total_cmp).1
+    };
+    (0..rows).into_par_iter().map(|row| [-ends(row, -1.0), ends(row, 1.0)]).collect()
+}
+
+/// Intervals around what a predictor predicts for the rows of a table: of a bag by [`cv_plus`], else by its errors on the
+/// validation part; not cut.
+pub fn around(isa: Isa, predictor: &Predictor, table: &Table, predicted: &[f32], level: f64) -> Vec<[f32; 2]> {
+    match predictor.model_as::<BagModel>() {
+        Some(bag) => cv_plus(&bag.predict_each(isa, &table.x), bag.errors(), level),
+        None => cv_plus(&[predicted.to_vec()], std::slice::from_ref(&predictor.residuals), level),
+    }
+}
+
+/// Errors that [`around`] has.
+pub fn errors(predictor: &Predictor) -> usize {
+    let of_bag = |bag: &BagModel| bag.errors().iter().map(Vec::len).sum();
+    predictor.model_as().map_or(predictor.residuals.len(), of_bag)
+}
+
 /// The interval of an accuracy.
 pub fn interval(predicted: f32, reach: f32) -> [f32; 2] {
     [(predicted - reach).clamp(0.0, 1.0), (predicted + reach).clamp(0.0, 1.0)]
@@ -37,6 +82,12 @@ pub fn coverage(predicted: &[f32], target: &[f32], reach: f32) -> f64 {
         let [low, high] = interval(**p, reach);
         (low..=high).contains(*y) || (*p - reach..=*p + reach).contains(*y)
     });
+    inside.count() as f64 / target.len() as f64
+}
+
+/// The share of targets inside of their intervals.
+pub fn share_inside(intervals: &[[f32; 2]], target: &[f32]) -> f64 {
+    let inside = intervals.iter().zip(target).filter(|([low, high], y)| (low..=high).contains(y));
     inside.count() as f64 / target.len() as f64
 }
 
@@ -113,6 +164,37 @@ mod tests {
             let n = fewest(level);
             assert!(reach(&vec![1.0; n], level) == 1.0 && (n == 1 || reach(&vec![1.0; n - 1], level) > 1.0), "{level}");
         }
+    }
+
+    #[test]
+    fn of_one_fit_cv_plus_is_the_prediction_and_its_reach() {
+        let errors = vec![0.1, 0.2, 0.3, 0.4];
+        for (level, reach) in [(0.5, 0.3), (0.8, 0.4), (0.9, f32::INFINITY)] {
+            let found = cv_plus(&[vec![0.5, 7.0]], std::slice::from_ref(&errors), level);
+            assert_eq!(found, [[0.5 - reach, 0.5 + reach], [7.0 - reach, 7.0 + reach]]);
+        }
+    }
+
+    /// Means of what is left when a fold is taken out, as predictors of a normal number.
+    #[test]
+    fn cv_plus_holds_what_it_promises() {
+        let (mut stream, folds, n) = (Stream::new(3, 0, 0), 5, 40);
+        let (mut inside, tests) = (0, 4000);
+        for _ in 0..tests {
+            let y: Vec<f32> = (0..=n).map(|_| stream.normal() as f32).collect();
+            let (train, truth) = (&y[..n], y[n]);
+            let of = |k: usize, held: bool| {
+                train.iter().skip(if held { k } else { 0 }).step_by(if held { folds } else { 1 })
+            };
+            let fit = |k: usize| (of(k, false).sum::<f32>() - of(k, true).sum::<f32>()) / (n - n / folds) as f32;
+            let errors: Vec<Vec<f32>> = (0..folds).map(|k| of(k, true).map(|y| (y - fit(k)).abs()).collect()).collect();
+            let predicted: Vec<Vec<f32>> = (0..folds).map(|k| vec![fit(k)]).collect();
+            let [low, high] = cv_plus(&predicted, &errors, 0.9)[0];
+            inside += u32::from((low..=high).contains(&truth));
+        }
+        // 0.9 to 0.9 + 1/41, with six standard deviations
+        let share = f64::from(inside) / f64::from(tests);
+        assert!((0.87..0.955).contains(&share), "{share}");
     }
 
     #[test]

@@ -1,12 +1,12 @@
 //! `Division`: which of a zoo's networks are in the train, the validation and the test part; [`Parts`]: their tables.
 
 use super::{Fractions, PublishedOrder, Split};
-use crate::Result;
 use crate::kernels::Isa;
 use crate::par::Stop;
 use crate::predictor::{Options, Predictor};
 use crate::table::Table;
 use crate::zoo::{Source, Zoo};
+use crate::{Error, Result};
 use std::path::Path;
 
 /// Networks, or rows, that must be there to be divided: parts of fewer say nothing.
@@ -86,12 +86,27 @@ impl Parts {
         Parts { train, validation, test }
     }
 
-    /// Fits to the train part; the validation part, if there is one, stops the fit.
+    /// Fits to the train part; the validation part, if there is one, stops the fit. What holds out rows by itself is fitted to
+    /// both parts.
     ///
     /// # Errors
     /// Those of [`Predictor::fit`].
     pub fn fit(&self, isa: Isa, options: &Options, stop: &Stop) -> Result<Predictor> {
-        let validation = (self.validation.rows() > 0).then_some(&self.validation);
-        Predictor::fit(isa, options, &self.train, validation, stop)
+        match self.validation.rows() {
+            0 => Predictor::fit(isa, options, &self.train, None, stop),
+            _ if options.holds_out() => Predictor::fit(isa, options, &self.train.join(&self.validation), None, stop),
+            _ => Predictor::fit(isa, options, &self.train, Some(&self.validation), stop),
+        }
+    }
+
+    /// [`Predictor::refit`]: fitted to both parts, with the rounds that the validation part found to be best.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] without a validation part; those of [`Predictor::fit`].
+    pub fn refit(&self, isa: Isa, options: &Options, stop: &Stop) -> Result<Predictor> {
+        match self.validation.rows() {
+            0 => Err(Error::invalid("refit", "validation rows, which tell how many rounds", "none")),
+            _ => Predictor::refit(isa, options, &self.train, &self.validation, stop),
+        }
     }
 }

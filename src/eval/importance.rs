@@ -33,6 +33,9 @@ pub fn permutation(
     if rounds == 0 {
         return Err(Error::invalid("rounds", "at least 1", rounds));
     }
+    if predictor.model.outputs() > 1 {
+        return Err(Error::invalid("importance", "a predictor of a number", "one of classes"));
+    }
     if table.y.len() != table.rows() {
         return Err(Error::invalid("table", "a target for each row", table.y.len()));
     }

@@ -37,6 +37,48 @@ impl Score {
     }
 }
 
+/// A probability below which none is taken to be in [`ClassScore::log_loss`], as scikit-learn does with `f32`.
+const LEAST_PROBABILITY: f64 = f32::EPSILON as f64;
+
+/// All measures of predicted classes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ClassScore {
+    /// Share of rows whose most probable class, the first of equals, is the true one.
+    pub accuracy: f64,
+    /// Mean of −ln of the probability of the true class.
+    pub log_loss: f64,
+    /// Share of the class that is most frequent: the accuracy of one who knows no more than that.
+    pub majority: f64,
+    /// Number of rows.
+    pub n: usize,
+}
+
+impl ClassScore {
+    /// Of probabilities, `classes` a row, and the numbers of the true classes; NaN for no rows.
+    ///
+    /// # Panics
+    /// If there are not `classes` probabilities a target, or a target is none of the classes.
+    pub fn new(probabilities: &[f32], classes: usize, target: &[f32]) -> ClassScore {
+        assert_eq!(probabilities.len(), classes * target.len(), "{classes} probabilities a target");
+        let (mut right, mut loss, mut counts) = (0usize, 0.0, vec![0usize; classes]);
+        for (p, &truth) in probabilities.chunks_exact(classes).zip(target) {
+            let truth = truth as usize;
+            right += usize::from(most_probable(p) == truth);
+            loss -= f64::from(p[truth]).max(LEAST_PROBABILITY).ln();
+            counts[truth] += 1;
+        }
+        let n = target.len() as f64;
+        let most = counts.into_iter().max().unwrap_or(0) as f64;
+        ClassScore { accuracy: right as f64 / n, log_loss: loss / n, majority: most / n, n: target.len() }
+    }
+}
+
+/// The class with the largest probability, the first of equals.
+pub fn most_probable(probabilities: &[f32]) -> usize {
+    let better = |best: usize, k: usize| if probabilities[k] > probabilities[best] { k } else { best };
+    (0..probabilities.len()).fold(0, better)
+}
+
 /// Mean of `f(predicted, target)`; NaN for no rows.
 fn mean(predicted: &[f32], target: &[f32], f: impl Fn(f64, f64) -> f64) -> f64 {
     assert_eq!(predicted.len(), target.len(), "one prediction a target");
@@ -205,6 +247,20 @@ mod tests {
         assert!(
             (kendall_tau_b(&[12., 2., 1., 12., 2.], &[1., 4., 7., 1., 0.]) + 0.471_404_520_791_031_7).abs() < 1e-15
         );
+    }
+
+    #[test]
+    fn classes_of_a_small_example() {
+        let score = ClassScore::new(
+            &[0.5, 0.25, 0.25, 0.25, 0.25, 0.5, 0.0, 1.0, 0.0, 0.5, 0.5, 0.0],
+            3,
+            &[0.0, 1.0, 1.0, 0.0],
+        );
+        assert_eq!((score.accuracy, score.majority, score.n), (0.75, 0.5, 4));
+        assert!((score.log_loss - 4.0 * 2.0f64.ln() / 4.0).abs() < 1e-12, "{}", score.log_loss);
+        let sure = ClassScore::new(&[0.0, 1.0], 2, &[0.0]);
+        assert!(sure.accuracy == 0.0 && (sure.log_loss - 15.942_385).abs() < 1e-5, "{}", sure.log_loss);
+        assert!(ClassScore::new(&[], 3, &[]).accuracy.is_nan());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! How good a prediction is, on which rows that is asked, and what is chosen by it.
 
 pub mod bootstrap;
+pub mod compact;
 pub mod conformal;
 pub mod division;
 pub mod importance;
@@ -13,7 +14,7 @@ pub mod search;
 pub mod split;
 
 pub use division::{Division, MIN_NETWORKS, Parts};
-pub use metrics::Score;
+pub use metrics::{ClassScore, Score};
 pub use published::PublishedOrder;
 pub use search::Search;
 pub use split::{Fractions, Split};

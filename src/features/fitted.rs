@@ -12,14 +12,41 @@ use super::spectra::Spectra;
 use super::stats::Stats;
 use crate::kernels::Isa;
 use crate::par::Stop;
-use crate::predictor::{Column, Tensors};
 use crate::table::Table;
+use crate::tensors::{Column, Tensors};
 use crate::{Error, Result};
 use rayon::prelude::*;
 use std::collections::HashSet;
 
 /// Networks that a thread takes at a time, so that its memory is made for many.
 const BATCH: usize = 32;
+
+impl Input {
+    /// Fits to networks of a zoo, the training part of a division: what of the input depends on them is found out. Of most keys
+    /// there is nothing to find.
+    ///
+    /// # Errors
+    /// Those of [`Consensus::fit`]; [`Error::Invalid`] where weights came alone.
+    pub fn fit(&self, isa: Isa, networks: &Networks, stop: &Stop) -> Result<Fitted> {
+        let fit = |key: &Key| match key {
+            Key::Consensus(images) => {
+                let accuracy = networks.accuracy(images.key())?;
+                Consensus::fit(isa, *images, networks, &accuracy, stop).map(Some)
+            }
+            _ => Ok(None),
+        };
+        let found: Result<Vec<Option<Consensus>>> = self.keys.iter().map(fit).collect();
+        Ok(Fitted { input: self.clone(), found: found? })
+    }
+
+    /// [`Fitted::table`] of an input that needs no fit.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for one that does; those of [`Fitted::table`].
+    pub fn table(&self, isa: Isa, networks: &Networks) -> Result<Table> {
+        Fitted::without(self)?.table(isa, networks, &Stop::new())
+    }
+}
 
 /// An input that was fitted, by [`Input::fit`].
 #[derive(Clone, Debug, PartialEq)]

@@ -17,21 +17,16 @@
 //! Layers count from 0, the dense one is the last. Keys are joined by `+`: `wstats+probes`, `hyper+hyper.optimizer`.
 //!
 //! `consensus` and `synthetic` depend on a zoo: [`Input::fit`] fits an input to the training networks of a division, and the
-//! [`Fitted`] computes the columns of any networks.
+//! [`super::Fitted`] computes the columns of any networks.
 
-use super::consensus::{Consensus, Images};
-use super::fitted::Fitted;
+use super::consensus::Images;
 use super::hyper;
-use super::networks::Networks;
 use super::norms::Norm;
 use super::stats::PERCENTILES;
 use super::tensors;
 use crate::cnn::Arch;
 use crate::cnn::choice::Choice;
-use crate::kernels::Isa;
 use crate::kernels::activation::Activation;
-use crate::par::Stop;
-use crate::table::Table;
 use crate::zoo::Zoo;
 use crate::{Error, Result};
 use std::collections::BTreeSet;
@@ -170,34 +165,9 @@ impl Layers {
 }
 
 impl Input {
-    /// Fits to networks of a zoo, the training part of a division: what of the input depends on them is found out. Of most keys
-    /// there is nothing to find.
-    ///
-    /// # Errors
-    /// Those of [`Consensus::fit`]; [`Error::Invalid`] where weights came alone.
-    pub fn fit(&self, isa: Isa, networks: &Networks, stop: &Stop) -> Result<Fitted> {
-        let fit = |key: &Key| match key {
-            Key::Consensus(images) => {
-                let accuracy = networks.accuracy(images.key())?;
-                Consensus::fit(isa, *images, networks, &accuracy, stop).map(Some)
-            }
-            _ => Ok(None),
-        };
-        let found: Result<Vec<Option<Consensus>>> = self.keys.iter().map(fit).collect();
-        Ok(Fitted { input: self.clone(), found: found? })
-    }
-
     /// Whether it must be fitted to networks.
     pub fn needs_fit(&self) -> bool {
         self.keys.iter().any(|key| matches!(key, Key::Consensus(_)))
-    }
-
-    /// [`Fitted::table`] of an input that needs no fit.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] for one that does; those of [`Fitted::table`].
-    pub fn table(&self, isa: Isa, networks: &Networks) -> Result<Table> {
-        Fitted::without(self)?.table(isa, networks, &Stop::new())
     }
 
     /// Those of some rows of a zoo whose networks the input can be computed of, and the activations of the others: probes run

@@ -1,9 +1,9 @@
 //! Weight statistics on a GPU.
 
-use super::window::statistics;
 use super::{Columns, Networks, Worker};
 use crate::Result;
 use crate::gpu::{Dispatch, Gpu, shader};
+use crate::kernels::summary::summary;
 use crate::kernels::{Isa, quantile};
 use rayon::prelude::*;
 use std::ops::Range;
@@ -67,7 +67,7 @@ pub fn statistics_of(gpu: &Gpu, isa: Isa, networks: &Networks, windows: &[Range<
         let mut scratch = Vec::new();
         for (found, window) in found.iter_mut().zip(windows).filter(|(_, window)| !finite || window.len() > longest) {
             scratch.resize(quantile::scratch_len(weights.len()), 0.0);
-            *found = statistics(isa, &weights[window.clone()], &mut scratch);
+            *found = summary(isa, &weights[window.clone()], &mut scratch);
         }
     });
     Ok(found)

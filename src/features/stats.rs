@@ -7,10 +7,11 @@
 
 #[cfg(feature = "gpu")]
 use super::on_gpu::{self, Computed};
-use super::window::{quantile, statistics};
+use super::window::quantile;
 use super::{Columns, Networks, Worker, tensors};
 use crate::cnn::plan::Role;
 use crate::kernels::quantile::scratch_len;
+use crate::kernels::summary::summary;
 use crate::kernels::{Isa, reduce};
 use std::ops::Range;
 
@@ -70,7 +71,7 @@ impl<'n> Stats<'n> {
     /// The statistics of one set of weights.
     fn fill(&self, weights: &[f32], scratch: &mut [f32], values: &mut [f32]) {
         if self.percentiles == PERCENTILES {
-            values.copy_from_slice(&statistics(self.isa, weights, scratch));
+            values.copy_from_slice(&summary(self.isa, weights, scratch));
             return;
         }
         let moments = reduce::moments(self.isa, weights);

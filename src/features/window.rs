@@ -1,18 +1,4 @@
-//! The statistics of one window of weights.
-
-use crate::kernels::{Isa, quantile, reduce};
-
-/// Minimum, quartiles, maximum, standard deviation and mean; `scratch` as [`quantile::quartiles`] wants it.
-///
-/// All are NaN where a weight is NaN; standard deviation and mean are NaN where one is infinite.
-///
-/// # Panics
-/// If `weights` is empty or `scratch` too short.
-pub fn statistics(isa: Isa, weights: &[f32], scratch: &mut [f32]) -> [f32; 7] {
-    let moments = reduce::moments(isa, weights);
-    let [q25, median, q75] = quantile::quartiles(isa, weights, scratch);
-    [moments.min, q25, median, q75, moments.max, moments.variance.sqrt() as f32, moments.mean as f32]
-}
+//! Quantiles of sorted numbers.
 
 /// The quantile of sorted numbers at a share of 0 to 1, linear between neighbours as NumPy's.
 ///

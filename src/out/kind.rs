@@ -1,5 +1,6 @@
 //! `FileKind`: what is in a file, by its first bytes.
 
+use crate::kernels::compact::MAGIC;
 use crate::magic;
 use serde::Deserialize;
 use serde_json::Value;
@@ -50,6 +51,8 @@ pub enum FileKind {
     Array,
     /// These names, `.columns.json`.
     Names,
+    /// A predictor for small machines.
+    Compact,
     /// One network for PyTorch.
     Network,
     /// A page, `.html`.
@@ -78,6 +81,7 @@ impl fmt::Display for FileKind {
             FileKind::Table => "a table",
             FileKind::Array => "an array",
             FileKind::Names => "names of columns",
+            FileKind::Compact => "a compact table",
             FileKind::Network => "a network for PyTorch",
             FileKind::Page => "a page",
             FileKind::Picture => "a picture",
@@ -133,6 +137,7 @@ fn of_bytes(path: &Path, start: &[u8]) -> FileKind {
     match start {
         [] => FileKind::Empty,
         [0x93, b'N', b'U', b'M', b'P', b'Y', ..] if path.with_extension("columns.json").exists() => FileKind::Array,
+        _ if start.starts_with(&MAGIC) => FileKind::Compact,
         _ if begins(&[PICTURE]) => FileKind::Picture,
         _ if text.contains(PAGE) => FileKind::Page,
         _ if begins(&["{\"format\":\"zoometry search"]) => FileKind::Trials,

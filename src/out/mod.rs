@@ -21,7 +21,8 @@ mod partial;
 
 pub use array::{ArrayPath, replace_array};
 pub use kind::{FileKind, PAGE, PICTURE};
-pub(crate) use partial::{Partial, PartialFolder};
+pub(crate) use partial::Partial;
+pub use partial::PartialFolder;
 
 use crate::{Error, Result};
 use std::fs::File;

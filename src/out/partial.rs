@@ -87,7 +87,8 @@ impl Partial {
 }
 
 /// A folder that is being filled. Dropped before it has its name it leaves nothing behind.
-pub(crate) struct PartialFolder {
+#[derive(Debug)]
+pub struct PartialFolder {
     folder: tempfile::TempDir,
     /// Keeps the lock.
     _held: Option<File>,

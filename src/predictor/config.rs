@@ -12,7 +12,7 @@ use std::path::Path;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// The kind's name; where there is none it is [`DEFAULT`].
+    /// As [`Options::new`] takes it; where there is none it is [`DEFAULT`].
     #[serde(default = "default_kind")]
     pub predictor: String,
     /// What is seen of a zoo's networks, as `--input` takes it; none where a table was searched on.
@@ -30,7 +30,7 @@ fn default_kind() -> String {
 impl Config {
     /// Every option of a fit.
     pub fn new(options: &Options, input: Option<String>) -> Config {
-        Config { predictor: options.kind().name.into(), input, params: options.values() }
+        Config { predictor: options.spec(), input, params: options.values() }
     }
 
     /// Sets what the configuration names.

@@ -1,18 +1,23 @@
 //! What a kind of predictor is: a [`Kind`] with a name, an [`Estimator`] with the options of a fit, a fitted [`Model`].
 //!
-//! A new kind is a folder with these three and a line in [`super::KINDS`].
+//! A new kind is a folder with these three and a line in [`super::KINDS`]. Some kinds are made of predictors (`compose`): their
+//! estimators hold estimators, their models models, and their files the tensors of all.
 
-use super::tensors::{Column, Tensors};
+use super::Options;
 use crate::Result;
 use crate::kernels::Isa;
 use crate::par::Stop;
 use crate::rng::Stream;
 use crate::table::Table;
+use crate::tensors::{Column, Tensors};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use std::any::Any;
 use std::fmt::Debug;
 use std::sync::Arc;
+
+/// Puts predictors together.
+pub type Compose = fn(Vec<Options>) -> Result<Box<dyn Estimator>>;
 
 /// A kind of predictor.
 #[derive(Debug)]
@@ -29,14 +34,24 @@ pub struct Kind {
     pub options: fn() -> Box<dyn Estimator>,
     /// The options that it is fitted to a zoo's networks with, so that nobody must search.
     pub networks: fn() -> Box<dyn Estimator>,
-    /// A fitted model over so many columns, of the options and tensors of its file.
-    pub load: fn(&Tensors, Value, usize) -> Result<Arc<dyn Model>>,
+    /// Of a kind that is made of predictors: the options of a fit of these; refuses what cannot be put together.
+    pub compose: Option<Compose>,
 }
 
 /// The options of a fit.
 pub trait Estimator: Debug + Send + Sync {
     /// The kind whose options these are.
     fn kind(&self) -> &'static Kind;
+
+    /// What `--predictor` has to say to get this kind, made of these predictors.
+    fn spec(&self) -> String {
+        self.kind().name.into()
+    }
+
+    /// In words.
+    fn title(&self) -> String {
+        self.kind().title.into()
+    }
 
     /// Every option with its value.
     fn values(&self) -> Map<String, Value>;
@@ -53,12 +68,34 @@ pub trait Estimator: Debug + Send + Sync {
     /// Whether a fit looks at a validation part.
     fn stops_early(&self) -> bool;
 
+    /// Whether a fit holds out rows by itself, so that it needs no validation part.
+    fn holds_out(&self) -> bool {
+        false
+    }
+
     /// Fits to a table.
     ///
     /// # Errors
     /// [`crate::Error::Invalid`] for a table that the kind cannot be fitted to, [`crate::Error::Cancelled`] when `stop` is
     /// requested.
     fn fit(&self, isa: Isa, train: &Table, val: Option<&Table>, stop: &Stop) -> Result<Arc<dyn Model>>;
+
+    /// The fitted model over so many columns that a file holds.
+    ///
+    /// # Errors
+    /// [`crate::Error::Malformed`] for tensors that no fit with these options can have written.
+    fn load(&self, tensors: &Tensors, width: usize) -> Result<Arc<dyn Model>>;
+
+    /// The same options with as many rounds as a fit has found to be best, for a fit that looks at no validation part.
+    fn settled(&self, fitted: &dyn Model) -> Box<dyn Estimator>;
+
+    /// The same options for a target that is one of so many classes.
+    ///
+    /// # Errors
+    /// [`crate::Error::Invalid`] of a kind that predicts numbers only.
+    fn of_classes(&self, _: usize) -> Result<Box<dyn Estimator>> {
+        Err(crate::Error::invalid("predictor", "gbm, bag(gbm) …, which can tell classes apart", self.spec()))
+    }
 
     /// The same options.
     fn copy(&self) -> Box<dyn Estimator>;
@@ -69,7 +106,12 @@ pub trait Model: Any + Debug + Send + Sync {
     /// What it was fitted with.
     fn options(&self) -> &dyn Estimator;
 
-    /// One prediction for each row of a row-major table of the columns of the fit.
+    /// Numbers that are predicted of a row: 1, or of each class its probability.
+    fn outputs(&self) -> usize {
+        1
+    }
+
+    /// The prediction, [`Model::outputs`] numbers, for each row of a row-major table of the columns of the fit.
     fn predict(&self, isa: Isa, x: &[f32]) -> Vec<f32>;
 
     /// What its file holds besides the options.
@@ -80,6 +122,14 @@ pub trait Model: Any + Debug + Send + Sync {
 
     /// Trees, or epochs, up to the best on the validation part.
     fn rounds(&self) -> usize;
+}
+
+/// The tensors of the predictors that one is made of: `0/base`, `1/base` …
+pub fn of_members<'m>(members: impl Iterator<Item = &'m dyn Model>) -> Vec<Column> {
+    let named = |(place, model): (usize, &dyn Model)| {
+        model.tensors().into_iter().map(move |(name, dtype, bytes)| (format!("{place}/{name}").into(), dtype, bytes))
+    };
+    members.enumerate().flat_map(named).collect()
 }
 
 /// The fields of plain options.

@@ -2,18 +2,24 @@
 //!
 //! A fitted predictor is one safetensors file. It knows the columns it was fitted on and refuses others.
 
+pub mod bag;
 pub mod boost;
 mod config;
 mod distribution;
+pub mod domain;
 mod file;
 mod kind;
+pub mod mean;
 mod option;
 pub mod perceptron;
-mod tensors;
+pub mod process;
+mod product;
+mod spec;
 
+pub use bag::BagModel;
 pub use config::Config;
+pub use domain::{Domain, Place};
 pub use kind::{Estimator, Kind, Model};
-pub use tensors::{Column, Tensors, bytes};
 
 use crate::features::Fitted;
 use crate::kernels::Isa;
@@ -30,7 +36,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// The kinds of predictors.
-pub static KINDS: [&Kind; 3] = [&boost::KIND, &perceptron::LINEAR, &perceptron::MLP];
+pub static KINDS: [&Kind; 6] =
+    [&boost::KIND, &perceptron::LINEAR, &perceptron::MLP, &process::KIND, &mean::KIND, &bag::KIND];
 
 /// Entry of [`Predictor::info`] that names the input of [`Predictor::input`].
 pub const INPUT: &str = "input";
@@ -65,25 +72,43 @@ impl Clone for Options {
 
 impl PartialEq for Options {
     fn eq(&self, other: &Options) -> bool {
-        self.kind().name == other.kind().name && self.values() == other.values()
+        self.spec() == other.spec() && self.values() == other.values()
     }
 }
 
 impl Options {
-    /// The default options of a kind.
+    /// The default options of a kind, or of what is made of several: `gbm`, `mean(gbm,gp)`, `bag(gbm)`.
     ///
     /// # Errors
-    /// [`Error::Unknown`] for a name that is none of [`names`].
-    pub fn new(name: &str) -> Result<Options> {
-        kind(name).map(|kind| Options((kind.options)()))
+    /// [`Error::Unknown`] for a name that is none of [`names`], [`Error::Invalid`] for what cannot be put together.
+    pub fn new(spec: &str) -> Result<Options> {
+        spec::parse(spec, |kind| (kind.options)())
     }
 
-    /// The options that a kind is fitted to a zoo's networks with.
+    /// The options that it is fitted to a zoo's networks with.
     ///
     /// # Errors
-    /// [`Error::Unknown`] for a name that is none of [`names`].
-    pub fn networks(name: &str) -> Result<Options> {
-        kind(name).map(|kind| Options((kind.networks)()))
+    /// Those of [`Options::new`].
+    pub fn networks(spec: &str) -> Result<Options> {
+        spec::parse(spec, |kind| (kind.networks)())
+    }
+
+    /// What [`Options::new`] makes such options of.
+    pub fn spec(&self) -> String {
+        self.0.spec()
+    }
+
+    /// In words.
+    pub fn title(&self) -> String {
+        self.0.title()
+    }
+
+    /// The same for a target that is one of so many classes.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] of a kind that predicts numbers only.
+    pub fn of_classes(&self, classes: usize) -> Result<Options> {
+        self.0.of_classes(classes).map(Options)
     }
 
     /// The kind whose options these are.
@@ -113,6 +138,22 @@ impl Options {
     pub fn stops_early(&self) -> bool {
         self.0.stops_early()
     }
+
+    /// Whether a fit holds out rows by itself, so that it needs no validation part.
+    pub fn holds_out(&self) -> bool {
+        self.0.holds_out()
+    }
+}
+
+/// The absolute errors on rows that a fit did not see, ascending; none after a fit that diverged, and where classes are predicted.
+fn held_out(model: &dyn Model, isa: Isa, held: &Table) -> Vec<f32> {
+    if model.outputs() > 1 {
+        return Vec::new();
+    }
+    let predicted = model.predict(isa, &held.x);
+    let mut errors: Vec<f32> = predicted.iter().zip(&held.y).map(|(p, y)| (p - y).abs()).collect();
+    errors.sort_unstable_by(f32::total_cmp);
+    if errors.iter().all(|error| error.is_finite()) { errors } else { Vec::new() }
 }
 
 /// A fitted predictor.
@@ -126,19 +167,22 @@ pub struct Predictor {
     pub input: Option<Fitted>,
     /// The fitted state.
     pub model: Arc<dyn Model>,
-    /// Absolute errors on the validation rows of the fit, ascending, in the target's units; empty where there were none.
-    /// Intervals are made of them ([`crate::eval::conformal`]).
+    /// Absolute errors on the validation rows of the fit, ascending, in the target's units; empty where there were none. Intervals are made of them ([`crate::eval::conformal`]).
     pub residuals: Vec<f32>,
+    /// What it was fitted to; a file of an older version does not tell.
+    pub domain: Option<Domain>,
 }
 
 impl PartialEq for Predictor {
     fn eq(&self, other: &Predictor) -> bool {
         let options = |predictor: &Predictor| predictor.model.options().values();
-        (self.kind().name, &self.columns, &self.info) == (other.kind().name, &other.columns, &other.info)
+        let spec = |predictor: &Predictor| predictor.model.options().spec();
+        (spec(self), &self.columns, &self.info) == (spec(other), &other.columns, &other.info)
             && self.input == other.input
             && options(self) == options(other)
             && self.model.tensors() == other.model.tensors()
             && self.residuals == other.residuals
+            && self.domain == other.domain
     }
 }
 
@@ -153,17 +197,27 @@ impl Predictor {
     pub fn fit(isa: Isa, options: &Options, train: &Table, val: Option<&Table>, stop: &Stop) -> Result<Predictor> {
         let model = options.0.fit(isa, train, val, stop)?;
         let (columns, info) = (train.columns.clone(), BTreeMap::new());
-        let mut predictor = Predictor { columns, info, input: None, model, residuals: Vec::new() };
+        let domain = Some(Domain::of(train));
+        let mut predictor = Predictor { columns, info, input: None, model, residuals: Vec::new(), domain };
         if let Some(val) = val {
-            let predicted = predictor.predict(isa, val)?;
-            let mut residuals: Vec<f32> = predicted.iter().zip(&val.y).map(|(p, y)| (p - y).abs()).collect();
-            residuals.retain(|residual| residual.is_finite());
-            residuals.sort_unstable_by(f32::total_cmp);
-            if residuals.len() == val.rows() {
-                predictor.residuals = residuals;
-            }
+            predictor.check(val)?;
+            predictor.residuals = held_out(&*predictor.model, isa, val);
         }
         Ok(predictor)
+    }
+
+    /// [`Predictor::fit`], then once more to both tables, with as many rounds as the first fit found to be best.
+    ///
+    /// The errors that are kept are those of the first fit, which had not seen their rows.
+    ///
+    /// # Errors
+    /// Those of [`Estimator::fit`].
+    pub fn refit(isa: Isa, options: &Options, train: &Table, val: &Table, stop: &Stop) -> Result<Predictor> {
+        let first = Predictor::fit(isa, options, train, Some(val), stop)?;
+        let settled = options.0.settled(&*first.model);
+        let all = train.join(val);
+        let model = settled.fit(isa, &all, None, stop)?;
+        Ok(Predictor { model, domain: Some(Domain::of(&all)), ..first })
     }
 
     /// Its kind.
@@ -176,7 +230,7 @@ impl Predictor {
         (&*self.model as &dyn Any).downcast_ref()
     }
 
-    /// One prediction a row.
+    /// The prediction of each row: a number, or of each class its probability ([`Model::outputs`]).
     ///
     /// # Errors
     /// [`Error::Invalid`] if the table's columns are not those of the fit.

@@ -2,7 +2,7 @@
 
 use super::subject::{MEASURED, Subject};
 use crate::features::hyper;
-use crate::predictor::{boost, names, perceptron};
+use crate::predictor::{boost, perceptron};
 use std::collections::BTreeSet;
 
 /// The percentiles of the reference's keys.
@@ -16,6 +16,9 @@ const POOLED: [&str; 3] = ["wstats-pooled", "probes", "wstats-pooled+probes"];
 
 /// The predictor of experiments that have but one.
 pub const PREDICTOR: &str = boost::KIND.name;
+
+/// The reference's kinds of predictors.
+const KINDS: [&str; 3] = [PREDICTOR, perceptron::LINEAR.name, perceptron::MLP.name];
 
 /// The predictors that are compared where all are too many.
 const PREDICTORS: [&str; 2] = [PREDICTOR, perceptron::MLP.name];
@@ -87,13 +90,13 @@ fn inputs(layers: usize) -> Vec<String> {
 }
 
 fn table(zoo: usize, subject: &Subject) -> Vec<Job> {
-    let pairs = inputs(subject.layers()).into_iter().flat_map(|input| names().map(|kind| (input.clone(), kind)));
+    let pairs = inputs(subject.layers()).into_iter().flat_map(|input| KINDS.map(|kind| (input.clone(), kind)));
     pairs.map(|(input, kind)| Job::own("table", zoo, input, kind)).collect()
 }
 
 /// The inputs that matter most with every predictor.
 pub fn brief(zoo: usize) -> Vec<Job> {
-    let pairs = INPUTS.iter().flat_map(|&input| names().map(|kind| (input, kind)));
+    let pairs = INPUTS.iter().flat_map(|&input| KINDS.map(|kind| (input, kind)));
     pairs.map(|(input, kind)| Job::own("table", zoo, input, kind)).collect()
 }
 
@@ -176,7 +179,7 @@ fn seeds(zoo: usize, zoos: &[Subject], train: &[usize]) -> Vec<Job> {
     let size = train[zoo].min(train[other]);
     let last = zoos[zoo].layers() - 1;
     let inputs = ["weights".into(), "weights.0".into(), format!("weights.{last}"), "wstats".into(), "probes".into()];
-    let pairs = inputs.into_iter().flat_map(|input: String| names().map(|kind| (input.clone(), kind)));
+    let pairs = inputs.into_iter().flat_map(|input: String| KINDS.map(|kind| (input.clone(), kind)));
     let job = |(input, kind)| Job { tested: vec![zoo, other], size: Some(size), ..Job::own("seeds", zoo, input, kind) };
     pairs.map(job).collect()
 }

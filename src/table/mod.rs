@@ -31,6 +31,17 @@ impl Table {
         &self.x[r * self.width()..(r + 1) * self.width()]
     }
 
+    /// The rows of both; the columns must be the same.
+    pub fn join(&self, other: &Table) -> Table {
+        debug_assert_eq!(self.columns, other.columns);
+        Table {
+            columns: self.columns.clone(),
+            x: [&self.x[..], &other.x].concat(),
+            y: [&self.y[..], &other.y].concat(),
+            group: [&self.group[..], &other.group].concat(),
+        }
+    }
+
     /// The given rows in the given order.
     pub fn select(&self, rows: &[usize]) -> Table {
         Table {

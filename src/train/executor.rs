@@ -9,7 +9,7 @@ use crate::cnn::choice::Choice;
 use crate::cnn::packing::Packing;
 use crate::cnn::plan::Plan;
 use crate::cnn::{Arch, init};
-use crate::kernels::{IsaKind, LANES};
+use crate::kernels::{Isa, LANES};
 use crate::par::{self, Stop};
 use crate::zoo::{Metrics, Status, Writer};
 use crate::{Error, Result};
@@ -29,14 +29,10 @@ pub trait Executor {
     fn rounding(&self, job: &Job) -> String;
 }
 
-/// The family of a CPU's kernels: AVX2 and AVX-512 fuse each multiplication with its addition and sum in one order; what the
-/// portable kernels do is the build target's.
-pub(super) fn rounding(isa: IsaKind) -> String {
-    match isa {
-        IsaKind::Avx2 | IsaKind::Avx512 => "fused: avx2, avx512".into(),
-        IsaKind::Portable if cfg!(target_feature = "fma") => format!("portable: {} with fma", std::env::consts::ARCH),
-        IsaKind::Portable => format!("portable: {}", std::env::consts::ARCH),
-    }
+/// The family of a CPU's kernels: those that fuse each multiplication with its addition sum in one order and give the same bits;
+/// what the others do is the build target's.
+pub(super) fn rounding(isa: Isa) -> String {
+    if isa.fuses() { "fused".into() } else { format!("unfused: {}", std::env::consts::ARCH) }
 }
 
 /// What an executor works for.
@@ -121,7 +117,7 @@ impl Executor for Cpu {
     }
 
     fn rounding(&self, job: &Job) -> String {
-        rounding(job.isa.kind())
+        rounding(job.isa)
     }
 }
 

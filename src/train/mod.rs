@@ -180,7 +180,7 @@ impl Job<'_> {
             names: widths.names(),
             optional: widths.optional(),
             shard,
-            rounding: Schema::begun_with(executor::rounding(self.isa.kind())),
+            rounding: Schema::begun_with(executor::rounding(self.isa)),
             dataset_notes: self.dataset.notes.clone(),
             program: format!("zoometry {}", env!("CARGO_PKG_VERSION")),
         })

@@ -20,6 +20,7 @@ mod schema;
 mod settings;
 mod shard;
 mod source;
+mod target;
 mod torch;
 mod whole;
 mod writer;
@@ -33,6 +34,7 @@ pub use merge::{Merge, Merged};
 pub use schema::{FORMAT_VERSION, Metrics, OTHER_ROUNDING, Schema, Status};
 pub use shard::{Place, Shard};
 pub use source::Source;
+pub use target::Target;
 pub use torch::write as write_torch;
 pub use writer::{Mixture, Writer};
 

@@ -339,7 +339,7 @@ fn folders_that_are_not_right_are_refused() {
 
     let weights = good.npy();
     refuse("weights.npy", &weights[..weights.len() - 1], 1, &["weights.npy", "bytes of data"]);
-    refuse("weights.npy", b"numbers", 1, &["weights.npy", "magic"]);
+    refuse("weights.npy", b"numbers", 1, &["weights.npy", "begins with"]);
     refuse("weights.npy", &npy("<f4", 11, 60, &good.data()), 1, &["11 rows"]);
     refuse("weights.npy", &npy("<f4", 12, 54, &good.data()), 1, &["55 columns", "54"]);
     refuse("weights.npy", &npy("<i4", 12, 55, &good.data()), 1, &["f4 or f8"]);

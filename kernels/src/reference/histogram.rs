@@ -7,16 +7,26 @@ use crate::histogram::{GainRule, Leaf};
 pub struct Bin {
     /// Sum of gradients.
     pub gradient: f64,
-    /// Number of rows.
+    /// Number of rows, or the sum of their weights.
     pub count: f64,
 }
 
 /// Adds rows with the given codes and gradients to the histogram of one feature.
 pub fn build(codes: impl Iterator<Item = u8>, gradients: impl Iterator<Item = f64>, bins: &mut [Bin]) {
-    for (code, gradient) in codes.zip(gradients) {
+    build_weighted(codes, gradients, std::iter::repeat(1.0), bins);
+}
+
+/// Adds rows with the given codes, gradients and weights to the histogram of one feature.
+pub fn build_weighted(
+    codes: impl Iterator<Item = u8>,
+    gradients: impl Iterator<Item = f64>,
+    weights: impl Iterator<Item = f64>,
+    bins: &mut [Bin],
+) {
+    for ((code, gradient), weight) in codes.zip(gradients).zip(weights) {
         let bin = &mut bins[usize::from(code)];
         bin.gradient += gradient;
-        bin.count += 1.0;
+        bin.count += weight;
     }
 }
 

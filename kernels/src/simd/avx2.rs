@@ -70,6 +70,7 @@ impl Simd for Avx2 {
     type U = U;
     type W = W;
     type M = F;
+    const FUSES: bool = true;
     const ROWS: usize = 6;
     type R = __m256;
     const PARTS: usize = 2;

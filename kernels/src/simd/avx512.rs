@@ -49,6 +49,7 @@ impl Simd for Avx512 {
     type U = __m512i;
     type W = [__m512d; 2];
     type M = __mmask16;
+    const FUSES: bool = true;
     const ROWS: usize = 12;
     type R = __m512;
     const PARTS: usize = 1;

@@ -1,5 +1,7 @@
 //! Eight lanes of 64 bits: exact integer sums and their `f64` arithmetic, for histograms.
 
+#[cfg(target_arch = "aarch64")]
+use super::Neon;
 use super::Portable;
 #[cfg(target_arch = "x86_64")]
 use super::{Avx2, Avx512};
@@ -194,7 +196,7 @@ impl Double for Avx512 {
     }
 }
 
-/// Methods of the portable ISA, lane by lane on plain arrays, which the compiler turns into what the target has.
+/// Methods that work lane by lane on plain arrays, which the compiler turns into what the target has.
 macro_rules! lanes {
     ($(fn $name:ident($($arg:ident: $t:ty),*) -> $ret:ty = $body:expr;)*) => {$(
         #[inline(always)]
@@ -209,50 +211,60 @@ macro_rules! lanes {
     )*};
 }
 
-impl Double for Portable {
-    type Q = [u64; DOUBLES];
-    type D = [f64; DOUBLES];
-    type N = [bool; DOUBLES];
+/// Implements [`Double`] on plain arrays.
+macro_rules! plain {
+    ($isa:ty) => {
+        impl Double for $isa {
+            type Q = [u64; DOUBLES];
+            type D = [f64; DOUBLES];
+            type N = [bool; DOUBLES];
 
-    #[inline(always)]
-    fn splat_q(self, x: u64) -> Self::Q {
-        [x; DOUBLES]
-    }
-    #[inline(always)]
-    fn load_q(self, x: &[u64; DOUBLES]) -> Self::Q {
-        *x
-    }
-    #[inline(always)]
-    fn store_q(self, v: Self::Q, x: &mut [u64; DOUBLES]) {
-        *x = v;
-    }
-    #[inline(always)]
-    fn shr_q(self, mut a: Self::Q, by: u32) -> Self::Q {
-        for k in 0..DOUBLES {
-            a[k] >>= by;
+            #[inline(always)]
+            fn splat_q(self, x: u64) -> Self::Q {
+                [x; DOUBLES]
+            }
+            #[inline(always)]
+            fn load_q(self, x: &[u64; DOUBLES]) -> Self::Q {
+                *x
+            }
+            #[inline(always)]
+            fn store_q(self, v: Self::Q, x: &mut [u64; DOUBLES]) {
+                *x = v;
+            }
+            #[inline(always)]
+            fn shr_q(self, mut a: Self::Q, by: u32) -> Self::Q {
+                for k in 0..DOUBLES {
+                    a[k] >>= by;
+                }
+                a
+            }
+            #[inline(always)]
+            fn splat_d(self, x: f64) -> Self::D {
+                [x; DOUBLES]
+            }
+
+            lanes! {
+                fn add_q(a: Self::Q, b: Self::Q) -> u64 = a.wrapping_add(b);
+                fn sub_q(a: Self::Q, b: Self::Q) -> u64 = a.wrapping_sub(b);
+                fn and_q(a: Self::Q, b: Self::Q) -> u64 = a & b;
+                fn or_q(a: Self::Q, b: Self::Q) -> u64 = a | b;
+                fn from_bits_q(v: Self::Q) -> f64 = f64::from_bits(v);
+                fn to_bits_q(v: Self::D) -> u64 = v.to_bits();
+                fn select_q(m: Self::N, a: Self::Q, b: Self::Q) -> u64 = if m { a } else { b };
+                fn add_d(a: Self::D, b: Self::D) -> f64 = a + b;
+                fn sub_d(a: Self::D, b: Self::D) -> f64 = a - b;
+                fn mul_d(a: Self::D, b: Self::D) -> f64 = a * b;
+                fn div_d(a: Self::D, b: Self::D) -> f64 = a / b;
+                fn max_d(a: Self::D, b: Self::D) -> f64 = if a > b { a } else { b };
+                fn gt_d(a: Self::D, b: Self::D) -> bool = a > b;
+                fn and_n(a: Self::N, b: Self::N) -> bool = a & b;
+                fn select_d(m: Self::N, a: Self::D, b: Self::D) -> f64 = if m { a } else { b };
+            }
         }
-        a
-    }
-    #[inline(always)]
-    fn splat_d(self, x: f64) -> Self::D {
-        [x; DOUBLES]
-    }
-
-    lanes! {
-        fn add_q(a: Self::Q, b: Self::Q) -> u64 = a.wrapping_add(b);
-        fn sub_q(a: Self::Q, b: Self::Q) -> u64 = a.wrapping_sub(b);
-        fn and_q(a: Self::Q, b: Self::Q) -> u64 = a & b;
-        fn or_q(a: Self::Q, b: Self::Q) -> u64 = a | b;
-        fn from_bits_q(v: Self::Q) -> f64 = f64::from_bits(v);
-        fn to_bits_q(v: Self::D) -> u64 = v.to_bits();
-        fn select_q(m: Self::N, a: Self::Q, b: Self::Q) -> u64 = if m { a } else { b };
-        fn add_d(a: Self::D, b: Self::D) -> f64 = a + b;
-        fn sub_d(a: Self::D, b: Self::D) -> f64 = a - b;
-        fn mul_d(a: Self::D, b: Self::D) -> f64 = a * b;
-        fn div_d(a: Self::D, b: Self::D) -> f64 = a / b;
-        fn max_d(a: Self::D, b: Self::D) -> f64 = if a > b { a } else { b };
-        fn gt_d(a: Self::D, b: Self::D) -> bool = a > b;
-        fn and_n(a: Self::N, b: Self::N) -> bool = a & b;
-        fn select_d(m: Self::N, a: Self::D, b: Self::D) -> f64 = if m { a } else { b };
-    }
+    };
 }
+
+plain!(Portable);
+// registers of two lanes: nothing that the compiler does not find by itself
+#[cfg(target_arch = "aarch64")]
+plain!(Neon);

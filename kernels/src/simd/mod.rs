@@ -1,9 +1,9 @@
 //! Sixteen logical lanes on every instruction set, and the only `unsafe` code of this crate.
 //!
 //! A [`Simd`] value is a proof token: it can be had only where the machine has the instructions, so its methods are safe.
-//! On AVX2 a vector is two registers, on the portable ISA two values of the crate `wide`. AVX2 and AVX-512 round every
-//! operation alike and reduce over one fixed tree, so both give the same bits; the portable ISA fuses `a·b + c` only where
-//! the build target has such an instruction.
+//! On AVX2 a vector is two registers, on NEON four, on the portable ISA two values of the crate `wide`. AVX2, AVX-512 and NEON
+//! round every operation alike and reduce over one fixed tree, so all give the same bits; the portable ISA fuses `a·b + c` only
+//! where the build target has such an instruction ([`Simd::FUSES`]), and then gives these bits too.
 
 use crate::isa::Kernel;
 
@@ -15,6 +15,9 @@ mod avx2;
 mod avx512;
 #[allow(unsafe_code)]
 mod double;
+#[cfg(target_arch = "aarch64")]
+#[allow(unsafe_code)]
+mod neon;
 mod portable;
 #[allow(unsafe_code)]
 pub mod tile;
@@ -24,6 +27,8 @@ pub use avx2::Avx2;
 #[cfg(target_arch = "x86_64")]
 pub use avx512::Avx512;
 pub use double::{DOUBLES, Double};
+#[cfg(target_arch = "aarch64")]
+pub use neon::Neon;
 pub use portable::Portable;
 
 /// Logical lanes of a vector on every ISA.
@@ -61,6 +66,8 @@ pub trait Simd: Double + Copy + Send + Sync + 'static {
     type W: Copy;
     /// Sixteen truth values.
     type M: Copy;
+    /// Whether [`Simd::fma`] rounds once. All ISAs that do give the same bits everywhere, all others too.
+    const FUSES: bool;
     /// Rows of sixteen lanes that fit into the registers beside one row of operands: the height of a register tile.
     const ROWS: usize;
     /// One register of a vector: lanes `k·16/PARTS ..` are part `k`. Register tiles are built of these, so that the halves of

@@ -42,6 +42,8 @@ impl Simd for Portable {
     type U = U;
     type W = W;
     type M = F;
+    // where `wide` has such an instruction
+    const FUSES: bool = cfg!(any(target_feature = "fma", all(target_arch = "aarch64", target_feature = "neon")));
     const ROWS: usize = 3;
     type R = f32x8;
     const PARTS: usize = 2;

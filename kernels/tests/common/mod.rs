@@ -26,9 +26,9 @@ pub fn isas() -> Vec<Isa> {
     Isa::available().collect()
 }
 
-/// Those of [`ISAs`] that fuse multiply and add and therefore give the same bits.
+/// Those of [`isas`] that fuse multiply and add and therefore give the same bits.
 pub fn fused() -> Vec<Isa> {
-    let fused: Vec<Isa> = isas().into_iter().filter(|isa| isa.kind() != IsaKind::Portable).collect();
+    let fused: Vec<Isa> = isas().into_iter().filter(|isa| isa.fuses()).collect();
     if fused.len() < 2 {
         eprintln!("SKIPPED: this machine has fewer than two fused ISAs to compare");
     }

@@ -139,6 +139,9 @@ impl Search<'_> {
                 other => other,
             })?;
         let seconds = start.elapsed().as_secs_f64();
+        if predictor.model.outputs() > 1 {
+            return Err(Error::invalid("search", "a predictor of a number", "one of classes"));
+        }
         let score = Score::new(&predictor.predict(isa, self.validation)?, &self.validation.y);
         Ok(Trial { number, options, score, rounds: predictor.model.rounds(), seconds })
     }

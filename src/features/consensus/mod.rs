@@ -18,7 +18,7 @@ use crate::cnn::packing::Packing;
 use crate::kernels::activation::Activation;
 use crate::kernels::{Isa, LANES, Lanes, TILE};
 use crate::par::Stop;
-use crate::predictor::{Column, Tensors, bytes};
+use crate::tensors::{Column, Tensors, bytes};
 use crate::{Error, Result};
 use numbers::{NUMBERS, numbers, softmax};
 use rayon::prelude::*;
@@ -117,10 +117,10 @@ impl Consensus {
         let f32s = |x: &[f32]| bytes(x.iter().copied(), f32::to_le_bytes);
         let numbers = self.size.iter().chain([&self.classes]).map(|&n| n as u32);
         vec![
-            (size, Dtype::U32, bytes(numbers, u32::to_le_bytes)),
-            (images, Dtype::F32, f32s(&self.images)),
-            (answers, Dtype::F32, f32s(&self.answers)),
-            (members, Dtype::U64, bytes(self.members.iter().copied(), u64::to_le_bytes)),
+            (size.into(), Dtype::U32, bytes(numbers, u32::to_le_bytes)),
+            (images.into(), Dtype::F32, f32s(&self.images)),
+            (answers.into(), Dtype::F32, f32s(&self.answers)),
+            (members.into(), Dtype::U64, bytes(self.members.iter().copied(), u64::to_le_bytes)),
         ]
     }
 

@@ -2,27 +2,35 @@
 
 use super::{Boost, Forest, Node, Params, Round, Tree};
 use crate::Result;
-use crate::predictor::tensors::{Column, Tensors, bytes};
+use crate::tensors::{Column, Tensors, bytes, column};
 use safetensors::Dtype;
 
 /// The tensors of a model.
 pub fn tensors(boost: &Boost) -> Vec<Column> {
-    let nodes = || boost.trees.iter().flat_map(|tree| &tree.nodes);
+    let rounds = |number: fn(&Round) -> f64| bytes(boost.curve.iter().map(number), f64::to_le_bytes);
+    let mut tensors = of_trees(&boost.trees);
+    tensors.extend([
+        column("base", Dtype::F64, boost.base.to_le_bytes().into()),
+        column("train_rmse", Dtype::F64, rounds(|round| round.train_rmse)),
+        column("val_rmse", Dtype::F64, rounds(|round| round.val_rmse.unwrap_or(f64::NAN))),
+    ]);
+    tensors
+}
+
+/// Those of trees.
+pub fn of_trees(trees: &[Tree]) -> Vec<Column> {
+    let nodes = || trees.iter().flat_map(|tree| &tree.nodes);
     let u32s = |number: fn(&Node) -> u32| bytes(nodes().map(number), u32::to_le_bytes);
     let f32s = |number: fn(&Node) -> f32| bytes(nodes().map(number), f32::to_le_bytes);
-    let rounds = |number: fn(&Round) -> f64| bytes(boost.curve.iter().map(number), f64::to_le_bytes);
     vec![
-        ("base", Dtype::F64, boost.base.to_le_bytes().into()),
-        ("tree_nodes", Dtype::U32, bytes(boost.trees.iter().map(|tree| tree.nodes.len() as u32), u32::to_le_bytes)),
-        ("feature", Dtype::U32, u32s(|node| node.feature)),
-        ("left", Dtype::U32, u32s(|node| node.left)),
-        ("count", Dtype::U32, u32s(|node| node.count)),
-        ("threshold", Dtype::F32, f32s(|node| node.threshold)),
-        ("value", Dtype::F32, f32s(|node| node.value)),
-        ("gain", Dtype::F32, f32s(|node| node.gain)),
-        ("missing_left", Dtype::U8, nodes().map(|node| u8::from(node.missing_left)).collect()),
-        ("train_rmse", Dtype::F64, rounds(|round| round.train_rmse)),
-        ("val_rmse", Dtype::F64, rounds(|round| round.val_rmse.unwrap_or(f64::NAN))),
+        column("tree_nodes", Dtype::U32, bytes(trees.iter().map(|tree| tree.nodes.len() as u32), u32::to_le_bytes)),
+        column("feature", Dtype::U32, u32s(|node| node.feature)),
+        column("left", Dtype::U32, u32s(|node| node.left)),
+        column("count", Dtype::U32, u32s(|node| node.count)),
+        column("threshold", Dtype::F32, f32s(|node| node.threshold)),
+        column("value", Dtype::F32, f32s(|node| node.value)),
+        column("gain", Dtype::F32, f32s(|node| node.gain)),
+        column("missing_left", Dtype::U8, nodes().map(|node| u8::from(node.missing_left)).collect()),
     ]
 }
 
@@ -32,10 +40,7 @@ pub fn tensors(boost: &Boost) -> Vec<Column> {
 /// [`crate::Error::Malformed`].
 pub fn load(tensors: &Tensors, params: Params, width: usize) -> Result<Boost> {
     let wrong = |expected: String, got: String| tensors.malformed(expected, got);
-    params.check().map_err(|e| wrong("parameters in their ranges".into(), e.to_string()))?;
-    if !(1..=Forest::MAX_WIDTH).contains(&width) {
-        return Err(wrong(format!("1 to {} columns", Forest::MAX_WIDTH), width.to_string()));
-    }
+    check(tensors, &params, width)?;
     let base = tensors.f64s("base")?;
     if base.len() != 1 || !base[0].is_finite() {
         return Err(wrong("one finite base".into(), format!("{base:?}")));
@@ -53,7 +58,23 @@ pub fn load(tensors: &Tensors, params: Params, width: usize) -> Result<Boost> {
     Ok(Boost::new(params, width, base[0], trees(tensors, width)?, curve))
 }
 
-fn trees(tensors: &Tensors, width: usize) -> Result<Vec<Tree>> {
+/// Checks what every model of trees needs.
+///
+/// # Errors
+/// [`crate::Error::Malformed`].
+pub fn check(tensors: &Tensors, params: &Params, width: usize) -> Result<()> {
+    params.check().map_err(|e| tensors.malformed("parameters in their ranges", e.to_string()))?;
+    if !(1..=Forest::MAX_WIDTH).contains(&width) {
+        return Err(tensors.malformed(format!("1 to {} columns", Forest::MAX_WIDTH), width.to_string()));
+    }
+    Ok(())
+}
+
+/// Trees that passed [`Tree::check`].
+///
+/// # Errors
+/// [`crate::Error::Malformed`].
+pub fn trees(tensors: &Tensors, width: usize) -> Result<Vec<Tree>> {
     let mut nodes = nodes(tensors)?.into_iter();
     let mut trees = Vec::new();
     for (t, size) in tensors.u32s("tree_nodes")?.into_iter().enumerate() {

@@ -1,21 +1,15 @@
 //! The rounds of boosting.
 
-use super::bin::{self, Column};
-use super::grow::Grower;
-use super::histogram::{Groups, Pool};
-use super::sample::{Draw, choose};
-use super::split::Search;
+use super::bin;
+use super::growing::{CHUNK, Growing, Integers};
 use super::tree::Tree;
 use super::{Boost, Forest, Params, Round};
 use crate::kernels::Isa;
-use crate::kernels::histogram::{Bin, GROUP, GainRule, Packing};
+use crate::kernels::histogram::Packing;
 use crate::par::Stop;
 use crate::table::Table;
 use crate::{Error, Result};
 use rayon::prelude::*;
-
-/// Rows whose squares are added by one thread: fixed, so that the sum does not depend on the number of threads.
-const CHUNK: usize = 8192;
 
 /// Fits trees to a table; with `val` and `early_stopping_rounds` it ends when the validation error does not fall any more, and
 /// the rounds after the best one are dropped.
@@ -43,11 +37,12 @@ pub fn fit(
         }
     }
     let columns = bin::columns(&train.x, train.width(), params.max_bin);
-    Fit::new(isa, train, val, params, packing, &columns).run(progress, stop)
+    let growing = Growing::new(isa, train, val, params, packing, &columns);
+    Fit::new(growing, train, val, params).run(progress, stop)
 }
 
 /// Checks what a fit needs of a table.
-fn check(table: &Table, what: &str) -> Result<Packing> {
+pub(super) fn check(table: &Table, what: &str) -> Result<Packing> {
     let (rows, width) = (table.rows(), table.width());
     if !(1..=Forest::MAX_WIDTH).contains(&width) {
         return Err(Error::invalid(what, format!("1 to {} columns", Forest::MAX_WIDTH), width));
@@ -67,58 +62,31 @@ fn check(table: &Table, what: &str) -> Result<Packing> {
 
 /// The state between two rounds.
 struct Fit<'a> {
-    isa: Isa,
+    growing: Growing<'a>,
     params: &'a Params,
-    packing: Packing,
     train: &'a Table,
     val: Option<&'a Table>,
-    columns: &'a [Column],
-    /// The codes of all columns, if every tree sees all.
-    groups: Groups,
-    pool: Pool<Bin>,
-    words: Pool<[u8; GROUP]>,
     base: f64,
     /// Predictions so far.
     scores: Vec<f64>,
     val_scores: Vec<f64>,
-    /// Residuals in integers.
-    gradients: Vec<i32>,
-    /// The rows that trees see, ascending.
-    seen: Vec<u32>,
-    /// The same leaf by leaf, and as much space.
-    rows: Vec<u32>,
-    scratch: Vec<u32>,
+    /// Residuals.
+    residuals: Integers,
 }
 
 impl<'a> Fit<'a> {
-    fn new(
-        isa: Isa,
-        train: &'a Table,
-        val: Option<&'a Table>,
-        params: &'a Params,
-        packing: Packing,
-        columns: &'a [Column],
-    ) -> Fit<'a> {
+    fn new(growing: Growing<'a>, train: &'a Table, val: Option<&'a Table>, params: &'a Params) -> Fit<'a> {
         let rows = train.rows();
         let base = train.y.iter().map(|&y| f64::from(y)).sum::<f64>() / rows as f64;
-        let all: Vec<u32> = (0..columns.len() as u32).collect();
         Fit {
-            groups: if params.colsample_bytree < 1.0 { Groups::default() } else { Groups::new(columns, &all, rows) },
-            pool: Pool::default(),
-            words: Pool::default(),
-            scores: vec![base; rows],
-            val_scores: vec![base; val.map_or(0, Table::rows)],
-            gradients: vec![0; rows],
-            seen: (0..rows as u32).collect(),
-            rows: Vec::with_capacity(rows),
-            scratch: vec![0; rows],
-            isa,
+            growing,
             params,
-            packing,
             train,
             val,
-            columns,
             base,
+            scores: vec![base; rows],
+            val_scores: vec![base; val.map_or(0, Table::rows)],
+            residuals: Integers::new(rows),
         }
     }
 
@@ -141,7 +109,7 @@ impl<'a> Fit<'a> {
             }
             let patience = self.params.early_stopping_rounds;
             let too_late = val_rmse.is_some() && patience > 0 && trees.len() - best.1 >= patience;
-            if too_late || (nothing_to_split && !self.draws()) {
+            if too_late || (nothing_to_split && !self.growing.draws()) {
                 break;
             }
         }
@@ -151,64 +119,18 @@ impl<'a> Fit<'a> {
         Ok(Boost::new(self.params.clone(), self.train.width(), self.base, trees, curve))
     }
 
-    /// Whether trees see different rows or columns.
-    fn draws(&self) -> bool {
-        self.samples_rows() || self.params.colsample_bytree < 1.0
-    }
-
-    fn samples_rows(&self) -> bool {
-        self.params.subsample < 1.0 && self.params.subsample_freq > 0
-    }
-
     /// One tree more; returns it with the training error before it.
     fn round(&mut self, round: usize) -> (Tree, f64) {
-        let params = self.params;
-        if self.samples_rows() && round.is_multiple_of(params.subsample_freq) {
-            self.seen = choose(params.seed, Draw::Rows, round, self.train.rows(), params.subsample);
-        }
-        // every tree begins in the order of the table: its leaves then go through memory in one direction
-        self.rows.clone_from(&self.seen);
-        let drawn = (params.colsample_bytree < 1.0).then(|| {
-            let chosen = choose(params.seed, Draw::Columns, round, self.columns.len(), params.colsample_bytree);
-            Groups::new(self.columns, &chosen, self.train.rows())
-        });
-        let (unit, train_rmse) = self.set_gradients();
-        let grower = Grower {
-            search: Search {
-                isa: self.isa,
-                packing: self.packing,
-                rule: GainRule {
-                    lambda: params.reg_lambda,
-                    alpha: params.reg_alpha / unit,
-                    min_count: params.min_count(),
-                },
-                min_gain: params.min_split_gain / (unit * unit),
-                groups: drawn.as_ref().unwrap_or(&self.groups),
-                gradients: &self.gradients,
-                words: &self.words,
-            },
-            num_leaves: params.num_leaves,
-            max_depth: usize::try_from(params.max_depth).map_or(Tree::MAX_DEPTH, |depth| depth.min(Tree::MAX_DEPTH)),
-            unit,
-            learning_rate: params.learning_rate,
-            columns: self.columns,
-            pool: &self.pool,
-        };
-        let scratch = &mut self.scratch[..self.rows.len()];
-        let grown = grower.grow(&mut self.rows, scratch);
-        for (rows, value) in grown.leaves {
-            for &mut row in rows {
-                self.scores[row as usize] += f64::from(value);
-            }
-        }
-        let tree = grown.tree;
-        self.add_elsewhere(&tree);
+        self.growing.draw_rows(round);
+        let train_rmse = self.set_residuals();
+        let tree = self.growing.grow(round, &self.residuals, &mut self.scores);
+        self.growing.add_elsewhere(&tree, &mut self.scores, &mut self.val_scores);
         (tree, train_rmse)
     }
 
-    /// Sets the gradients, which are `prediction − target`, to integers times the unit returned, as fine as there is room for;
-    /// returns the root mean square of the exact ones too.
-    fn set_gradients(&mut self) -> (f64, f64) {
+    /// Sets the gradients, which are `prediction − target`, to integers times a unit, as fine as there is room for; returns the
+    /// root mean square of the exact ones.
+    fn set_residuals(&mut self) -> f64 {
         let pairs = self.scores.par_chunks(CHUNK).zip(self.train.y.par_chunks(CHUNK));
         let partial = |(scores, y): (&[f64], &[f32])| {
             scores.iter().zip(y).fold((0.0f64, 0.0), |(largest, squares), (&score, &y)| {
@@ -219,33 +141,18 @@ impl<'a> Fit<'a> {
         let partial: Vec<(f64, f64)> = pairs.map(partial).collect();
         let largest = partial.iter().fold(0.0f64, |largest, part| largest.max(part.0));
         let squares: f64 = partial.iter().map(|part| part.1).sum();
-        let limit = f64::from(self.packing.limit());
+        let limit = f64::from(self.growing.packing().limit());
         let unit = if largest > 0.0 { largest / limit } else { 1.0 };
         // added to it, a number below 2³¹ is rounded to an integer, which stands in the low bits
         let rounder = 1.5 * (1u64 << 52) as f64;
-        let chunks = self.gradients.par_chunks_mut(CHUNK).zip(self.scores.par_chunks(CHUNK));
+        let chunks = self.residuals.gradients.par_chunks_mut(CHUNK).zip(self.scores.par_chunks(CHUNK));
         chunks.zip(self.train.y.par_chunks(CHUNK)).for_each(|((gradients, scores), y)| {
             for ((gradient, &score), &y) in gradients.iter_mut().zip(scores).zip(y) {
                 *gradient = ((score - f64::from(y)) / unit + rounder).to_bits() as i32;
             }
         });
-        (unit, (squares / self.train.rows() as f64).sqrt())
-    }
-
-    /// Adds a tree to the predictions of rows that it did not see.
-    fn add_elsewhere(&mut self, tree: &Tree) {
-        if self.samples_rows() {
-            let mut seen = vec![false; self.train.rows()];
-            self.seen.iter().for_each(|&row| seen[row as usize] = true);
-            let scores = self.scores.par_iter_mut().zip(&seen).enumerate().with_min_len(CHUNK);
-            scores.filter(|(_, (_, seen))| !**seen).for_each(|(row, (score, _))| {
-                *score += f64::from(tree.predict(self.train.row(row)));
-            });
-        }
-        if let Some(val) = self.val {
-            let forest = Forest::new(std::slice::from_ref(tree), self.train.width());
-            forest.add(self.isa, &val.x, &mut self.val_scores);
-        }
+        self.residuals.unit = unit;
+        (squares / self.train.rows() as f64).sqrt()
     }
 }
 

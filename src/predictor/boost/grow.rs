@@ -22,8 +22,11 @@ pub struct Grower<'a> {
     pub num_leaves: usize,
     /// Splits above a leaf at most.
     pub max_depth: usize,
-    /// Real gradients are integer gradients times this.
+    /// Real gradients are integer gradients times this, but for what weights are counted in: a real sum of gradients over a real
+    /// sum of Hessians is that of the integers times this.
     pub unit: f64,
+    /// Real Hessians are weights times this.
+    pub weight_unit: f64,
     /// Factor on the values.
     pub learning_rate: f64,
     /// Columns that can be split.
@@ -43,6 +46,8 @@ struct Rows<'t> {
 /// A node of the tree that grows.
 struct GrowNode<'t> {
     leaf: Leaf,
+    /// Number of its rows.
+    size: usize,
     depth: usize,
     /// Where its rows begin among those of the tree: an order of the leaves that does not depend on when they were split.
     first: usize,
@@ -56,8 +61,9 @@ struct GrowNode<'t> {
 
 impl<'t> GrowNode<'t> {
     fn new(leaf: Leaf, first: usize, depth: usize, rows: &'t mut [u32], scratch: &'t mut [u32]) -> GrowNode<'t> {
+        let size = rows.len();
         let rows = Some(Rows { rows, scratch, histogram: None });
-        GrowNode { leaf, depth, first, split: None, rows, children: None, chosen: false }
+        GrowNode { leaf, size, depth, first, split: None, rows, children: None, chosen: false }
     }
 }
 
@@ -100,12 +106,16 @@ impl Grower<'_> {
     fn root<'t>(&self, rows: &'t mut [u32], scratch: &'t mut [u32]) -> GrowNode<'t> {
         let gradient = |&row: &u32| i64::from(self.search.gradients[row as usize]);
         let gradient = rows.par_iter().with_min_len(MANY_ROWS).map(gradient).sum();
-        let leaf = Leaf { gradient, count: rows.len() as u32 };
+        let count = match self.search.weights {
+            None => rows.len() as u32,
+            Some(weights) => rows.iter().map(|&row| weights.of[row as usize]).sum(),
+        };
+        let (leaf, size) = (Leaf { gradient, count }, rows.len());
         let mut node = GrowNode::new(leaf, 0, 0, rows, scratch);
-        if let Some(rows) = node.rows.as_mut().filter(|_| self.num_leaves > 1 && self.can_be_split(leaf, 0)) {
+        if let Some(rows) = node.rows.as_mut().filter(|_| self.num_leaves > 1 && self.can_be_split(leaf, size, 0)) {
             let mut bins = self.pool.take(self.storage());
             let none = Target { bins: &mut [], leaf: None };
-            let root = Target { bins: &mut bins, leaf: Some(leaf) };
+            let root = Target { bins: &mut bins, leaf: Some((leaf, size)) };
             [node.split, _] = self.search.run(rows.rows, rows.scratch, root, none);
             rows.histogram = Some(bins);
         }
@@ -122,7 +132,7 @@ impl Grower<'_> {
         let sums = split.sides(self.search.packing, group, &large[offset..offset + group.bins], leaf);
         let codes = &self.columns[split.column].codes;
         let middle = divide(codes, &split.goes_left(group), rows.rows, rows.scratch);
-        debug_assert_eq!(middle, sums[0].count as usize);
+        debug_assert!(self.search.weights.is_some() || middle == sums[0].count as usize);
         let (a, b) = rows.rows.split_at_mut(middle);
         let (c, d) = rows.scratch.split_at_mut(middle);
         let left = GrowNode::new(sums[0], first, depth + 1, a, c);
@@ -137,10 +147,13 @@ impl Grower<'_> {
 
     /// Finds the best splits of two leaves that have the histogram `large` together.
     fn search_children(&self, children: &mut [GrowNode; 2], mut large: Vec<Bin>) {
-        let (s, l) = if children[0].leaf.count <= children[1].leaf.count { (0, 1) } else { (1, 0) };
-        let leaf = |i: usize| Some(children[i].leaf).filter(|&leaf| self.can_be_split(leaf, children[i].depth));
+        let (s, l) = if children[0].size <= children[1].size { (0, 1) } else { (1, 0) };
+        let leaf = |i: usize| {
+            let GrowNode { leaf, size, depth, .. } = children[i];
+            self.can_be_split(leaf, size, depth).then_some((leaf, size))
+        };
         let (leaf_s, leaf_l) = (leaf(s), leaf(l));
-        if leaf_l.is_none() {
+        if leaf_s.or(leaf_l).is_none() {
             return self.pool.give(large);
         }
         let mut small = self.pool.take(large.len());
@@ -158,8 +171,8 @@ impl Grower<'_> {
     }
 
     /// Whether a leaf has rows enough for two, and is not too deep.
-    fn can_be_split(&self, leaf: Leaf, depth: usize) -> bool {
-        leaf.count / 2 >= self.search.rule.min_count && depth < self.max_depth
+    fn can_be_split(&self, leaf: Leaf, size: usize, depth: usize) -> bool {
+        leaf.count / 2 >= self.search.rule_for(leaf, size).min_count && depth < self.max_depth
     }
 
     /// Bins of a leaf's histogram.
@@ -183,12 +196,12 @@ impl Grower<'_> {
         let mut queue = VecDeque::from([0]);
         while let Some(k) = queue.pop_front() {
             let node = &nodes[k];
-            let count = node.leaf.count;
+            let count = node.size as u32;
             match (node.chosen, node.children, node.split) {
                 (true, Some(children), Some(split)) => {
                     let left = (fitted.len() + queue.len() + 1) as u32;
                     let column = &self.columns[split.column];
-                    let more_left = nodes[children[0]].leaf.count >= nodes[children[1]].leaf.count;
+                    let more_left = nodes[children[0]].size >= nodes[children[1]].size;
                     fitted.push(tree::Node {
                         feature: column.index as u32,
                         threshold: column.bins.threshold(split.bin as usize),
@@ -196,7 +209,7 @@ impl Grower<'_> {
                         // values that are missing for the first time go with the majority
                         missing_left: split.missing_left.unwrap_or(more_left),
                         value: 0.0,
-                        gain: finite(split.gain * self.unit * self.unit),
+                        gain: finite(split.gain * self.unit * self.unit * self.weight_unit),
                         count,
                     });
                     queue.extend(children);

@@ -1,14 +1,14 @@
 //! Gradient boosting as a kind of predictor.
 
-use super::{Boost, Params, file, fit};
+use super::{Boost, Params, classes, file, fit};
 use crate::Result;
 use crate::kernels::Isa;
 use crate::par::Stop;
 use crate::predictor::distribution::{integer, log_uniform, pick};
 use crate::predictor::kind::{Estimator, Kind, Model, fields};
-use crate::predictor::tensors::Column;
 use crate::rng::Stream;
 use crate::table::Table;
+use crate::tensors::{Column, Tensors};
 use serde_json::{Map, Value};
 use std::sync::Arc;
 
@@ -30,7 +30,7 @@ pub const KIND: Kind = Kind {
     ],
     options: || Box::new(Params::default()),
     networks: || Box::new(Params::networks()),
-    load: |tensors, options, width| Ok(Arc::new(file::load(tensors, tensors.options(options)?, width)?)),
+    compose: None,
 };
 
 /// Columns beyond which a tree sees a tenth of them at most.
@@ -78,7 +78,26 @@ impl Estimator for Params {
     }
 
     fn fit(&self, isa: Isa, train: &Table, val: Option<&Table>, stop: &Stop) -> Result<Arc<dyn Model>> {
-        Ok(Arc::new(fit(isa, train, val, self, &mut |_| {}, stop)?))
+        Ok(match self.num_class {
+            1 => Arc::new(fit(isa, train, val, self, &mut |_| {}, stop)?),
+            _ => Arc::new(classes::fit(isa, train, val, self, stop)?),
+        })
+    }
+
+    fn load(&self, tensors: &Tensors, width: usize) -> Result<Arc<dyn Model>> {
+        Ok(match self.num_class {
+            1 => Arc::new(file::load(tensors, self.clone(), width)?),
+            _ => Arc::new(classes::load(tensors, self.clone(), width)?),
+        })
+    }
+
+    fn settled(&self, fitted: &dyn Model) -> Box<dyn Estimator> {
+        // a fit of no trees at all would not be one
+        Box::new(Params { n_estimators: fitted.rounds().max(1), early_stopping_rounds: 0, ..self.clone() })
+    }
+
+    fn of_classes(&self, classes: usize) -> Result<Box<dyn Estimator>> {
+        Ok(Box::new(Params { num_class: classes, ..self.clone() }))
     }
 
     fn copy(&self) -> Box<dyn Estimator> {
@@ -100,8 +119,7 @@ impl Model for Boost {
     }
 
     fn uses(&self, column: usize) -> bool {
-        let mut nodes = self.trees.iter().flat_map(|tree| &tree.nodes);
-        nodes.any(|node| !node.is_leaf() && node.feature as usize == column)
+        self.trees.iter().any(|tree| tree.uses(column))
     }
 
     fn rounds(&self) -> usize {

@@ -1,4 +1,5 @@
-//! Gradient boosting of regression trees on histograms, with squared loss: LightGBM's algorithm and names.
+//! Gradient boosting of regression trees on histograms: LightGBM's algorithm and names. With squared loss for numbers ([`Boost`]),
+//! with the cross-entropy of a softmax for classes ([`Classes`]).
 //!
 //! Columns become codes (`bin`); each round fits a tree to the residuals, leaf by leaf (`grow`), by the best split
 //! (`split`) through histograms of gradients (`histogram`).
@@ -6,10 +7,12 @@
 //! Everything is deterministic: gradients are rounded to integers, whose sums do not depend on any order.
 
 mod bin;
+mod classes;
 mod file;
 mod fit;
 mod forest;
 mod grow;
+mod growing;
 mod histogram;
 mod kind;
 mod params;
@@ -20,6 +23,7 @@ mod split;
 mod tests;
 mod tree;
 
+pub use classes::Classes;
 pub use fit::fit;
 pub use forest::Forest;
 pub use kind::KIND;

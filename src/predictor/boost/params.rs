@@ -70,6 +70,8 @@ pub struct Params {
     pub early_stopping_rounds: usize,
     /// Seed of the draws of rows and columns.
     pub seed: u64,
+    /// Classes that are told apart; 1: the target is a number.
+    pub num_class: usize,
 }
 
 impl Default for Params {
@@ -90,6 +92,7 @@ impl Default for Params {
             colsample_bytree: 1.0,
             early_stopping_rounds: 0,
             seed: 0,
+            num_class: 1,
         }
     }
 }
@@ -115,7 +118,7 @@ impl Params {
     pub const MAX_LEAVES: usize = 32_767;
 
     /// The names that [`Params::set`] takes.
-    pub const NAMES: [&str; 24] = [
+    pub const NAMES: [&str; 25] = [
         "n_estimators",
         "num_leaves",
         "max_depth",
@@ -132,6 +135,7 @@ impl Params {
         "colsample_bytree",
         "early_stopping_rounds",
         "seed",
+        "num_class",
         "num_iterations",
         "lambda_l2",
         "lambda_l1",
@@ -166,6 +170,7 @@ impl Params {
             "colsample_bytree" => changed.colsample_bytree = parse(name, value)?,
             "early_stopping_rounds" => changed.early_stopping_rounds = parse(name, value)?,
             "seed" => changed.seed = parse(name, value)?,
+            "num_class" => changed.num_class = parse(name, value)?,
             _ => return Err(Error::unknown("parameter", name, Self::NAMES)),
         }
         changed.check()?;
@@ -185,6 +190,7 @@ impl Params {
         rule(self.max_depth == -1 || self.max_depth > 0, "max_depth", "-1 or at least 1", &self.max_depth)?;
         let rate = self.learning_rate;
         rule(rate.is_finite() && rate > 0.0, "learning_rate", "a number above 0", &rate)?;
+        rule((1..=256).contains(&self.num_class), "num_class", "1 to 256", &self.num_class)?;
         rule((2..=255).contains(&self.max_bin), "max_bin", "2 to 255", &self.max_bin)?;
         rule(not_negative(self.min_child_weight), "min_child_weight", "at least 0", &self.min_child_weight)?;
         rule(not_negative(self.reg_lambda), "reg_lambda", "at least 0", &self.reg_lambda)?;

@@ -70,8 +70,8 @@ impl NodeSplit {
 pub struct Target<'h> {
     /// The bins of all groups.
     pub bins: &'h mut [Bin],
-    /// What they add up to.
-    pub leaf: Option<Leaf>,
+    /// What they add up to, and in how many rows.
+    pub leaf: Option<(Leaf, usize)>,
 }
 
 /// The bins of one group.
@@ -83,6 +83,16 @@ struct Piece<'h> {
     large: &'h mut [Bin],
 }
 
+/// Weights of rows: their Hessians in integers.
+#[derive(Clone, Copy, Debug)]
+pub struct Weights<'a> {
+    /// Of every row of the table.
+    pub of: &'a [u32],
+    /// Rows that each side of a split must have. Histograms do not count them: a side is taken to have a share of the leaf's rows
+    /// that is its share of the leaf's weight, as in LightGBM.
+    pub min_rows: f64,
+}
+
 /// Everything that a search needs to know besides the leaf.
 #[derive(Debug)]
 pub struct Search<'a> {
@@ -92,6 +102,8 @@ pub struct Search<'a> {
     pub packing: Packing,
     /// What makes a split admissible and good.
     pub rule: GainRule,
+    /// Of rows with weights: these, and the rows that each side of a split must have.
+    pub weights: Option<Weights<'a>>,
     /// Gain that a split must exceed, in squares of the integer gradients' unit.
     pub min_gain: f64,
     /// The columns that may be split, and their codes.
@@ -103,6 +115,14 @@ pub struct Search<'a> {
 }
 
 impl Search<'_> {
+    /// The rule for a leaf of so many rows.
+    pub fn rule_for(&self, leaf: Leaf, rows: usize) -> GainRule {
+        let Some(Weights { min_rows, .. }) = self.weights else { return self.rule };
+        // what rounds to enough rows is enough
+        let weight = (min_rows - 0.5) * f64::from(leaf.count) / rows as f64;
+        GainRule { min_count: self.rule.min_count.max(weight.ceil() as u32), ..self.rule }
+    }
+
     /// Builds the histogram `small` of some rows, takes it from `large`, that of their parent, and finds the best split of both.
     ///
     /// `scratch` is as long as `rows` and loses its content.
@@ -192,35 +212,48 @@ impl Search<'_> {
         for (rows, gradients) in rows.chunks(BLOCK).zip(gradients.chunks(BLOCK)) {
             let words = &mut words[..rows.len() * bins.len()];
             histogram::gather(self.isa, self.groups.codes(), first, rows, words);
-            for (words, bins) in words.chunks(rows.len()).zip(bins.iter_mut()) {
-                histogram::build(self.isa, self.packing, gradients, words, bins);
+            let bins = words.chunks(rows.len()).zip(bins.iter_mut());
+            match self.weights {
+                None => bins.for_each(|(words, bins)| {
+                    histogram::build(self.isa, self.packing, gradients, words, bins);
+                }),
+                Some(Weights { of, .. }) => {
+                    let mut block = [0; BLOCK];
+                    block.iter_mut().zip(rows).for_each(|(weight, &row)| *weight = of[row as usize]);
+                    let weights = &block[..rows.len()];
+                    bins.for_each(|(words, bins)| {
+                        histogram::build_weighted(self.isa, self.packing, gradients, weights, words, bins);
+                    });
+                }
             }
         }
         self.words.give(words);
     }
 
     /// Makes the parent's bins those of the sibling, and finds the best splits within one group.
-    fn piece(&self, piece: &mut Piece, leaves: [Option<Leaf>; 2]) -> [Option<NodeSplit>; 2] {
+    fn piece(&self, piece: &mut Piece, leaves: [Option<(Leaf, usize)>; 2]) -> [Option<NodeSplit>; 2] {
         let bins = self.groups.groups[piece.group].bins;
         let (small, large) = (&piece.small[..bins], &mut piece.large[..]);
         if let Some(large) = large.get_mut(..bins) {
             histogram::subtract(self.isa, large, small);
         }
-        let search = |bins: &[Bin], leaf: Option<Leaf>| leaf.and_then(|leaf| self.group(piece.group, bins, leaf));
+        let search = |bins: &[Bin], leaf: Option<(Leaf, usize)>| {
+            leaf.and_then(|(leaf, rows)| self.group(piece.group, bins, leaf, self.rule_for(leaf, rows)))
+        };
         [search(small, leaves[0]), search(&large[..bins.min(large.len())], leaves[1])]
     }
 
     /// The best split of a leaf within one group, first with missing values on the right, then on the left.
-    fn group(&self, number: usize, bins: &[Bin], leaf: Leaf) -> Option<NodeSplit> {
+    fn group(&self, number: usize, bins: &[Bin], leaf: Leaf, rule: GainRule) -> Option<NodeSplit> {
         let group = &self.groups.groups[number];
         let mut start = [0; GROUP];
-        let mut best = self.scan(number, group, bins, &start, leaf, None);
+        let mut best = self.scan(number, group, bins, &start, leaf, rule, None);
         if group.missing.iter().any(Option::is_some) {
             for lane in 0..GROUP {
                 start[lane] = group.missing[lane].map_or(0, |code| bins[usize::from(code)].0[lane]);
             }
             // a tie stays with the right
-            let left = self.scan(number, group, bins, &start, leaf, Some(true));
+            let left = self.scan(number, group, bins, &start, leaf, rule, Some(true));
             if let Some(left) = left
                 && best.is_none_or(|right| left.gain > right.gain)
             {
@@ -237,11 +270,12 @@ impl Search<'_> {
         bins: &[Bin],
         start: &[u64; GROUP],
         leaf: Leaf,
+        rule: GainRule,
         side: Option<bool>,
     ) -> Option<NodeSplit> {
-        let found = histogram::scan(self.isa, self.packing, bins, start, leaf, self.rule);
+        let found = histogram::scan(self.isa, self.packing, bins, start, leaf, rule);
         // below it a gain is what rounding leaves of nothing
-        let noise = 1.0 + 1e-12 * self.rule.score(leaf);
+        let noise = 1.0 + 1e-12 * rule.score(leaf);
         let mut best = None;
         for lane in 0..GROUP {
             let (found, Some(column)) = (found[lane], group.columns[lane]) else { continue };

@@ -46,6 +46,11 @@ impl Tree {
         self.nodes.iter().filter(|node| node.is_leaf()).count()
     }
 
+    /// Whether a split looks at a column.
+    pub fn uses(&self, column: usize) -> bool {
+        self.nodes.iter().any(|node| !node.is_leaf() && node.feature as usize == column)
+    }
+
     /// The value for one row: the definition that the fast ways to predict are tested against.
     pub fn predict(&self, row: &[f32]) -> f32 {
         let mut at = 0;

@@ -5,10 +5,10 @@
 #[cfg(test)]
 mod tests;
 
-use super::tensors::{Tensors, bytes};
-use super::{INPUT, KINDS, Predictor, names};
+use super::{Config, Domain, INPUT, Options, Predictor};
 use crate::features::Fitted;
 use crate::out::{OutPath, replace};
+use crate::tensors::{Tensors, bytes, column};
 use crate::{Error, Result};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde::{Deserialize, Serialize};
@@ -29,7 +29,7 @@ const VERSION: u32 = 1;
 struct Head {
     version: u32,
     kind: String,
-    params: serde_json::Value,
+    params: serde_json::Map<String, serde_json::Value>,
     columns: Vec<String>,
     info: BTreeMap<String, String>,
 }
@@ -38,21 +38,22 @@ pub(super) fn save(predictor: &Predictor, out: &OutPath) -> Result<()> {
     let path = out.path();
     let mut columns = predictor.model.tensors();
     if !predictor.residuals.is_empty() {
-        columns.push((RESIDUALS, Dtype::F32, bytes(predictor.residuals.iter().copied(), f32::to_le_bytes)));
+        columns.push(column(RESIDUALS, Dtype::F32, bytes(predictor.residuals.iter().copied(), f32::to_le_bytes)));
     }
     columns.extend(predictor.input.iter().flat_map(Fitted::tensors));
+    columns.extend(predictor.domain.iter().flat_map(Domain::tensors));
     let not_json = |e: serde_json::Error| Error::malformed(path, "metadata that JSON can hold", e.to_string());
     let head = Head {
         version: VERSION,
-        kind: predictor.kind().name.to_owned(),
-        params: predictor.model.options().values().into(),
+        kind: predictor.model.options().spec(),
+        params: predictor.model.options().values(),
         columns: predictor.columns.clone(),
         info: predictor.info.clone(),
     };
     let head = serde_json::to_string(&head).map_err(not_json)?;
     let views = columns.iter().map(|(name, dtype, bytes)| {
         let length = bytes.len() * 8 / dtype.bitsize();
-        TensorView::new(*dtype, vec![length], bytes).map(|view| (*name, view))
+        TensorView::new(*dtype, vec![length], bytes).map(|view| (&**name, view))
     });
     let views: std::result::Result<Vec<_>, _> = views.collect();
     let metadata = Some(HashMap::from([(KEY.to_owned(), head)]));
@@ -79,29 +80,17 @@ pub(super) fn load(path: &Path) -> Result<Predictor> {
     let head: Head =
         serde_json::from_str(head).map_err(|e| Error::malformed(path, format!("JSON of {KEY:?}"), e.to_string()))?;
     let tensors = Tensors::new(path, &contents)?;
-    let Some(kind) = KINDS.iter().find(|kind| kind.name == head.kind) else {
-        return Err(Error::malformed(path, format!("a predictor of kind {}", names().join(", ")), head.kind));
-    };
-    let model = (kind.load)(&tensors, head.params, head.columns.len())?;
-    let residuals = residuals(&tensors)?;
+    let config = Config { predictor: head.kind, input: None, params: head.params };
+    let options = Options::try_from(config).map_err(|e| Error::malformed(path, "a known predictor", e.to_string()))?;
+    let model = options.0.load(&tensors, head.columns.len())?;
+    let residuals = if tensors.has(RESIDUALS) { tensors.errors(RESIDUALS)? } else { Vec::new() };
+    let domain = Domain::load(&tensors, head.columns.len())?;
     let input = head.info.get(INPUT).map(|key| input(key, &tensors)).transpose()?;
-    Ok(Predictor { columns: head.columns, info: head.info, input, model, residuals })
+    Ok(Predictor { columns: head.columns, info: head.info, input, model, residuals, domain })
 }
 
 /// The fitted input of a key.
 fn input(key: &str, tensors: &Tensors) -> Result<Fitted> {
     let input = key.parse().map_err(|error: Error| tensors.malformed("a known input", error.to_string()))?;
     Fitted::load(input, tensors)
-}
-
-/// The errors on the validation rows, if the file has them.
-fn residuals(tensors: &Tensors) -> Result<Vec<f32>> {
-    if !tensors.has(RESIDUALS) {
-        return Ok(Vec::new());
-    }
-    let residuals = tensors.f32s(RESIDUALS)?;
-    match residuals.iter().all(|residual| residual.is_finite() && *residual >= 0.0) && residuals.is_sorted() {
-        true => Ok(residuals),
-        false => Err(tensors.malformed(format!("{RESIDUALS} from 0 on, ascending"), "others")),
-    }
 }

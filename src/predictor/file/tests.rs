@@ -4,10 +4,11 @@ use super::*;
 use crate::kernels::Isa;
 use crate::out::FileKind;
 use crate::par::Stop;
-use crate::predictor::Column;
+use crate::predictor::BagModel;
 use crate::predictor::boost::{Boost, Params, fit};
 use crate::predictor::perceptron::Perceptron;
 use crate::table::Table;
+use crate::tensors::Column;
 use std::fs;
 use std::sync::Arc;
 
@@ -26,7 +27,8 @@ fn example() -> (Predictor, Table) {
     let boost = fit(Isa::detect(), &table, Some(&table), &params, &mut |_| (), &Stop::new()).unwrap();
     let info = BTreeMap::from([("zoo".to_owned(), "zoo.safetensors".to_owned())]);
     let residuals = vec![0.0, 0.25, 0.25, 1.5];
-    (Predictor { columns: table.columns.clone(), info, input: None, model: Arc::new(boost), residuals }, table)
+    let (columns, model) = (table.columns.clone(), Arc::new(boost));
+    (Predictor { columns, info, input: None, model, residuals, domain: None }, table)
 }
 
 fn out(path: &Path) -> OutPath {
@@ -89,7 +91,7 @@ fn head_of(predictor: &Predictor) -> Head {
     Head {
         version: VERSION,
         kind: "gbm".into(),
-        params: predictor.model.options().values().into(),
+        params: predictor.model.options().values(),
         columns: predictor.columns.clone(),
         info: predictor.info.clone(),
     }
@@ -98,7 +100,7 @@ fn head_of(predictor: &Predictor) -> Head {
 /// Writes a file of these tensors and this head, and loads it.
 fn load_columns(columns: &[Column], head: &serde_json::Value) -> Result<Predictor> {
     let views = columns.iter().map(|(name, dtype, bytes)| {
-        (*name, TensorView::new(*dtype, vec![bytes.len() * 8 / dtype.bitsize()], bytes).unwrap())
+        (&**name, TensorView::new(*dtype, vec![bytes.len() * 8 / dtype.bitsize()], bytes).unwrap())
     });
     let metadata = Some(HashMap::from([(KEY.to_owned(), head.to_string())]));
     let folder = tempfile::tempdir().unwrap();
@@ -118,7 +120,7 @@ fn no_hostile_tree_gets_in() {
     assert!(load_changed(|_, _| ()).is_ok());
     let with_residuals = |residuals: &'static [f32]| {
         load_changed(|columns, _| {
-            columns.push((RESIDUALS, Dtype::F32, bytes(residuals.iter().copied(), f32::to_le_bytes)))
+            columns.push(column(RESIDUALS, Dtype::F32, bytes(residuals.iter().copied(), f32::to_le_bytes)))
         })
     };
     assert_eq!(with_residuals(&[0.0, 0.5, 0.5]).unwrap().residuals, [0.0, 0.5, 0.5]);
@@ -179,6 +181,42 @@ fn no_damaged_file_gets_in_or_panics() {
     assert!(matches!(Predictor::load(&folder.path().join("none")), Err(Error::Io { .. })));
 }
 
+#[test]
+fn predictors_made_of_predictors_are_kept_with_all_of_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model");
+    let (_, table) = example();
+    let table = Table { y: table.y.iter().map(|y| y / 10.0).collect(), ..table };
+    for spec in ["gp", "bag(gbm)", "mean(linear,gp)", "bag(mean(gbm,gp))", "mean(bag(gbm),linear)"] {
+        let mut options = Options::new(spec).unwrap();
+        for option in ["n_estimators=4", "epochs=3", "steps=3", "likelihood_rows=50", "folds=3"] {
+            for prefix in ["", "gbm.", "linear.", "gp.", "bag."] {
+                // of those that a kind has
+                let _ = options.set(&format!("{prefix}{option}"));
+            }
+        }
+        let predictor = Predictor::fit(Isa::detect(), &options, &table, Some(&table), &Stop::new()).unwrap();
+        predictor.save(&out(&path)).unwrap();
+        let loaded = Predictor::load(&path).unwrap();
+        assert!(loaded == predictor && loaded.model.options().spec() == spec, "{spec}");
+        let predict = |p: &Predictor| p.predict(Isa::detect(), &table).unwrap();
+        assert_eq!(predict(&loaded), predict(&predictor));
+        if let Some(bag) = loaded.model_as::<BagModel>() {
+            assert_eq!(bag.errors().iter().map(Vec::len).sum::<usize>(), table.rows());
+            assert_eq!(bag.errors(), predictor.model_as::<BagModel>().unwrap().errors());
+        }
+        let whole = fs::read(&path).unwrap();
+        for at in (0..whole.len()).step_by(97) {
+            let mut damaged = whole.clone();
+            damaged[at] ^= 0x55;
+            fs::write(&path, &damaged).unwrap();
+            if let Ok(predictor) = Predictor::load(&path) {
+                predictor.model.predict(Isa::detect(), &table.x[..predictor.columns.len()]);
+            }
+        }
+    }
+}
+
 /// A perceptron that was fitted for a moment.
 fn perceptron(layers: usize) -> (Predictor, Table) {
     use crate::predictor::perceptron::{Params, fit};
@@ -187,7 +225,7 @@ fn perceptron(layers: usize) -> (Predictor, Table) {
     let params = Params { layers, units: 5, epochs: 2, ..Params::mlp() };
     let model = fit(Isa::detect(), &table, Some(&table), &params, &Stop::new()).unwrap();
     let (columns, info, residuals) = (table.columns.clone(), BTreeMap::new(), Vec::new());
-    (Predictor { columns, info, input: None, model: Arc::new(model), residuals }, table)
+    (Predictor { columns, info, input: None, model: Arc::new(model), residuals, domain: None }, table)
 }
 
 #[test]
@@ -247,7 +285,8 @@ fn a_fitted_input_is_kept_and_a_damaged_one_refused() {
     };
     let key = "wstats+consensus+synthetic";
     assert!(file(head(key), &|_| ()).is_ok());
-    let changes: [(&str, &dyn Fn(&mut Vec<Column>)); 7] = [
+    type Change<'a> = &'a dyn Fn(&mut Vec<Column>);
+    let changes: [(&str, Change); 7] = [
         ("no images", &|columns| columns.retain(|column| column.0 != "synthetic.images")),
         ("half an image", &|columns| truncate(columns, "synthetic.images", 100)),
         ("too few answers", &|columns| truncate(columns, "consensus.answers", 12)),

@@ -2,7 +2,7 @@
 
 use super::{Dense, Epoch, Params, Perceptron, Standard};
 use crate::Result;
-use crate::predictor::tensors::{Column, Tensors, bytes};
+use crate::tensors::{Column, Tensors, bytes, column};
 use safetensors::Dtype;
 
 /// The tensors of a model; `weights` holds bias and kernel (in×out) of each layer.
@@ -11,11 +11,11 @@ pub fn tensors(model: &Perceptron) -> Vec<Column> {
     let weights = model.layers.iter().flat_map(|layer| layer.bias().iter().chain(layer.kernel())).copied();
     let epochs = |number: fn(&Epoch) -> f64| bytes(model.curve.iter().map(number), f64::to_le_bytes);
     vec![
-        ("mean", Dtype::F32, f32s(&model.standard.mean)),
-        ("scale", Dtype::F32, f32s(&model.standard.scale)),
-        ("weights", Dtype::F32, bytes(weights, f32::to_le_bytes)),
-        ("train_rmse", Dtype::F64, epochs(|epoch| epoch.train_rmse)),
-        ("val_rmse", Dtype::F64, epochs(|epoch| epoch.val_rmse.unwrap_or(f64::NAN))),
+        column("mean", Dtype::F32, f32s(&model.standard.mean)),
+        column("scale", Dtype::F32, f32s(&model.standard.scale)),
+        column("weights", Dtype::F32, bytes(weights, f32::to_le_bytes)),
+        column("train_rmse", Dtype::F64, epochs(|epoch| epoch.train_rmse)),
+        column("val_rmse", Dtype::F64, epochs(|epoch| epoch.val_rmse.unwrap_or(f64::NAN))),
     ]
 }
 

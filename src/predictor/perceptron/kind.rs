@@ -5,9 +5,9 @@ use crate::kernels::Isa;
 use crate::par::Stop;
 use crate::predictor::distribution::{integer, log_uniform, pick};
 use crate::predictor::kind::{Estimator, Kind, Model, fields};
-use crate::predictor::tensors::{Column, Tensors};
 use crate::rng::Stream;
 use crate::table::Table;
+use crate::tensors::{Column, Tensors};
 use crate::{Error, Result};
 use serde_json::{Map, Value};
 use std::sync::Arc;
@@ -20,7 +20,7 @@ pub const LINEAR: Kind = Kind {
     drawn: DRAWN.split_at(4).0,
     options: || Box::new(Params::linear()),
     networks: || Box::new(Params::linear()),
-    load: |tensors, options, width| load(tensors, options, width, &LINEAR),
+    compose: None,
 };
 
 /// A perceptron with hidden layers.
@@ -31,7 +31,7 @@ pub const MLP: Kind = Kind {
     drawn: DRAWN,
     options: || Box::new(Params::mlp()),
     networks: || Box::new(Params::mlp()),
-    load: |tensors, options, width| load(tensors, options, width, &MLP),
+    compose: None,
 };
 
 /// The last three are those of hidden layers.
@@ -44,15 +44,6 @@ const DRAWN: &[(&str, &str)] = &[
     ("units", "units"),
     ("dropout", "dropout"),
 ];
-
-fn load(tensors: &Tensors, options: Value, width: usize, kind: &Kind) -> Result<Arc<dyn Model>> {
-    let params: Params = tensors.options(options)?;
-    if params.kind().name != kind.name {
-        let layers = format!("{} hidden layers", params.layers);
-        return Err(tensors.malformed(format!("the layers of kind {}", kind.name), layers));
-    }
-    Ok(Arc::new(file::load(tensors, params, width)?))
-}
 
 impl Estimator for Params {
     fn kind(&self) -> &'static Kind {
@@ -101,6 +92,14 @@ impl Estimator for Params {
 
     fn fit(&self, isa: Isa, train: &Table, val: Option<&Table>, stop: &Stop) -> Result<Arc<dyn Model>> {
         Ok(Arc::new(fit(isa, train, val, self, stop)?))
+    }
+
+    fn load(&self, tensors: &Tensors, width: usize) -> Result<Arc<dyn Model>> {
+        Ok(Arc::new(file::load(tensors, self.clone(), width)?))
+    }
+
+    fn settled(&self, fitted: &dyn Model) -> Box<dyn Estimator> {
+        Box::new(Params { epochs: fitted.rounds().max(1), early_stopping_rounds: 0, ..self.clone() })
     }
 
     fn copy(&self) -> Box<dyn Estimator> {

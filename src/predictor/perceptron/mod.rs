@@ -8,7 +8,6 @@ mod file;
 mod fit;
 mod kind;
 mod params;
-mod product;
 
 pub use fit::{Epoch, fit};
 pub use kind::{LINEAR, MLP};
@@ -16,7 +15,7 @@ pub use params::{Optimizer, Params};
 
 use crate::kernels::gemm::{Matrix, Update};
 use crate::kernels::{Isa, Lanes};
-use product::multiply;
+use crate::predictor::product::multiply;
 
 /// Standard deviations beyond which an input is cut off: networks that diverged have weights of any size.
 pub const FAR: f32 = 10.0;
@@ -35,7 +34,7 @@ pub struct Standard {
 
 impl Standard {
     /// Means and deviations of a row-major table, of the finite values of each column.
-    fn of(x: &[f32], width: usize) -> Standard {
+    pub(super) fn of(x: &[f32], width: usize) -> Standard {
         let (mut mean, mut scale) = (Vec::with_capacity(width), Vec::with_capacity(width));
         for c in 0..width {
             let finite = || x.iter().skip(c).step_by(width).filter(|x| x.is_finite()).map(|&x| f64::from(x));
@@ -51,7 +50,7 @@ impl Standard {
     }
 
     /// Rows as the first layer sees them.
-    fn apply(&self, x: &[f32], z: &mut Vec<f32>) {
+    pub(super) fn apply(&self, x: &[f32], z: &mut Vec<f32>) {
         z.clear();
         for row in x.chunks_exact(self.mean.len()) {
             z.extend(row.iter().zip(&self.mean).zip(&self.scale).map(|((&x, mean), scale)| match x.is_nan() {

@@ -1,0 +1,118 @@
+//! How good predictions are, as verbs say it: scores with bootstrap intervals, and how often prediction intervals hold.
+
+use super::output::Output;
+use zoometry::eval::{ClassScore, Score, bootstrap, conformal};
+use zoometry::kernels::Isa;
+use zoometry::predictor::Predictor;
+use zoometry::table::Table;
+
+/// Networks tested below which it is said that they are few.
+const FEW: usize = 100;
+
+/// The level of the prediction intervals that are counted.
+const LEVEL: f64 = 0.9;
+
+/// Seed of the bootstrap.
+const SEED: u64 = 0;
+
+/// Predictions of networks never seen, and the truth: numbers, or of each class its probability.
+#[derive(Clone, Copy)]
+pub struct Tested<'a> {
+    /// Numbers a row.
+    pub outputs: usize,
+    /// Row-major.
+    pub predicted: &'a [f32],
+    pub target: &'a [f32],
+}
+
+impl<'a> Tested<'a> {
+    pub fn new(predictor: &Predictor, predicted: &'a [f32], target: &'a [f32]) -> Tested<'a> {
+        Tested { outputs: predictor.model.outputs(), predicted, target }
+    }
+
+    /// What the measures that have intervals are called: in words, and in JSON.
+    pub fn measures(&self) -> [(&'static str, &'static str); 2] {
+        match self.outputs {
+            1 => [("R²", "r2"), ("Kendall's τ", "tau")],
+            _ => [("accuracy", "accuracy"), ("log-loss", "log_loss")],
+        }
+    }
+
+    /// These measures on some of the rows.
+    pub fn of(&self, rows: &[usize]) -> [f64; 2] {
+        let predicted: Vec<f32> =
+            rows.iter().flat_map(|row| &self.predicted[row * self.outputs..][..self.outputs]).copied().collect();
+        let target: Vec<f32> = rows.iter().map(|&row| self.target[row]).collect();
+        match self.outputs {
+            1 => {
+                let score = Score::new(&predicted, &target);
+                [score.r2, score.tau]
+            }
+            classes => {
+                let score = ClassScore::new(&predicted, classes, &target);
+                [score.accuracy, score.log_loss]
+            }
+        }
+    }
+}
+
+/// Adds the score of some predictions.
+pub fn show(tested: Tested, output: &mut Output) {
+    let (n, names) = (tested.target.len(), tested.measures());
+    let values = tested.of(&(0..n).collect::<Vec<_>>());
+    let intervals = bootstrap::percentiles_of(n, SEED, |rows| tested.of(rows));
+    let [first, second] = [0, 1].map(|k| format!("{} {}", names[k].0, with(values[k], intervals[k])));
+    for (k, (_, name)) in names.into_iter().enumerate() {
+        output.set(name, values[k]);
+        output.set(&format!("{name}_interval"), intervals[k]);
+    }
+    if tested.outputs == 1 {
+        let score = Score::new(tested.predicted, tested.target);
+        let (mse, mae) = (score.mse, score.mae);
+        output.line(format!("  on networks never seen: {first}, {second}, MSE {mse:.3e}, MAE {mae:.4}"));
+        output.set("mse", mse);
+        output.set("mae", mae);
+        if values.iter().any(|value| value.is_nan()) {
+            output.line("  (NaN: fewer than two different values, measured or predicted)");
+        }
+    } else {
+        let majority = ClassScore::new(tested.predicted, tested.outputs, tested.target).majority;
+        output
+            .line(format!("  on networks never seen: {first}, {second}; the most frequent class alone {majority:.4}"));
+        output.set("majority", majority);
+    }
+    how_many(n, output);
+}
+
+/// A measure and its interval: `0.9493 [0.938, 0.958]`.
+pub fn with(value: f64, [low, high]: [f64; 2]) -> String {
+    format!("{value:.4} [{low:.3}, {high:.3}]")
+}
+
+/// Says what the brackets are, and where few networks stand behind them.
+pub fn how_many(tested: usize, output: &mut Output) {
+    let few = if tested < FEW { ", which are few" } else { "" };
+    output.line(format!("  [in brackets: 95 % intervals of a bootstrap over the {tested} networks tested{few}]"));
+}
+
+/// Adds how far prediction intervals reach and how often they hold the truth, where the predictor has errors enough.
+///
+/// Early stopping looked at the networks of these errors, so they are a little too small, and so are the intervals: that is why
+/// it is counted how much they hold.
+pub fn show_intervals(isa: Isa, predictor: &Predictor, test: &Table, predicted: &[f32], output: &mut Output) {
+    if predictor.model.outputs() > 1 {
+        return;
+    }
+    let intervals = conformal::around(isa, predictor, test, predicted, LEVEL);
+    let n = test.rows();
+    let reach = intervals.iter().map(|[low, high]| f64::from(high - low) / 2.0).sum::<f64>() / n as f64;
+    let reach = Some(reach).filter(|reach| reach.is_finite());
+    let coverage = reach.map(|_| conformal::share_inside(&intervals, &test.y));
+    if let (Some(reach), Some(coverage)) = (reach, coverage) {
+        let (level, held) = (100.0 * LEVEL, 100.0 * coverage);
+        output.line(format!("  {level:.0} % intervals: ± {reach:.3}, hold {held:.1} % of the {n} tested"));
+    }
+    output.set("interval_level", LEVEL);
+    output.set("interval_reach", reach);
+    output.set("interval_coverage", coverage);
+}

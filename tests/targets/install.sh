@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# Fetches what tests/targets.sh needs on Debian, where rustup's other targets cannot be had: emulators, linkers and C libraries by
+# apt, and the sources of Rust's standard library from Debian, into a copy of the toolchain below target/ (hard links).
+# Who has rustup's targets (`rustup target add …`) or its sources (`rustup component add rust-src`) needs the first part alone.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+apt-get update -qq
+DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends qemu-user-static qemu-system-arm wasi-libc \
+    gcc-{aarch64,riscv64,i686,s390x}-linux-gnu gcc-arm-linux-gnueabihf \
+    libc6-dev-{arm64,riscv64,i386,s390x,armhf}-cross
+
+sysroot=$(rustc --print sysroot)
+[[ -d $sysroot/lib/rustlib/src/rust/library ]] && exit
+toolchain=$PWD/target/toolchain
+[[ -d $toolchain/lib/rustlib/src/rust/library ]] && exit
+version=$(rustc --version | cut -d' ' -f2)
+pool=http://deb.debian.org/debian
+packages=$(curl -sSf "$pool/dists/trixie-backports/main/binary-all/Packages.xz" | xz -dc |
+    awk -v RS= -v version="$version" '/^Package: rust-src\n/ && $0 ~ "\nVersion: " version "[+-]"')
+file=$(sed -n 's/^Filename: //p' <<< "$packages")
+sum=$(sed -n 's/^SHA256: //p' <<< "$packages")
+[[ $file ]] || { echo "Debian has no sources of Rust $version" >&2; exit 1; }
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+curl -sSf "$pool/$file" -o "$work/rust-src.deb"
+sha256sum --check --quiet <<< "$sum  $work/rust-src.deb"
+dpkg-deb -x "$work/rust-src.deb" "$work/src"
+mkdir -p "$toolchain"
+cp -al "$sysroot/." "$toolchain/" 2> /dev/null || cp -a "$sysroot/." "$toolchain/"
+mkdir -p "$toolchain/lib/rustlib/src/rust"
+cp -a "$work"/src/usr/src/rustc-*/library "$toolchain/lib/rustlib/src/rust/"
