@@ -1,9 +1,14 @@
-//! What lies on a disk: maps, positioned writes, files that appear whole or not at all.
+//! Bytes on a disk: maps, whole files, positioned writes.
 //!
 //! Typed views of bytes are the crate `bytemuck`'s. Files are little-endian, as safetensors is.
 
 use crate::{Error, Result};
-use std::{fs::File, io, ops::Deref, path::Path};
+use flate2::bufread::GzDecoder;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 #[cfg(target_endian = "big")]
 compile_error!("the files are little-endian and are read in place");
@@ -25,8 +30,71 @@ pub fn open(path: impl AsRef<Path>) -> Result<File> {
 pub fn read(path: impl AsRef<Path>) -> Result<Vec<u8>> {
     let path = path.as_ref();
     let mut bytes = Vec::new();
-    io::Read::read_to_end(&mut open(path)?, &mut bytes).map_err(Error::io("read", path))?;
+    open(path)?.read_to_end(&mut bytes).map_err(Error::io("read", path))?;
     Ok(bytes)
+}
+
+/// The text of a regular file.
+///
+/// # Errors
+/// Those of [`open`]; [`Error::Io`] where it is no UTF-8.
+pub fn text(path: impl AsRef<Path>) -> Result<String> {
+    let path = path.as_ref();
+    let mut text = String::new();
+    open(path)?.read_to_string(&mut text).map_err(Error::io("read", path))?;
+    Ok(text)
+}
+
+/// The contents of a regular file, unpacked where it is a gzip file, whatever its name; and whether it is one.
+///
+/// Several members one after another are one text. Zeros behind the last one, as tapes and some mirrors add, are left out.
+///
+/// # Errors
+/// Those of [`open`]; what is damaged is found when it is read.
+pub fn unpacked(path: impl AsRef<Path>) -> Result<(Box<dyn Read>, bool)> {
+    let path = path.as_ref();
+    let mut file = BufReader::with_capacity(1 << 16, open(path)?);
+    let zipped = file.fill_buf().map_err(Error::io("read", path))?.starts_with(&GZIP);
+    Ok(if zipped { (Box::new(Members(Some(GzDecoder::new(file)))), true) } else { (Box::new(file), false) })
+}
+
+/// How each member of a gzip file begins.
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+
+/// The members of a gzip file; none when all are read.
+struct Members(Option<GzDecoder<BufReader<File>>>);
+
+impl Read for Members {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while let Some(member) = &mut self.0 {
+            let length = member.read(buffer)?;
+            if length > 0 || buffer.is_empty() {
+                return Ok(length);
+            }
+            self.0 = match self.0.take() {
+                Some(member) => next_member(member.into_inner())?,
+                None => None,
+            };
+        }
+        Ok(0)
+    }
+}
+
+/// The member that begins behind zeros, if there is one.
+fn next_member(mut file: BufReader<File>) -> io::Result<Option<GzDecoder<BufReader<File>>>> {
+    loop {
+        let bytes = file.fill_buf()?;
+        let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
+        match bytes.get(zeros) {
+            _ if bytes.is_empty() => return Ok(None),
+            None => file.consume(zeros),
+            Some(&first) if first == GZIP[0] => {
+                file.consume(zeros);
+                return Ok(Some(GzDecoder::new(file)));
+            }
+            Some(_) => return Err(io::Error::new(io::ErrorKind::InvalidData, "something follows that is no gzip")),
+        }
+    }
 }
 
 fn regular(path: &Path, metadata: &std::fs::Metadata) -> Result<()> {
@@ -37,30 +105,51 @@ fn regular(path: &Path, metadata: &std::fs::Metadata) -> Result<()> {
     }
 }
 
-/// Says before long work whether a file can be written: its folder is there, and what it would replace is a file that may be
-/// written.
-///
-/// # Errors
-/// [`Error::Io`] and [`Error::Malformed`], as [`replace`] would give.
-pub fn check_target(path: impl AsRef<Path>) -> Result<()> {
-    let path = path.as_ref();
-    match std::fs::metadata(path) {
-        Ok(metadata) => {
-            regular(path, &metadata)?;
-            let refused = || io::Error::from(io::ErrorKind::PermissionDenied);
-            if metadata.permissions().readonly() { Err(Error::io("write", path)(refused())) } else { Ok(()) }
-        }
-        Err(_) if folder(path).is_dir() => Ok(()),
-        Err(_) => Err(Error::io("create", path)(io::Error::new(io::ErrorKind::NotFound, "no such folder"))),
-    }
-}
-
 /// A whole file, read in place: opening takes as long for many GB as for a few bytes.
 ///
-/// A file that another program makes shorter while it is mapped ends this process with SIGBUS when the lost part is read;
-/// no memory is corrupted. Bytes that another process writes meanwhile may be seen or not.
+/// A file that another program makes shorter while it is mapped (`cp` over it does, `mv` does not) ends this process with SIGBUS
+/// when the lost part is read; no memory is corrupted. The command line then names it. Bytes that another process
+/// writes meanwhile may be seen or not.
 #[derive(Debug)]
 pub struct Map(memmap2::Mmap);
+
+/// Every file that was mapped, and its length then.
+#[cfg_attr(not(all(unix, feature = "cli")), allow(dead_code))]
+static MAPPED: Mutex<Vec<(PathBuf, u64)>> = Mutex::new(Vec::new());
+
+/// Runs `end`, on a thread of its own, when a part of a map is read that its file no longer has, with the files that are shorter
+/// now; it must end the program. The reading thread waits for that.
+///
+/// # Errors
+/// Whatever the system refuses.
+#[cfg(all(unix, feature = "cli"))]
+pub fn on_cut(end: fn(&[PathBuf])) -> io::Result<()> {
+    use signal_hook::consts::SIGBUS;
+    let (mut waiting, told) = std::os::unix::net::UnixStream::pair()?;
+    let watch = move || {
+        if waiting.read_exact(&mut [0]).is_ok() {
+            end(&shrunken());
+        }
+    };
+    std::thread::Builder::new().name("files".into()).spawn(watch)?;
+    signal_hook::low_level::pipe::register(SIGBUS, told)?;
+    let wait = || loop {
+        std::thread::sleep(std::time::Duration::from_secs(1));
+    };
+    // SAFETY: the handler only sleeps, which is allowed in one. Without it the thread would go on and meet what Rust does of a
+    // SIGBUS, the end without a word.
+    #[allow(unsafe_code)]
+    unsafe { signal_hook::low_level::register(SIGBUS, wait) }?;
+    Ok(())
+}
+
+/// The files that are shorter now than when they were mapped.
+#[cfg(all(unix, feature = "cli"))]
+fn shrunken() -> Vec<PathBuf> {
+    let mapped = MAPPED.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let shorter = |file: &&(PathBuf, u64)| std::fs::metadata(&file.0).is_ok_and(|now| now.len() < file.1);
+    mapped.iter().filter(shorter).map(|file| file.0.clone()).collect()
+}
 
 impl Map {
     /// Maps `file`, whose `path` is for error messages.
@@ -72,7 +161,11 @@ impl Map {
         // files never shrink, and a row is final once its status says so: who reads only such rows sees no concurrent write.
         #[allow(unsafe_code)]
         let map = unsafe { memmap2::Mmap::map(file) };
-        map.map(Map).map_err(Error::io("map", path))
+        let map = map.map_err(Error::io("map", path))?;
+        let mut mapped = MAPPED.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        mapped.retain(|file| file.0 != path);
+        mapped.push((path.to_owned(), map.len() as u64));
+        Ok(Map(map))
     }
 
     /// Opens and maps.
@@ -112,71 +205,9 @@ pub fn write_at(file: &File, mut bytes: &[u8], mut offset: u64) -> io::Result<()
     Ok(())
 }
 
-/// A new file in the folder of `path` under a name of its own, removed again unless it is persisted.
-pub(crate) fn temporary(path: &Path) -> Result<tempfile::NamedTempFile> {
-    let mut builder = tempfile::Builder::new();
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let prefix = format!(".{name}.");
-    builder.prefix(&prefix).suffix(".partial");
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666)); // less the umask, as for any file
-    builder.tempfile_in(folder(path)).map_err(Error::io("create", path))
-}
-
-/// Makes a rename in the folder of `path` survive a power loss, where the system can.
-pub(crate) fn sync_folder(path: &Path) {
-    // some systems cannot open folders; the file itself is safe in any case
-    if let Ok(folder) = File::open(folder(path)) {
-        let _ = folder.sync_all();
-    }
-}
-
-fn folder(path: &Path) -> &Path {
-    match path.parent() {
-        Some(folder) if folder != Path::new("") => folder,
-        _ => Path::new("."),
-    }
-}
-
-/// Writes a file that has its final name only when all of it is on the disk; an older one stays until then.
-///
-/// # Errors
-/// [`Error::Io`]: no such folder, not writable, no space left.
-pub fn replace(path: impl AsRef<Path>, fill: impl FnOnce(&mut io::BufWriter<&File>) -> io::Result<()>) -> Result<()> {
-    let path = path.as_ref();
-    check_target(path)?;
-    // a link stays one: what it points to is replaced
-    let path = &std::fs::canonicalize(path).unwrap_or(path.to_owned());
-    let temporary = temporary(path)?;
-    let mut buffer = io::BufWriter::new(temporary.as_file());
-    fill(&mut buffer).and_then(|()| io::Write::flush(&mut buffer)).map_err(Error::io("write", path))?;
-    drop(buffer);
-    temporary.as_file().sync_all().map_err(Error::io("write", path))?;
-    temporary.persist(path).map_err(|refused| refused.error).map_err(Error::io("create", path))?;
-    sync_folder(path);
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::Write;
-
-    #[test]
-    fn a_failed_replacement_leaves_the_old_file_and_nothing_else() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("table.csv");
-        replace(&path, |file| file.write_all(b"old")).unwrap();
-        let failed = replace(&path, |file| {
-            file.write_all(b"new")?;
-            Err(io::ErrorKind::StorageFull.into())
-        });
-        assert!(failed.is_err());
-        assert_eq!(&*Map::open(&path).unwrap(), b"old");
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
-        assert!(replace(folder.path().join("no/such"), |_| Ok(())).is_err());
-        assert!(replace(folder.path(), |_| Ok(())).is_err());
-    }
 
     #[test]
     fn empty_files_and_folders_are_no_surprise() {

@@ -97,6 +97,24 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// A file that is being written is no longer what its path names, or not all of it.
+    #[error("{} was {what} by another program while it was being written", .path.display())]
+    Disturbed {
+        /// The file.
+        path: PathBuf,
+        /// `deleted`, `replaced` or `made shorter`.
+        what: &'static str,
+    },
+    /// What is in an output's place is not replaced.
+    #[error("{} is not replaced: it is {what}", .path.display())]
+    Occupied {
+        /// The output.
+        path: PathBuf,
+        /// What is there.
+        what: String,
+        /// Whether it would be if the caller said so.
+        forcible: bool,
+    },
     /// Stopped by the user; what was finished is saved.
     #[error("interrupted; what was finished is saved, the same command continues")]
     Interrupted,

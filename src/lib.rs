@@ -38,6 +38,7 @@ pub mod features;
 pub mod gpu;
 pub mod json;
 pub mod magic;
+pub mod out;
 pub mod par;
 pub mod predictor;
 pub mod report;

@@ -4,6 +4,7 @@ mod common;
 use common::{fail, scratch, small_zoo, succeed};
 use serde_json::Value;
 use std::path::Path;
+use zoometry::out::{FileKind, OutPath};
 
 /// A zoo of 60 networks that take a moment.
 fn zoo(path: &Path) {
@@ -169,7 +170,7 @@ fn intervals_need_errors_enough() {
     // as old files are: without the tensor
     let mut predictor = zoometry::predictor::Predictor::load(Path::new(&model)).unwrap();
     predictor.residuals.clear();
-    predictor.save(Path::new(&model)).unwrap();
+    predictor.save(&OutPath::new(&model, FileKind::Predictor).unwrap()).unwrap();
     succeed(&format!("evaluate {model} {zoo}"));
     fail(&format!("predict {model} {zoo} --interval 0.5"), 1, &["model", "validation part"]);
 }

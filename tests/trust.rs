@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use zoometry::eval::{Fractions, Split};
 use zoometry::features::{Input, Networks};
 use zoometry::kernels::{Isa, IsaKind};
+use zoometry::out::{FileKind, OutPath};
 use zoometry::par::Stop;
 use zoometry::predictor::{Options, Predictor};
 use zoometry::zoo::{Config, Metrics, Status, Writer, Zoo};
@@ -181,7 +182,7 @@ fn the_library_says_as_much_as_the_command_line() {
     let options = Options::networks("gbm").unwrap();
     let mut predictor = Predictor::fit(isa, &options, &train, Some(&validation), &Stop::new()).unwrap();
     let model = fitted.at("library.safetensors");
-    predictor.save(&model).unwrap();
+    predictor.save(&OutPath::new(&model, FileKind::Predictor).unwrap()).unwrap();
     assert!(Predictor::load(&model).unwrap() == predictor);
     let found = json(&format!("evaluate {} {}", model.display(), fitted.zoo.display()));
     let known = train.rows() + validation.rows();
@@ -191,7 +192,7 @@ fn the_library_says_as_much_as_the_command_line() {
     // what says nothing is not taken for innocent
     predictor.provenance = None;
     predictor.info.remove("zoo");
-    predictor.save(&model).unwrap();
+    predictor.save(&OutPath::new(&model, FileKind::Predictor).unwrap()).unwrap();
     let text = succeed(&format!("evaluate {} {}", model.display(), fitted.zoo.display()));
     assert!(text.contains("unknown whether it was fitted to") && !text.contains("never seen"), "{text}");
     let parts = succeed(&format!("predict {} {}", model.display(), fitted.zoo.display()));

@@ -1,7 +1,7 @@
 //! `zoometry bench`
 
 use super::STOP;
-use super::output::{self, Output, count};
+use super::output::{self, Force, Output, count};
 use clap::Args;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -9,6 +9,7 @@ use std::time::Instant;
 use zoometry::bench::report::{Card, Change, rows};
 use zoometry::bench::{Case, Machine, Report, Row, machine};
 use zoometry::kernels::{Isa, IsaKind};
+use zoometry::out::FileKind;
 use zoometry::{Error, Result, catalog, par};
 
 /// The ISA of a GPU's rows.
@@ -54,6 +55,8 @@ pub struct Bench {
     /// Compare with what `--json` printed before
     #[arg(long, value_name = "OLD.json")]
     compare: Option<PathBuf>,
+    #[command(flatten)]
+    force: Force,
 }
 
 impl Bench {
@@ -62,10 +65,11 @@ impl Bench {
             return Err(Error::invalid("--seconds", "a positive number", self.seconds));
         }
         let old = self.compare.as_deref().map(read).transpose()?;
+        let mut guard = self.force.guard(&self.compare);
+        let picture = self.svg.as_ref().map(|path| guard.file(path, FileKind::Picture)).transpose()?;
         let report = if self.device == "gpu" { self.card()? } else { self.processor()? };
-        if let Some(path) = &self.svg {
-            let picture = zoometry::bench::roofline::svg(&report);
-            zoometry::bytes::replace(path, |file| std::io::Write::write_all(file, picture.as_bytes()))?;
+        if let Some(out) = &picture {
+            output::picture(out, &zoometry::bench::roofline::svg(&report))?;
         }
         let changes = old.map(|old| report.compare(&old));
         self.output(&report, changes.as_deref())
@@ -187,7 +191,7 @@ fn check(case: &Case, isa: Isa) -> Result<f64> {
 }
 
 fn read(path: &Path) -> Result<Report> {
-    let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
+    let text = zoometry::bytes::text(path)?;
     let malformed =
         |error: serde_json::Error| Error::malformed(path, "what `zoometry bench --json` prints", error.to_string());
     serde_json::from_str(&text).map_err(malformed)

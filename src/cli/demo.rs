@@ -1,17 +1,18 @@
 //! `zoometry demo`
 
-use super::output::{self, Output, duration};
+use super::output::{self, Force, Output, duration};
 use super::{MachineArgs, fit, parts, report, train};
 use clap::Args;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
+use zoometry::Result;
 use zoometry::dataset::{self, Images};
 use zoometry::eval::Division;
 use zoometry::features::Input;
+use zoometry::out::FileKind;
 use zoometry::predictor::{DEFAULT, Options};
 use zoometry::train::{Cpu, Job, recipe::Recipe};
 use zoometry::zoo::{Place, Target};
-use zoometry::{Error, Result};
 
 /// Epochs of the demo's networks: few, so that hundreds of them take about a minute.
 const EPOCHS: u32 = 4;
@@ -35,6 +36,8 @@ pub struct Demo {
     #[arg(long, value_name = "S", default_value_t = 1, allow_negative_numbers = true)]
     seed: u64,
     #[command(flatten)]
+    force: Force,
+    #[command(flatten)]
     pub machine: MachineArgs,
 }
 
@@ -43,7 +46,12 @@ impl Demo {
         let start = Instant::now();
         let isa = self.machine.isa()?;
         train::check_models(self.models)?;
-        std::fs::create_dir_all(&self.out).map_err(Error::io("create", &self.out))?;
+        let mut guard = self.force.guard([] as [&Path; 0]);
+        guard.folder(&self.out)?;
+        let zoo_out = guard.continued(self.out.join("zoo.safetensors"), FileKind::Zoo)?;
+        let model_out = guard.file(self.out.join("predictor.safetensors"), FileKind::Predictor)?;
+        let page_out = guard.file(self.out.join("report.html"), FileKind::Page)?;
+        let (zoo_path, model_path, page) = (zoo_out.path(), model_out.path(), page_out.path());
         let dataset = dataset::load("glyphs", None, Images::default())?;
         let recipe = Recipe { name: "demo".into(), batch: BATCH, ..Recipe::default() };
         let checkpoints = vec![0, EPOCHS];
@@ -59,11 +67,10 @@ impl Demo {
             threads,
             allow_mixed: false,
         };
-        let (zoo_path, model_path) = (self.out.join("zoo.safetensors"), self.out.join("predictor.safetensors"));
         let mut output = Output::default();
-        let zoo = train::session(&job, &Cpu, &zoo_path, &mut output)?;
+        let zoo = train::session(&job, &Cpu, zoo_path, &mut output)?;
         let fitted = |input: &Input, output: &mut Output| -> Result<_> {
-            let divided = parts::from_zoo(isa, &zoo, &zoo_path, None, &Division::Seed(0), input, Target::default())?;
+            let divided = parts::from_zoo(isa, &zoo, zoo_path, None, &Division::Seed(0), input, Target::default())?;
             let predictor = fit::fit(isa, &divided, &Options::networks(DEFAULT)?, false, output)?;
             let predicted = predictor.predict(isa, &divided.parts.test)?;
             Ok((predictor, predicted, divided.parts.test.y))
@@ -78,10 +85,9 @@ impl Demo {
             Ok(fitted)
         })?;
         output.text.push_str(&output::scatter(&predicted, &measured));
-        predictor.save(&model_path)?;
-        let page = self.out.join("report.html");
-        let study = self.machine.run(|| report::of_zoo(isa, std::slice::from_ref(&zoo_path)))?;
-        report::write(&study, "The demo's zoo", &page)?;
+        predictor.save(&model_out)?;
+        let study = self.machine.run(|| report::of_zoo(isa, &[zoo_path.to_owned()]))?;
+        report::write(&study, "The demo's zoo", &page_out)?;
         let seconds = start.elapsed().as_secs_f64();
         output.line(format!("the whole pipeline took {}; look further:", duration(seconds)));
         output.line(format!("  {} in a browser", page.display()));
@@ -90,8 +96,8 @@ impl Demo {
         // of the networks that the predictor was fitted to it knows too much
         output.line(format!("  zoometry predict {} {} --part test", model_path.display(), zoo_path.display()));
         output.set("seconds", seconds);
-        output.set("predictor", &model_path);
-        output.set("report", &page);
+        output.set("predictor", model_path);
+        output.set("report", page);
         Ok(output)
     }
 }

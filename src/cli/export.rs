@@ -1,10 +1,11 @@
 //! `zoometry export`
 
-use super::output::{self, Output, count, duration};
+use super::output::{Force, Output, count, duration};
 use super::{STOP, files, firmware, progress};
 use clap::Args;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
+use zoometry::out::{FileKind, OutPath};
 use zoometry::zoo::{self, Status, Zoo};
 use zoometry::{Error, Result};
 
@@ -16,7 +17,7 @@ use zoometry::{Error, Result};
 /// the network's weights, and the accuracy that is to be predicted there to the last bit.
 #[derive(Args)]
 pub struct Export {
-    /// The zoo, one file or several, and last the folder; with --torch the .safetensors file, which must not be there yet
+    /// The zoo, one file or several, and last the folder, which is not there yet or empty; with --torch the .safetensors file
     #[arg(value_name = "ZOO… OUT", num_args = 1.., required = true)]
     paths: Vec<PathBuf>,
     /// Write one network with PyTorch's names and order
@@ -31,6 +32,8 @@ pub struct Export {
     /// The checkpoint's epoch [default: the last]
     #[arg(long, value_name = "E", requires = "one")]
     epoch: Option<u32>,
+    #[command(flatten)]
+    force: Force,
     /// Print one JSON object on stdout
     #[arg(long)]
     pub json: bool,
@@ -49,12 +52,13 @@ impl Export {
             let row = self.row(&zoo, run as usize)?;
             let accuracy = zoo.test_accuracy()[row];
             if let Some(table) = &self.firmware {
-                let predicted = firmware::write(&zoo, row, table, out)?;
+                let inputs = files::expand(zoos)?;
+                let place = self.force.guard(inputs.iter().chain([table])).file(out, FileKind::Folder)?;
+                let predicted = firmware::write(&zoo, row, table, &place)?;
                 output.line(format!("predicted {predicted:.4}"));
                 output.set("predicted", predicted);
             } else {
-                check(out, zoos)?;
-                zoo::write_torch(&zoo, row, out)?;
+                zoo::write_torch(&zoo, row, &self.network(out, zoos)?)?;
             }
             output.line(format!("{}: network {run}, test accuracy {accuracy:.4}", out.display()));
             output.set("run", run);
@@ -64,7 +68,8 @@ impl Export {
         }
         let start = Instant::now();
         let bar = progress::rows("exporting");
-        let outcome = zoo::export(&zoo, out, &mut |done, all| progress::tell(&bar, done, all), &STOP);
+        let place = self.force.guard(files::expand(zoos)?).file(out, FileKind::Folder)?;
+        let outcome = zoo::export(&zoo, &place, &mut |done, all| progress::tell(&bar, done, all), &STOP);
         bar.finish_and_clear();
         let rows = outcome?;
         let seconds = start.elapsed().as_secs_f64();
@@ -77,6 +82,15 @@ impl Export {
         output.set("rows", rows);
         output.set("seconds", seconds);
         Ok(output)
+    }
+
+    /// The file for one network.
+    fn network(&self, out: &Path, zoos: &[PathBuf]) -> Result<OutPath> {
+        let place = self.force.guard(files::expand(zoos)?).file(out, FileKind::Network)?;
+        match out.extension() {
+            Some(kind) if kind == "safetensors" => Ok(place),
+            _ => Err(Error::invalid("OUT", "a name that ends with .safetensors", out.display())),
+        }
     }
 
     /// The row of one network's checkpoint.
@@ -98,14 +112,5 @@ impl Export {
             return Err(Error::malformed(zoo.path(), expected, "one that has not"));
         }
         Ok(row)
-    }
-}
-
-/// Refuses a file for one network that is there already, or of another kind.
-fn check(out: &Path, zoos: &[PathBuf]) -> Result<()> {
-    output::check(out, &files::expand(zoos)?)?;
-    match out.extension() {
-        Some(kind) if kind == "safetensors" => Ok(()),
-        _ => Err(Error::invalid("OUT", "a name that ends with .safetensors", out.display())),
     }
 }

@@ -1,13 +1,14 @@
 //! `zoometry features`
 
 use super::device::Device;
-use super::output::{self, Output, count, duration};
+use super::output::{Force, Output, count, duration};
 use super::parts::{self, DivisionArgs};
 use super::{MachineArgs, STOP, files, select};
 use clap::Args;
 use std::path::PathBuf;
 use std::time::Instant;
-use zoometry::features::{Networks, write};
+use zoometry::features::Networks;
+use zoometry::features::write::{self, TablePath};
 use zoometry::table::Part;
 use zoometry::{Error, Result};
 
@@ -38,6 +39,8 @@ pub struct Features {
     #[command(flatten)]
     device: Device,
     #[command(flatten)]
+    force: Force,
+    #[command(flatten)]
     pub machine: MachineArgs,
 }
 
@@ -46,9 +49,8 @@ impl Features {
         self.device.check()?;
         let isa = self.machine.isa()?;
         let input = super::input(self.input.as_deref())?;
-        if let Some(out) = &self.out {
-            output::check(out, files::expand(&self.zoo)?.iter().chain(self.division.file()))?;
-        }
+        let mut guard = self.force.guard(files::expand(&self.zoo)?.iter().chain(self.division.file()));
+        let out = self.out.as_ref().map(|path| TablePath::new(&mut guard, path)).transpose()?;
         let wanted = parts::named(&self.part, &Part::ALL[..3])?;
         let zoo = files::zoo(&self.zoo)?;
         let rows = select::rows(&zoo, zoo.path(), self.epoch, &input)?;
@@ -68,15 +70,15 @@ impl Features {
         output.set("columns", &table.columns);
         output.set("seconds", seconds);
         output.set("part", of.iter().map(|part| part.name()).collect::<Vec<_>>());
-        match &self.out {
-            Some(path) => {
-                write::write(&table, &of, path, &STOP)?;
+        match (&self.out, &out) {
+            (Some(path), Some(out)) => {
+                write::write(&table, &of, out, &STOP)?;
                 let (rows, width) = (count(table.rows() as u64), table.width());
                 output.line(format!("{}: {rows} networks × {width} columns in {}", path.display(), duration(seconds)));
                 output.set("out", path);
             }
-            None if self.machine.json => output.set("x", table.x.chunks(table.width().max(1)).collect::<Vec<_>>()),
-            None => {
+            _ if self.machine.json => output.set("x", table.x.chunks(table.width().max(1)).collect::<Vec<_>>()),
+            _ => {
                 let mut text = Vec::new();
                 write::csv(&table, &of, &mut text, &STOP).map_err(|_| Error::Cancelled)?;
                 output.text = String::from_utf8_lossy(&text).into_owned();

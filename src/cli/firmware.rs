@@ -2,9 +2,10 @@
 
 use std::io::Write;
 use std::path::Path;
-use zoometry::bytes::{read, replace};
+use zoometry::bytes::read;
 use zoometry::kernels::Isa;
 use zoometry::kernels::compact::Compact;
+use zoometry::out::{OutPath, PartialFolder};
 use zoometry::zoo::Zoo;
 use zoometry::{Error, Result};
 
@@ -13,7 +14,7 @@ use zoometry::{Error, Result};
 ///
 /// # Errors
 /// [`Error::Malformed`] for a table that is none or is for other networks, [`Error::Io`].
-pub fn write(zoo: &Zoo, row: usize, table: &Path, folder: &Path) -> Result<f32> {
+pub fn write(zoo: &Zoo, row: usize, table: &Path, out: &OutPath) -> Result<f32> {
     let bytes = read(table)?;
     let compact = Compact::new(&bytes)
         .map_err(|refusal| Error::malformed(table, "a table of fit --compact", refusal.to_string()))?;
@@ -26,10 +27,13 @@ pub fn write(zoo: &Zoo, row: usize, table: &Path, folder: &Path) -> Result<f32> 
     let (mut scratch, mut columns) = (vec![0.0; compact.scratch_len()], vec![0.0; compact.columns()]);
     compact.summarize(Isa::detect(), weights, &mut scratch, &mut columns);
     let predicted = compact.predict(&columns);
-    std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
-    let put = |name: &str, bytes: &[u8]| replace(folder.join(name), |file| file.write_all(bytes));
+    let folder = PartialFolder::new(out)?;
+    let put = |name: &str, bytes: &[u8]| {
+        folder.file(name, |file| file.write_all(bytes).map_err(Error::io("write", out.path().join(name))))
+    };
     put("table.bin", &bytes)?;
     put("weights.bin", &weights.iter().flat_map(|weight| weight.to_le_bytes()).collect::<Vec<u8>>())?;
     put("expected.txt", format!("predicted {:08x}\n", predicted.to_bits()).as_bytes())?;
+    folder.finish()?;
     Ok(predicted)
 }

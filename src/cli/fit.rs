@@ -1,18 +1,18 @@
 //! `zoometry fit`
 
 use super::asked::Asked;
-use super::output::{self, Output, duration};
+use super::output::{Force, Output, duration};
 use super::parts::{Divided, Rows};
 use super::score::{self, Tested};
 use super::{MachineArgs, STOP, select};
 use clap::Args;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
-use zoometry::bytes::replace;
 use zoometry::eval::{Parts, Score, compact, conformal};
 use zoometry::kernels::Isa;
 use zoometry::kernels::compact::Compact;
+use zoometry::out::{FileKind, OutPath, replace};
 use zoometry::predictor::{Config, DEFAULT, INPUT, Options, Predictor};
 use zoometry::table::origin;
 use zoometry::zoo::Target;
@@ -58,6 +58,8 @@ pub struct Fit {
     #[arg(long, value_name = "KB", default_value_t = 64, requires = "compact")]
     compact_kb: usize,
     #[command(flatten)]
+    force: Force,
+    #[command(flatten)]
     pub machine: MachineArgs,
 }
 
@@ -70,9 +72,9 @@ impl Fit {
         let config = self.config.as_deref().map(|path| Config::load(path, kind)).transpose()?;
         let seen = config.as_ref().and_then(|config| config.input.as_deref());
         let input = super::input(self.source.input.as_deref().or(seen))?;
-        for out in self.out.iter().chain(&self.compact) {
-            output::check(out, self.source.files().chain(&self.config))?;
-        }
+        let mut guard = self.force.guard(self.source.files().chain(&self.config));
+        let out = self.out.as_ref().map(|path| guard.file(path, FileKind::Predictor)).transpose()?;
+        let compact = self.compact.as_ref().map(|path| guard.file(path, FileKind::Compact)).transpose()?;
         let options = self.options(config)?;
         self.machine.run(|| {
             let target = self.target.as_deref().map_or_else(|| Ok(Target::default()), str::parse)?;
@@ -83,13 +85,13 @@ impl Fit {
             };
             let mut output = Output::default();
             let predictor = fit(isa, &divided, &options, self.refit, &mut output)?;
-            if let Some(path) = &self.compact {
-                self.compact(isa, path, &predictor, &divided.parts, &mut output)?;
+            if let Some(out) = &compact {
+                self.compact(isa, out, &predictor, &divided.parts, &mut output)?;
             }
-            if let Some(path) = &self.out {
-                predictor.save(path)?;
-                output.line(format!("  kept in {}", path.display()));
-                output.set("out", path);
+            if let Some(out) = &out {
+                predictor.save(out)?;
+                output.line(format!("  kept in {}", out.path().display()));
+                output.set("out", out.path());
             } else {
                 output.line("  not kept: name a file with --out to use it again");
             }
@@ -98,7 +100,7 @@ impl Fit {
     }
 
     /// Writes the table of small trees and says how good it is.
-    fn compact(&self, isa: Isa, path: &Path, full: &Predictor, parts: &Parts, output: &mut Output) -> Result<()> {
+    fn compact(&self, isa: Isa, out: &OutPath, full: &Predictor, parts: &Parts, output: &mut Output) -> Result<()> {
         let wstats = full.info.get(INPUT).is_some_and(|input| input == "wstats");
         let (Some(arch), true) = (select::architecture(full), wstats) else {
             return Err(Error::invalid("--compact", "a predictor of a zoo's wstats", "another input"));
@@ -115,9 +117,9 @@ impl Fit {
             let held = 100.0 * conformal::coverage(&predicted, &test.y, reach);
             output.line(format!("  90 % intervals: ± {reach:.3}, hold {held:.1} %"));
         }
-        replace(path, |file| file.write_all(&table))?;
-        output.line(format!("  kept in {}", path.display()));
-        output.set("compact", path);
+        replace(out, |file| file.write_all(&table))?;
+        output.line(format!("  kept in {}", out.path().display()));
+        output.set("compact", out.path());
         output.set("compact_bytes", bytes);
         output.set("compact_r2", score.r2);
         Ok(())

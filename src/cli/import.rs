@@ -6,6 +6,7 @@ use clap::Args;
 use std::path::PathBuf;
 use std::time::Instant;
 use zoometry::cnn::layer;
+use zoometry::out::FileKind;
 use zoometry::train::run;
 use zoometry::zoo::{self, Zoo};
 use zoometry::{Error, Result};
@@ -45,10 +46,11 @@ impl Import {
             names: run::names_of_format_1(),
             program: format!("zoometry {}", env!("CARGO_PKG_VERSION")),
         };
+        let out = output::careful([&self.folder]).file(&self.out, FileKind::Zoo)?;
         let start = Instant::now();
         let bar = progress::rows("importing");
         let mut tell = |done, all| progress::tell(&bar, done, all);
-        let outcome = zoo::import(&self.folder, &self.out, &options, &mut tell, &STOP);
+        let outcome = zoo::import(&self.folder, &out, &options, &mut tell, &STOP);
         bar.finish_and_clear();
         let report = outcome?;
         let zoo = Zoo::open(&self.out)?;

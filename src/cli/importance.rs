@@ -1,18 +1,19 @@
 //! `zoometry importance`
 
 use super::asked::Asked;
-use super::output::{self, Output};
+use super::output::{Force, Output};
 use super::score::{self, Tested};
 use super::{MachineArgs, STOP, files, select};
 use clap::Args;
 use serde_json::{Map, Value};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use zoometry::eval::{Unseen, importance};
 use zoometry::kernels::Isa;
+use zoometry::out::{ArrayPath, FileKind, OutPath, replace};
 use zoometry::predictor::Predictor;
 use zoometry::predictor::boost::{self, Boost};
 use zoometry::table::{Table, npy};
-use zoometry::{Error, Result, bytes};
+use zoometry::{Error, Result};
 
 /// What matters to a fitted predictor
 ///
@@ -47,6 +48,8 @@ pub struct Importance {
     #[arg(long, value_name = "FILE.npy")]
     shap: Option<PathBuf>,
     #[command(flatten)]
+    force: Force,
+    #[command(flatten)]
     pub machine: MachineArgs,
 }
 
@@ -69,9 +72,9 @@ impl Importance {
         let predictor = Predictor::load(&self.model)?;
         let (input, asked) = (select::input(&predictor)?, Asked::of(&predictor, &self.model)?);
         let zoos = files::expand(&self.zoo)?;
-        for out in self.out.iter().chain(&self.shap).chain(&self.shap.as_deref().map(names)) {
-            output::check(out, zoos.iter().chain([&self.model]))?;
-        }
+        let mut guard = self.force.guard(zoos.iter().chain([&self.model]).chain(&self.split));
+        let out = self.out.as_ref().map(|path| guard.file(path, FileKind::Table)).transpose()?;
+        let shap = self.shap.as_ref().map(|path| guard.array(path)).transpose()?;
         if self.shap.is_some() && predictor.model_as::<Boost>().is_none() {
             let expected = format!("a predictor of kind {}", boost::KIND.name);
             return Err(Error::invalid("--shap", expected, predictor.kind().name));
@@ -84,7 +87,7 @@ impl Importance {
             let unseen = Unseen::new(&predictor, &zoo, &table, self.split.as_deref())?;
             Ok((table.select(&unseen.rows), unseen))
         })?;
-        let (predicted, found) = self.machine.run(|| self.find(isa, &predictor, &table))?;
+        let (predicted, found) = self.machine.run(|| self.find(isa, &predictor, &table, shap.as_ref()))?;
         let mut output = Output::default();
         let rows = table.rows();
         let title = select::title(&zoo, &self.zoo);
@@ -93,88 +96,93 @@ impl Importance {
             .run(|| score::show(score::seen(&unseen), Tested::new(&predictor, &predicted, &table.y), &mut output));
         output.set("n", rows);
         score::note(&unseen, &zoo, &mut output);
-        self.show(&predictor.columns, found, &mut output)?;
+        show(&predictor.columns, found, out.as_ref(), &mut output)?;
         Ok(output)
     }
 
     /// The predictions, and what is known of every column.
-    fn find(&self, isa: Isa, predictor: &Predictor, table: &Table) -> Result<(Vec<f32>, Found)> {
+    fn find(
+        &self,
+        isa: Isa,
+        predictor: &Predictor,
+        table: &Table,
+        shap: Option<&ArrayPath>,
+    ) -> Result<(Vec<f32>, Found)> {
         let predicted = predictor.predict(isa, table)?;
         let mut found = Found::default();
         let permutation = importance::permutation(isa, predictor, table, self.rounds.into(), self.seed, &STOP)?;
         found.measures.push(("permutation", permutation));
         match predictor.model_as() {
-            Some(model) => self.trees(model, table, &predicted, &mut found)?,
+            Some(model) => trees(model, table, &predicted, shap, &mut found)?,
             None => {
                 found.notes.push(format!("gain, cuts and SHAP values are those of trees: {} only", boost::KIND.name));
             }
         }
         Ok((predicted, found))
     }
-
-    /// What is known of trees alone.
-    fn trees(&self, model: &Boost, table: &Table, predicted: &[f32], found: &mut Found) -> Result<()> {
-        let (width, rows) = (table.width(), table.rows());
-        let gain = model.importance_gain();
-        let all = gain.iter().sum::<f64>();
-        found.measures.push(("gain", gain.iter().map(|gain| if all > 0.0 { gain / all } else { 0.0 }).collect()));
-        found.measures.push(("cuts", model.importance_split().into_iter().map(|cuts| cuts as f64).collect()));
-        let shap = model.shap(&table.x, &STOP)?;
-        let mut mean = vec![0.0; width];
-        let mut worst = 0.0f64;
-        for (values, &predicted) in shap.values.chunks(width).zip(predicted) {
-            mean.iter_mut().zip(values).for_each(|(mean, value)| *mean += value.abs() / rows as f64);
-            worst = worst.max((shap.expected + values.iter().sum::<f64>() - f64::from(predicted)).abs());
-        }
-        found.measures.push(("shap", mean));
-        found.notes.push(format!(
-            "SHAP values start from {:.4} and add up to the predictions within {worst:.1e}",
-            shap.expected
-        ));
-        found.json.insert("expected".into(), shap.expected.into());
-        found.json.insert("additivity".into(), worst.into());
-        if let Some(path) = &self.shap {
-            npy::save(path, width, &shap.values)?;
-            bytes::replace(names(path), |file| Ok(serde_json::to_writer(file, &table.columns)?))?;
-            found.notes.push(format!("SHAP values of {rows} networks are in {}", path.display()));
-            found.json.insert("runs".into(), table.group.clone().into());
-        }
-        Ok(())
-    }
-
-    /// Adds the table, and writes the file.
-    fn show(&self, columns: &[String], found: Found, output: &mut Output) -> Result<()> {
-        let mut order: Vec<usize> = (0..columns.len()).collect();
-        if let Some((_, values)) = found.measures.last() {
-            order.sort_by(|&a, &b| values[b].total_cmp(&values[a]));
-        }
-        let titles = std::iter::once("column").chain(found.measures.iter().map(|(name, _)| *name));
-        let mut table: Vec<Vec<String>> = vec![titles.map(String::from).collect()];
-        for &column in order.iter().take(SHOWN) {
-            let cells = found.measures.iter().map(|(name, values)| cell(name, values[column]));
-            table.push(std::iter::once(columns[column].clone()).chain(cells).collect());
-        }
-        output.table(&table);
-        found.notes.iter().for_each(|note| output.line(format!("  {note}")));
-        if let Some(path) = &self.out {
-            write(path, columns, &found, &order)?;
-            output.line(format!("  all {} columns are in {}", columns.len(), path.display()));
-            output.set("out", path);
-        }
-        let object = |&column: &usize| {
-            let mut object = Map::from_iter([("column".to_owned(), Value::from(columns[column].as_str()))]);
-            object.extend(found.measures.iter().map(|(name, values)| ((*name).to_owned(), values[column].into())));
-            object
-        };
-        output.set("columns", order.iter().map(object).collect::<Vec<_>>());
-        output.json.extend(found.json);
-        Ok(())
-    }
 }
 
-/// Where the columns' names of an array go.
-fn names(array: &Path) -> PathBuf {
-    array.with_extension("columns.json")
+/// What is known of trees alone.
+fn trees(
+    model: &Boost,
+    table: &Table,
+    predicted: &[f32],
+    shap_path: Option<&ArrayPath>,
+    found: &mut Found,
+) -> Result<()> {
+    let (width, rows) = (table.width(), table.rows());
+    let gain = model.importance_gain();
+    let all = gain.iter().sum::<f64>();
+    found.measures.push(("gain", gain.iter().map(|gain| if all > 0.0 { gain / all } else { 0.0 }).collect()));
+    found.measures.push(("cuts", model.importance_split().into_iter().map(|cuts| cuts as f64).collect()));
+    let shap = model.shap(&table.x, &STOP)?;
+    let mut mean = vec![0.0; width];
+    let mut worst = 0.0f64;
+    for (values, &predicted) in shap.values.chunks(width).zip(predicted) {
+        mean.iter_mut().zip(values).for_each(|(mean, value)| *mean += value.abs() / rows as f64);
+        worst = worst.max((shap.expected + values.iter().sum::<f64>() - f64::from(predicted)).abs());
+    }
+    found.measures.push(("shap", mean));
+    found
+        .notes
+        .push(format!("SHAP values start from {:.4} and add up to the predictions within {worst:.1e}", shap.expected));
+    found.json.insert("expected".into(), shap.expected.into());
+    found.json.insert("additivity".into(), worst.into());
+    if let Some(out) = shap_path {
+        npy::save(out, &table.columns, &shap.values)?;
+        found.notes.push(format!("SHAP values of {rows} networks are in {}", out.path().display()));
+        found.json.insert("runs".into(), table.group.clone().into());
+    }
+    Ok(())
+}
+
+/// Adds the table, and writes the file.
+fn show(columns: &[String], found: Found, out: Option<&OutPath>, output: &mut Output) -> Result<()> {
+    let mut order: Vec<usize> = (0..columns.len()).collect();
+    if let Some((_, values)) = found.measures.last() {
+        order.sort_by(|&a, &b| values[b].total_cmp(&values[a]));
+    }
+    let titles = std::iter::once("column").chain(found.measures.iter().map(|(name, _)| *name));
+    let mut table: Vec<Vec<String>> = vec![titles.map(String::from).collect()];
+    for &column in order.iter().take(SHOWN) {
+        let cells = found.measures.iter().map(|(name, values)| cell(name, values[column]));
+        table.push(std::iter::once(columns[column].clone()).chain(cells).collect());
+    }
+    output.table(&table);
+    found.notes.iter().for_each(|note| output.line(format!("  {note}")));
+    if let Some(out) = out {
+        write(out, columns, &found, &order)?;
+        output.line(format!("  all {} columns are in {}", columns.len(), out.path().display()));
+        output.set("out", out.path());
+    }
+    let object = |&column: &usize| {
+        let mut object = Map::from_iter([("column".to_owned(), Value::from(columns[column].as_str()))]);
+        object.extend(found.measures.iter().map(|(name, values)| ((*name).to_owned(), values[column].into())));
+        object
+    };
+    output.set("columns", order.iter().map(object).collect::<Vec<_>>());
+    output.json.extend(found.json);
+    Ok(())
 }
 
 /// A number as people read it.
@@ -189,8 +197,8 @@ fn cell(name: &str, value: f64) -> String {
 }
 
 /// All columns as CSV.
-fn write(path: &Path, columns: &[String], found: &Found, order: &[usize]) -> Result<()> {
-    bytes::replace(path, |file| {
+fn write(out: &OutPath, columns: &[String], found: &Found, order: &[usize]) -> Result<()> {
+    replace(out, |file| {
         let mut csv = csv::Writer::from_writer(file);
         csv.write_record(["column"].into_iter().chain(found.measures.iter().map(|(name, _)| *name)))?;
         for &column in order {

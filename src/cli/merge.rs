@@ -1,13 +1,14 @@
 //! `zoometry merge`
 
-use super::output::{Output, count, duration};
+use super::output::{self, Output, count, duration};
 use super::{STOP, files, progress};
 use clap::Args;
 use std::path::PathBuf;
 use std::time::Instant;
+use zoometry::Result;
+use zoometry::out::FileKind;
 use zoometry::train;
 use zoometry::zoo::Merged;
-use zoometry::{Error, Result};
 
 /// Join the files of shards, or of several machines, into one zoo
 ///
@@ -36,15 +37,11 @@ const LISTED: usize = 8;
 impl Merge {
     pub fn run(&self) -> Result<Output> {
         let shards = files::expand(&self.shards)?;
-        let same =
-            |shard: &PathBuf| matches!((shard.canonicalize(), self.out.canonicalize()), (Ok(a), Ok(b)) if a == b);
-        if shards.iter().any(same) {
-            return Err(Error::invalid("--out", "another file than the shards", self.out.display()));
-        }
+        let out = output::careful(&shards).continued(&self.out, FileKind::Zoo)?;
         let start = Instant::now();
         let bar = progress::rows("merging");
         let tell = &mut |done, all| progress::tell(&bar, done, all);
-        let outcome = train::merge(&shards, &self.out, self.allow_mixed, tell, &STOP);
+        let outcome = train::merge(&shards, out.path(), self.allow_mixed, tell, &STOP);
         bar.finish_and_clear();
         let (merged, seconds) = (outcome?, start.elapsed().as_secs_f64());
         let mut output = Output::default();

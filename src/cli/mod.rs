@@ -218,7 +218,11 @@ pub fn main() -> ExitCode {
         Ok(false) => ExitCode::SUCCESS,
         Ok(true) => ExitCode::FAILURE,
         Err(error) => {
-            output::tell(format!("error: {error}"));
+            let hint = match &error {
+                Error::Occupied { forcible: true, .. } => "; --force replaces it",
+                _ => "",
+            };
+            output::tell(format!("error: {error}{hint}"));
             ExitCode::from(error.exit_code())
         }
     }

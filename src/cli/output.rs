@@ -1,9 +1,11 @@
 //! What a verb prints: text for people or one JSON object.
 
+use clap::Args;
 use serde_json::{Map, Value};
 use std::io::{ErrorKind, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use zoometry::features::window::quantile;
+use zoometry::out::{self, Guard, OutPath, PICTURE};
 use zoometry::{Error, Result};
 
 /// Tells people something on stderr; that nobody reads it is no failure.
@@ -11,20 +13,34 @@ pub fn tell(line: impl std::fmt::Display) {
     let _ = writeln!(std::io::stderr(), "{}", visible(&line.to_string()));
 }
 
-/// Refuses, before any work, an output file that cannot be written, that is one of the inputs, or that is a zoo: days of work
-/// should not be replaced by a slip.
-pub fn check<'p>(out: &Path, inputs: impl IntoIterator<Item = &'p PathBuf>) -> Result<()> {
-    zoometry::bytes::check_target(out)?;
-    let Ok(real) = out.canonicalize() else { return Ok(()) };
-    if inputs.into_iter().any(|input| input.canonicalize().is_ok_and(|input| input == real)) {
-        return Err(Error::invalid("--out", "another file than the input", out.display()));
+/// What every verb that replaces files takes.
+#[derive(Args, Clone, Copy)]
+pub struct Force {
+    /// Replace files of another kind too; never a zoo, a journal or an input
+    #[arg(long)]
+    force: bool,
+}
+
+impl Force {
+    /// The guard of a verb's outputs.
+    pub fn guard(self, inputs: impl IntoIterator<Item = impl AsRef<Path>>) -> Guard {
+        guard(inputs, self.force)
     }
-    match zoometry::zoo::Zoo::open(out) {
-        Ok(_) => {
-            Err(Error::malformed(out, "a file that may be replaced", "a zoo; remove it first if it is not needed"))
-        }
-        Err(_) => Ok(()),
-    }
+}
+
+/// The guard of the outputs of a verb that replaces nothing.
+pub fn careful(inputs: impl IntoIterator<Item = impl AsRef<Path>>) -> Guard {
+    guard(inputs, false)
+}
+
+fn guard(inputs: impl IntoIterator<Item = impl AsRef<Path>>, force: bool) -> Guard {
+    Guard::new(inputs, force)
+        .telling(|path| tell(format!("removed {}, left by a program that was killed", path.display())))
+}
+
+/// Writes a picture.
+pub fn picture(out: &OutPath, svg: &str) -> Result<()> {
+    out::replace(out, |file| write!(file, "{PICTURE}{svg}"))
 }
 
 /// A text whose control characters, which may come from other people's files and would reach the terminal, are shown as Rust

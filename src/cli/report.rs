@@ -1,15 +1,16 @@
 //! `zoometry report`
 
-use super::output::{self, Output, count};
+use super::output::{self, Force, Output, count};
 use super::{MachineArgs, STOP, files, progress};
 use clap::Args;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use zoometry::Result;
 use zoometry::eval::Division;
 use zoometry::kernels::Isa;
+use zoometry::out::{FileKind, Guard, OutPath, replace};
 use zoometry::report;
 use zoometry::study::{FILE, Header, Protocol, Study, StudyRun, Subject};
-use zoometry::{Error, Result};
 
 /// Heading of a study's page.
 pub const TITLE: &str = "What weights tell of accuracy";
@@ -32,6 +33,8 @@ pub struct Report {
     #[arg(long, value_name = "TEXT")]
     title: Option<String>,
     #[command(flatten)]
+    force: Force,
+    #[command(flatten)]
     pub machine: MachineArgs,
 }
 
@@ -41,7 +44,9 @@ impl Report {
         let sources = files::expand(&self.source)?;
         let source = &sources[0];
         let folder = sources.len() == 1 && source.is_dir();
-        output::check(&self.out, sources.iter().chain([&source.join(FILE)]))?;
+        let mut guard = self.force.guard(sources.iter().chain([&source.join(FILE)]));
+        let out = guard.file(&self.out, FileKind::Page)?;
+        self.pictures.iter().try_for_each(|folder| guard.folder(folder))?;
         let study = match folder {
             true => Study::load(source)?,
             false => self.machine.run(|| of_zoo(isa, &sources))?,
@@ -51,14 +56,14 @@ impl Report {
             true => TITLE.into(),
             false => format!("The zoo {name}"),
         });
-        let bytes = write(&study, &title, &self.out)?;
+        let bytes = write(&study, &title, &out)?;
         let mut output = Output::default();
         let kilobytes = count(bytes.div_ceil(1000) as u64);
         output.line(format!("{}: {kilobytes} kB, {}", self.out.display(), contents(&study)));
         output.set("out", &self.out);
         output.set("bytes", bytes);
         if let Some(folder) = &self.pictures {
-            let files = write_pictures(&study, folder)?;
+            let files = write_pictures(&study, folder, &mut guard)?;
             output.line(format!("{}: {} pictures", folder.display(), files.len()));
             output.set("pictures", files);
         }
@@ -72,11 +77,10 @@ fn contents(study: &Study) -> String {
 }
 
 /// Writes all pictures; gives their paths.
-fn write_pictures(study: &Study, folder: &Path) -> Result<Vec<PathBuf>> {
-    std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
+fn write_pictures(study: &Study, folder: &Path, guard: &mut Guard) -> Result<Vec<PathBuf>> {
     let write = |(name, svg): (String, String)| {
         let path = folder.join(name);
-        zoometry::bytes::replace(&path, |file| file.write_all(svg.as_bytes()))?;
+        output::picture(&guard.file(&path, FileKind::Picture)?, &svg)?;
         Ok(path)
     };
     report::pictures(study).into_iter().map(write).collect()
@@ -114,9 +118,9 @@ fn quoted(word: &str) -> String {
 }
 
 /// Writes the page of a study; gives its size in bytes.
-pub fn write(study: &Study, title: &str, out: &Path) -> Result<usize> {
+pub fn write(study: &Study, title: &str, out: &OutPath) -> Result<usize> {
     let page = report::html(study, title);
-    zoometry::bytes::replace(out, |file| file.write_all(page.as_bytes()))?;
+    replace(out, |file| file.write_all(page.as_bytes()))?;
     Ok(page.len())
 }
 

@@ -1,12 +1,13 @@
 //! `zoometry reproduce` and the verb of each of its experiments.
 
-use super::output::{Output, count, duration};
+use super::output::{Force, Output, count, duration};
 use super::{MachineArgs, STOP, files, progress, report};
 use clap::Args;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
+use zoometry::out::{FileKind, Guard, OutPath, replace};
 use zoometry::study::{self, Cell, EXPERIMENTS, Protocol, Study, StudyRun, Subject, curve};
 use zoometry::{Error, Result};
 
@@ -57,6 +58,8 @@ pub struct Options {
     #[arg(long, value_name = "FILE.csv", conflicts_with = "split_seed")]
     split: Option<PathBuf>,
     #[command(flatten)]
+    force: Force,
+    #[command(flatten)]
     pub machine: MachineArgs,
 }
 
@@ -83,6 +86,8 @@ impl Options {
             other => return Err(Error::unknown("protocol", other, ["clean", "optimistic"])),
         };
         study::check(names)?;
+        let mut guard = self.force.guard(self.zoos.iter().chain(&self.split));
+        let outputs = folder.map(|folder| outputs(&mut guard, folder)).transpose()?;
         let zoos = self.subjects()?;
         let header = report::header(protocol, zoos[0].division());
         let start = Instant::now();
@@ -94,13 +99,11 @@ impl Options {
         outcome?;
         let mut output = Output::default();
         show(run.study(), names, &run.left_out(names)?, &mut output);
-        if let Some(folder) = folder {
-            let csv = folder.join("results.csv");
+        if let (Some(folder), Some((csv, page))) = (folder, outputs) {
             write_csv(&csv, run.study())?;
-            let page = folder.join("report.html");
             report::write(run.study(), report::TITLE, &page)?;
-            output.line(format!("kept in {}; look at {}", folder.display(), page.display()));
-            output.set("report", &page);
+            output.line(format!("kept in {}; look at {}", folder.display(), page.path().display()));
+            output.set("report", page.path());
         }
         output.line(format!(
             "{} scores in {}",
@@ -137,6 +140,13 @@ impl Options {
     }
 }
 
+/// Where the scores and the page of a study go.
+fn outputs(guard: &mut Guard, folder: &Path) -> Result<(OutPath, OutPath)> {
+    guard.folder(folder)?;
+    let csv = guard.file(folder.join("results.csv"), FileKind::Table)?;
+    Ok((csv, guard.file(folder.join("report.html"), FileKind::Page)?))
+}
+
 /// What is said of scores that are too good.
 const OPTIMISTIC: &str = "protocol optimistic: the number of trees and epochs was chosen on the networks tested, so these scores \
                           are too good; for comparison with published figures alone";
@@ -159,8 +169,8 @@ fn to_json(study: &Study, output: &mut Output) {
 }
 
 /// Every score as a line of CSV.
-fn write_csv(path: &Path, study: &Study) -> Result<()> {
-    zoometry::bytes::replace(path, |file| {
+fn write_csv(out: &OutPath, study: &Study) -> Result<()> {
+    replace(out, |file| {
         let mut table = csv::Writer::from_writer(file);
         table.write_record([
             "experiment",

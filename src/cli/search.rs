@@ -1,6 +1,6 @@
 //! `zoometry search`
 
-use super::output::{self, Output, duration};
+use super::output::{Force, Output, duration};
 use super::parts::Rows;
 use super::{MachineArgs, STOP, fit, progress};
 use clap::Args;
@@ -12,6 +12,7 @@ use zoometry::eval::Search as Trials;
 use zoometry::eval::search::{Journal, Trial};
 use zoometry::features::Input;
 use zoometry::kernels::Isa;
+use zoometry::out::{FileKind, OutPath};
 use zoometry::predictor::{Config, DEFAULT, Kind, Options};
 use zoometry::table::origin;
 use zoometry::zoo::Target;
@@ -43,6 +44,8 @@ pub struct Search {
     #[arg(long, value_name = "FILE.json")]
     out: PathBuf,
     #[command(flatten)]
+    force: Force,
+    #[command(flatten)]
     pub machine: MachineArgs,
 }
 
@@ -53,13 +56,13 @@ impl Search {
     pub fn run(&self) -> Result<Output> {
         let isa = self.machine.isa()?;
         let input = super::input(self.source.input.as_deref())?;
-        let journal = journal(&self.out);
-        output::check(&self.out, self.source.files().chain([&journal]))?;
-        output::check(&journal, self.source.files())?;
-        self.machine.run(|| self.search(isa, &input, &journal))
+        let mut guard = self.force.guard(self.source.files());
+        let out = guard.file(&self.out, FileKind::Config)?;
+        let journal = guard.continued(journal(&self.out), FileKind::Trials)?;
+        self.machine.run(|| self.search(isa, &input, &journal, &out))
     }
 
-    fn search(&self, isa: Isa, input: &Input, journal: &Path) -> Result<Output> {
+    fn search(&self, isa: Isa, input: &Input, journal: &OutPath, out: &OutPath) -> Result<Output> {
         let divided = self.source.parts(isa, input, Target::default(), true)?;
         let (train, validation) = (&divided.parts.train, &divided.parts.validation);
         let (kind, fixed, seed, trials) = (&*self.predictor, &*self.param, self.seed, self.trials);
@@ -73,11 +76,11 @@ impl Search {
         let trials = run(&search, isa, &kept, done, &mut output)?;
         show(Options::new(kind)?.kind(), &trials, &mut output);
         if let rest @ 1.. = trials.len().saturating_sub(SHOWN) {
-            output.line(format!("  the other {rest} are in {}", journal.display()));
+            output.line(format!("  the other {rest} are in {}", journal.path().display()));
         }
         let best = &trials[0];
         let config = Config::new(&best.options, self.source.zoo.first().map(|_| input.to_string()));
-        config.save(&self.out)?;
+        config.save(out)?;
         let (number, chosen) = (best.number, best.score.r2);
         output.line(format!("the best is trial {number}, R² {chosen:.4} on the validation networks; fitted again:"));
         fit::fit(isa, &divided, &best.options, false, &mut output)?;
@@ -86,7 +89,7 @@ impl Search {
         output.set("validation", best.score);
         output.set("best", config);
         output.set("trials", &trials);
-        output.set("journal", journal);
+        output.set("journal", journal.path());
         output.set("out", &self.out);
         Ok(output)
     }

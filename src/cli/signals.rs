@@ -1,4 +1,5 @@
-//! Ctrl-C and its relatives: the first asks for a clean stop, the second ends the program at once.
+//! Signals. Ctrl-C and its relatives: the first asks for a clean stop, the second ends the program at once. A file that is cut
+//! while it is read, a limit on the size of files: an error, not a kill.
 
 use super::{STOP, output};
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -32,22 +33,63 @@ pub fn listen() {
     };
     // without a thread to spare there is no message
     let _ = std::thread::Builder::new().name("signals".into()).spawn(message);
+    #[cfg(unix)]
+    files();
 }
 
-/// Those that ask to stop. A closed terminal does, unless this was started with `nohup`.
+/// Those that ask to stop, but for what this was started to ignore: SIGHUP by `nohup`, SIGINT by a shell's `&`.
 fn signals() -> Vec<i32> {
     let mut signals = vec![SIGINT, SIGTERM];
     #[cfg(unix)]
-    if !hangups_are_ignored() {
+    {
         signals.push(signal_hook::consts::SIGHUP);
+        signals.retain(|&signal| !is_ignored(signal));
     }
     signals
 }
 
-/// Whether SIGHUP, signal 1, was ignored by whoever started this; where the system does not tell, it was not.
+/// Whether a signal was ignored by whoever started this.
 #[cfg(unix)]
-fn hangups_are_ignored() -> bool {
+fn is_ignored(signal: i32) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.map_or_else(|| child_ignores(signal), |mask| mask >> (signal - 1) & 1 == 1)
+}
+
+/// Whether a child, which inherits what is ignored, survives the signal: for systems that do not tell.
+#[cfg(unix)]
+fn child_ignores(signal: i32) -> bool {
+    use std::process::{Command, Stdio};
+    let script = format!("kill -{signal} $$; exit 0");
+    let mut child = Command::new("sh");
+    child.args(["-c", &script]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    child.status().is_ok_and(|status| status.success())
+}
+
+/// A write beyond the limit on the size of files gives an error that is reported where it occurs; reading what was cut off a
+/// mapped file ends the program with the file's name.
+#[cfg(unix)]
+fn files() {
+    let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::new(AtomicBool::new(false)));
+    let _ = zoometry::bytes::on_cut(|files| {
+        let files: Vec<String> = files.iter().map(|path| path.display().to_string()).collect();
+        output::tell(match files.is_empty() {
+            true => "error: a file could not be read: it was made shorter meanwhile, or its disk failed".into(),
+            false => format!("error: {} was made shorter while it was being read", files.join(", ")),
+        });
+        std::process::exit(1);
+    });
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_ways_to_ask_agree() {
+        for signal in signals() {
+            assert!(!is_ignored(signal) && !child_ignores(signal), "signal {signal}");
+        }
+    }
 }

@@ -1,11 +1,13 @@
 //! `zoometry split`
 
 use super::files;
-use super::output::{self, Output};
+use super::output::{Force, Output};
 use super::parts::{self, DivisionArgs};
 use clap::Args;
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::path::PathBuf;
+use zoometry::out::{FileKind, replace};
 use zoometry::table::Part;
 use zoometry::zoo::digest;
 use zoometry::{Error, Result};
@@ -26,6 +28,8 @@ pub struct Split {
     /// Where the table goes [default: stdout]
     #[arg(long, value_name = "FILE.csv")]
     out: Option<PathBuf>,
+    #[command(flatten)]
+    force: Force,
     /// Print one JSON object on stdout
     #[arg(long)]
     pub json: bool,
@@ -33,9 +37,8 @@ pub struct Split {
 
 impl Split {
     pub fn run(&self) -> Result<Output> {
-        if let Some(out) = &self.out {
-            output::check(out, files::expand(&self.zoo)?.iter().chain(self.division.file()))?;
-        }
+        let mut guard = self.force.guard(files::expand(&self.zoo)?.iter().chain(self.division.file()));
+        let out = self.out.as_ref().map(|path| guard.file(path, FileKind::Table)).transpose()?;
         let wanted = parts::named(&self.part, &Part::ALL[..3])?;
         let zoo = files::zoo(&self.zoo)?;
         let rows = self.division.parts(&zoo, &zoo.final_rows())?;
@@ -52,13 +55,13 @@ impl Split {
         for (part, count) in &counts {
             output.set(part, count);
         }
-        match &self.out {
+        match &out {
             None => output.text = text,
-            Some(path) => {
-                zoometry::bytes::replace(path, |file| std::io::Write::write_all(file, text.as_bytes()))?;
+            Some(out) => {
+                replace(out, |file| file.write_all(text.as_bytes()))?;
                 let each: Vec<String> = counts.iter().map(|(part, count)| format!("{count} {part}")).collect();
-                output.line(format!("{}: {} networks", path.display(), each.join(", ")));
-                output.set("out", path);
+                output.line(format!("{}: {} networks", out.path().display(), each.join(", ")));
+                output.set("out", out.path());
             }
         }
         Ok(output)

@@ -8,6 +8,7 @@ use clap::Args;
 use std::path::{Path, PathBuf};
 use zoometry::cnn::plan::{Flops, Function};
 use zoometry::dataset::{self, Dataset};
+use zoometry::out::FileKind;
 use zoometry::train::{self as training, Event, Executor, Job, checkpoints, recipe::Recipe};
 use zoometry::zoo::{Place, Zoo, hyper};
 use zoometry::{Error, Result};
@@ -67,6 +68,7 @@ impl Train {
     pub fn run(&self) -> Result<Output> {
         self.device.check()?;
         let place = shard::place(self.shard)?;
+        let out = output::careful([] as [&Path; 0]).continued(shard::file(&self.out, place), FileKind::Zoo)?;
         check_models(self.models)?;
         let mut recipe = Recipe::load(&self.recipe)?;
         for assignment in &self.set {
@@ -93,7 +95,7 @@ impl Train {
         let mut output = Output::default();
         let (executor, device) = self.device.executor(&job)?;
         output.set("device", device);
-        session(&job, &*executor, &shard::file(&self.out, place), &mut output)?;
+        session(&job, &*executor, out.path(), &mut output)?;
         Ok(output)
     }
 }

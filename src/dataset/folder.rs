@@ -139,7 +139,7 @@ impl Folder {
             }
             Kind::Svhn => {
                 let (train, test) = (self.file(TRAIN_MAT, missing)?, self.file(TEST_MAT, missing)?);
-                let (train, test) = rayon::join(|| svhn::read(&train), || svhn::read(&test));
+                let (train, test) = crate::par::join(|| svhn::read(&train), || svhn::read(&test));
                 (train?, test?, svhn::CLASSES)
             }
         };

@@ -7,16 +7,14 @@
 //!
 //! Source: Y. LeCun, C. Cortes, C. Burges, «The MNIST database», section on the file format.
 
-use super::{Decoded, MAX_BYTES, read_up_to};
+use super::{Decoded, MAX_BYTES, read_up_to, unpacked};
+use crate::out::FileKind;
 use crate::{Error, Result};
-use flate2::read::MultiGzDecoder;
-use std::io::{BufReader, Read};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// The element type `u8`, the only one these data sets use.
 const UBYTE: u8 = 0x08;
-/// Deflate cannot expand by more: a gzip file that is shorter than this fraction of what its header promises is truncated.
-const MAX_EXPANSION: u64 = 1032;
 
 /// The four files of a data set.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,8 +27,10 @@ pub(super) struct Files {
 
 /// Reads both parts.
 pub(super) fn read(files: &Files) -> Result<(Decoded, Decoded)> {
-    let (train, test) =
-        rayon::join(|| part(&files.train_images, &files.train_labels), || part(&files.test_images, &files.test_labels));
+    let (train, test) = crate::par::join(
+        || part(&files.train_images, &files.train_labels),
+        || part(&files.test_images, &files.test_labels),
+    );
     Ok((train?, test?))
 }
 
@@ -54,14 +54,9 @@ fn part(images: &Path, labels: &Path) -> Result<Decoded> {
 
 /// Reads a `u8` array of `D` dimensions, none of them 0, from a raw or a gzip file.
 fn array<const D: usize>(path: &Path) -> Result<([usize; D], Vec<u8>)> {
-    let file = crate::bytes::open(path)?;
-    let length = file.metadata().map_err(Error::io("read", path))?.len();
-    let file = BufReader::with_capacity(1 << 16, file);
-    if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gz")) {
-        elements(path, MultiGzDecoder::new(file), length.saturating_mul(MAX_EXPANSION))
-    } else {
-        elements(path, file, length)
-    }
+    let (reader, zipped) = crate::bytes::unpacked(path)?;
+    let length = std::fs::metadata(path).map_err(Error::io("read", path))?.len();
+    elements(path, reader, if zipped { unpacked(length) } else { length })
 }
 
 /// `available`: the bytes that `reader` can give at most.
@@ -78,7 +73,7 @@ fn elements<const D: usize>(path: &Path, mut reader: impl Read, available: u64) 
     }
     let expected = format!("{size} elements (sizes {dims:?})");
     if size > available {
-        return Err(Error::malformed(path, expected, "a file too short for them"));
+        return Err(Error::malformed(path, expected, format!("a file too short for them ({available} bytes at most)")));
     }
     // one byte more than promised shows that something follows, however much it is
     let elements = read_up_to(reader, size + 1, path)?;
@@ -93,7 +88,11 @@ fn dimensions<const D: usize>(path: &Path, header: &[u8]) -> Result<[usize; D]> 
     let magic = [0, 0, UBYTE, D as u8];
     if header.len() < 4 || header[..4] != magic {
         let expected = format!("an IDX file of unsigned bytes with {D} dimensions (magic {magic:02x?})");
-        return Err(Error::malformed(path, expected, format!("{:02x?}", &header[..header.len().min(4)])));
+        return Err(Error::malformed(
+            path,
+            expected,
+            format!("{} ({:02x?})", FileKind::of(path), &header[..header.len().min(4)]),
+        ));
     }
     let words = header[4..].chunks_exact(4).map(|b| u32::from_be_bytes([b[0], b[1], b[2], b[3]]) as usize);
     let dims: Vec<usize> = words.collect();
@@ -156,7 +155,14 @@ mod tests {
         let pixels: Vec<u8> = (0..24).collect();
         let raw = idx(&[2, 3, 4], &pixels);
         assert_eq!(images("a", &raw).unwrap(), ([2, 3, 4], pixels.clone()));
-        assert_eq!(images("a.gz", &gzip(&raw)).unwrap(), ([2, 3, 4], pixels));
+        let zipped = gzip(&raw);
+        for name in ["a.gz", "gzip-without-its-name"] {
+            assert_eq!(images(name, &zipped).unwrap(), ([2, 3, 4], pixels.clone()));
+        }
+        assert_eq!(images("unpacked.gz", &raw).unwrap(), ([2, 3, 4], pixels.clone()));
+        let members = [gzip(&raw[..9]), gzip(&raw[9..])].concat();
+        assert_eq!(images("a.gz", &members).unwrap(), ([2, 3, 4], pixels));
+        refused("a.gz", b"<!DOCTYPE html><p>not found", "an HTML page");
     }
 
     #[test]
@@ -217,6 +223,8 @@ mod tests {
             refused("a.gz", &gzip(&idx(&dims, &[0; 100])), "at most");
         }
         refused("a.gz", &gzip(&idx(&[1 << 20, 28, 28], &[0; 100])), "too short");
+        // 100 MB of zeros in 0.1 MB
+        refused("a.gz", &gzip(&idx(&[100, 1000, 1000], &vec![0; 100_000_000])), "too short");
         for dims in [[0, 28, 28], [1, 0, 28], [max, max, 0]] {
             refused("a", &idx(&dims, &[]), "at least one");
         }
@@ -235,7 +243,11 @@ mod tests {
         let checksum = zipped.len() - 8;
         zipped[checksum] ^= 1;
         refused("a.gz", &zipped, "corrupt gzip");
-        refused("a.gz", &idx(&[1, 1, 1], &[0]), "invalid gzip header");
+        let mut followed = gzip(&idx(&[1, 1, 1], &[0]));
+        followed.extend([0; 512]);
+        assert!(images("a.gz", &followed).is_ok(), "zeros behind the last member");
+        followed.push(1);
+        refused("a.gz", &followed, "no gzip");
     }
 
     #[test]

@@ -7,7 +7,7 @@
 //!
 //! Source: MathWorks, «MAT-File Format», level 5.
 
-use super::{MAX_BYTES, read_up_to};
+use super::{MAX_BYTES, read_up_to, unpacked};
 use crate::{Error, Result};
 use flate2::read::ZlibDecoder;
 use std::io::{BufReader, Read, Seek, SeekFrom};
@@ -63,7 +63,7 @@ pub fn read(path: &Path, wanted: &[&str]) -> Result<Vec<Array>> {
         let body = (&mut file).take(size);
         arrays.extend(match kind {
             MATRIX => Elements { path, reader: body }.matrix(wanted)?,
-            COMPRESSED => compressed(path, ZlibDecoder::new(body), wanted)?,
+            COMPRESSED => compressed(path, ZlibDecoder::new(body).take(unpacked(size)), wanted)?,
             _ => {
                 return Err(Error::malformed(
                     path,

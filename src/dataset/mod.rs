@@ -24,6 +24,15 @@ pub use images::{Images, Preparation, scale};
 /// No file is decoded into more bytes than this: what no published data set needs and a hostile one would take.
 const MAX_BYTES: u64 = 1 << 31;
 
+/// What a compressed file may unpack to without a doubt.
+const SMALL: u64 = 64 << 20;
+
+/// Bytes that a compressed file of `length` bytes holds at most. Deflate can expand by 1,032, images do by less than ten: a file
+/// that claims more than a hundredfold of much is a bomb.
+fn unpacked(length: u64) -> u64 {
+    length.saturating_mul(100).max(length.saturating_mul(1032).min(SMALL))
+}
+
 /// One part of a data set as it goes into the networks.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Examples {

@@ -16,7 +16,7 @@ pub(super) fn dataset(name: &str, train: Decoded, test: Decoded, classes: usize,
     }
     let table = images.table(name)?;
     let prepare = |part: &Decoded| if images.colour { colour(part, &table) } else { grey(part, &table) };
-    let (digest, (train, test)) = rayon::join(|| digest(&train, &test), || (prepare(&train), prepare(&test)));
+    let (digest, (train, test)) = crate::par::join(|| digest(&train, &test), || (prepare(&train), prepare(&test)));
     let notes = untrained(&train.labels, &test.labels, classes).into_iter().collect();
     Ok(Dataset { name: name.to_owned(), train, test, classes, digest, notes })
 }

@@ -28,7 +28,7 @@ impl PublishedOrder {
     /// # Errors
     /// [`Error::Io`]; [`Error::Malformed`] where the file is no permutation of the row numbers.
     pub fn read(path: &Path, rows: u64) -> Result<PublishedOrder> {
-        let text = String::from_utf8(bytes::read(path)?).map_err(|_| Error::malformed(path, "text", "other bytes"))?;
+        let text = bytes::text(path)?;
         let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
         let wrong = |got: String| Error::malformed(path, format!("each row number below {rows} once, one a line"), got);
         let lines: Vec<&str> = text.lines().map(|line| line.trim().trim_matches('"')).collect();

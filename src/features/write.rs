@@ -1,6 +1,6 @@
 //! A table as a file: `.safetensors`, `.npy` or `.csv`, by its extension.
 
-use crate::bytes::replace;
+use crate::out::{ArrayPath, FileKind, Guard, OutPath, replace, replace_array};
 use crate::par::Stop;
 use crate::table::{Part, Table};
 use crate::{Error, Result};
@@ -13,34 +13,45 @@ use std::path::Path;
 /// What a table can be written as.
 const KINDS: [&str; 3] = ["safetensors", "npy", "csv"];
 
+/// Where a table may be written, and as what.
+#[derive(Clone, Debug)]
+pub enum TablePath {
+    /// `.safetensors`: `features` f32 \[rows, columns\], `run` u64 \[rows\], `part` u8 \[rows\] (0 train, 1 validation, 2
+    /// test) and `test_accuracy` f32 \[rows\] where they are known; metadata `columns`: the names as a JSON list.
+    Safetensors(OutPath),
+    /// `.npy`: the features alone, f32 \[rows, columns\]; their names as a JSON list beside it, in `….columns.json`.
+    Npy(ArrayPath),
+    /// `.csv`: a line of names, then `run`, `part` where it is known, the features and, where it is known, `test_accuracy` of
+    /// each row.
+    Csv(OutPath),
+}
+
+impl TablePath {
+    /// The place of `path`, by its extension.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`] for another extension; those of [`Guard::file`].
+    pub fn new(guard: &mut Guard, path: &Path) -> Result<TablePath> {
+        match &*path.extension().unwrap_or_default().to_string_lossy() {
+            "safetensors" => guard.file(path, FileKind::Features).map(TablePath::Safetensors),
+            "npy" => guard.array(path).map(TablePath::Npy),
+            "csv" => guard.file(path, FileKind::Table).map(TablePath::Csv),
+            other => Err(Error::unknown("kind of table", other, KINDS)),
+        }
+    }
+}
+
 /// Writes a table; the file has its name only when it is complete.
-///
-/// - `.safetensors`: `features` f32 \[rows, columns\], `run` u64 \[rows\], `part` u8 \[rows\] (0 train, 1 validation, 2 test) and
-///   `test_accuracy` f32 \[rows\] where they are known; metadata `columns`: the names as a JSON list.
-/// - `.npy`: the features alone, f32 \[rows, columns\]; their names as a JSON list beside it, in `….columns.json`.
-/// - `.csv`: a line of names, then `run`, `part` where it is known, the features and, where it is known, `test_accuracy` of each row.
 ///
 /// `parts` has one entry a row, or none.
 ///
 /// # Errors
-/// [`Error::Unknown`] for another extension, [`Error::Io`] where the file cannot be written, [`Error::Cancelled`] when `stop` was
-/// requested: then there is nothing new.
-pub fn write(table: &Table, parts: &[Part], path: impl AsRef<Path>, stop: &Stop) -> Result<()> {
-    let path = path.as_ref();
-    let outcome = match &*path.extension().unwrap_or_default().to_string_lossy() {
-        "safetensors" => replace(path, |file| safetensors(table, parts, file)),
-        "npy" => {
-            let names = path.with_extension("columns.json");
-            // the names only when all numbers are on the disk: neither file without the other
-            replace(path, |file| {
-                npy(table, file, stop)?;
-                file.flush()?;
-                file.get_ref().sync_all()?;
-                replace(names, |file| Ok(serde_json::to_writer(file, &table.columns)?)).map_err(io::Error::other)
-            })
-        }
-        "csv" => replace(path, |file| csv(table, parts, file, stop)),
-        other => Err(Error::unknown("kind of table", other, KINDS)),
+/// [`Error::Io`] where the file cannot be written, [`Error::Cancelled`] when `stop` was requested: then there is nothing new.
+pub fn write(table: &Table, parts: &[Part], out: &TablePath, stop: &Stop) -> Result<()> {
+    let outcome = match out {
+        TablePath::Safetensors(out) => replace(out, |file| safetensors(table, parts, file)),
+        TablePath::Npy(out) => replace_array(out, &table.columns, |file| npy(table, file, stop)),
+        TablePath::Csv(out) => replace(out, |file| csv(table, parts, file, stop)),
     };
     match outcome {
         Err(_) if stop.requested() => Err(Error::Cancelled),
@@ -124,12 +135,16 @@ mod tests {
         }
     }
 
+    fn place(path: &Path) -> Result<TablePath> {
+        TablePath::new(&mut Guard::default(), path)
+    }
+
     #[test]
     fn every_kind_can_be_read_back() {
         let (folder, table) = (tempfile::tempdir().unwrap(), table());
         let at = |name: &str| folder.path().join(name);
         for kind in ["t.safetensors", "t.npy"] {
-            write(&table, &[Part::Test, Part::Train], at(kind), &Stop::new()).unwrap();
+            write(&table, &[Part::Test, Part::Train], &place(&at(kind)).unwrap(), &Stop::new()).unwrap();
         }
         let file = std::fs::read(at("t.safetensors")).unwrap();
         let tensors = SafeTensors::deserialize(&file).unwrap();
@@ -151,7 +166,7 @@ mod tests {
     fn csv_has_names_and_every_digit() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("t.csv");
-        write(&table(), &[Part::Validation, Part::Test], &path, &Stop::new()).unwrap();
+        write(&table(), &[Part::Validation, Part::Test], &place(&path).unwrap(), &Stop::new()).unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
         let want = [
             "run,part,conv1.bias.min,\"a, b\",test_accuracy",
@@ -165,20 +180,21 @@ mod tests {
     fn a_failed_or_stopped_table_leaves_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
-        // a folder in the array's place
+        // a folder has appeared in the array's place
+        let late = place(&at("t.npy")).unwrap();
         std::fs::create_dir(at("t.npy")).unwrap();
-        assert!(write(&table(), &[], at("t.npy"), &Stop::new()).is_err());
+        assert!(write(&table(), &[], &late, &Stop::new()).is_err());
         let stop = Stop::new();
         stop.request();
         for kind in ["u.npy", "u.csv"] {
-            assert!(matches!(write(&table(), &[], at(kind), &stop), Err(Error::Cancelled)), "{kind}");
+            assert!(matches!(write(&table(), &[], &place(&at(kind)).unwrap(), &stop), Err(Error::Cancelled)), "{kind}");
         }
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
     #[test]
     fn other_kinds_are_named() {
-        let error = write(&table(), &[], "t.cvs", &Stop::new()).unwrap_err().to_string();
+        let error = place(Path::new("t.cvs")).unwrap_err().to_string();
         assert!(error.contains("\"cvs\"") && error.contains("safetensors, npy"), "{error}");
     }
 }

@@ -1,7 +1,8 @@
 //! A predictor that is to be fitted, as a file: kind, input and options.
 
 use super::{DEFAULT, Options};
-use crate::{Error, Result, bytes, json};
+use crate::out::{OutPath, replace};
+use crate::{Error, Result, json};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::io::Write;
@@ -66,9 +67,9 @@ impl Config {
     /// Writes the configuration as indented JSON; the file has its name only when it is complete.
     ///
     /// # Errors
-    /// [`Error::Io`], [`Error::Malformed`] for a folder or a device.
-    pub fn save(&self, path: &Path) -> Result<()> {
-        bytes::replace(path, |file| {
+    /// Those of [`replace`].
+    pub fn save(&self, out: &OutPath) -> Result<()> {
+        replace(out, |file| {
             serde_json::to_writer_pretty(&mut *file, self)?;
             file.write_all(b"\n")
         })
@@ -95,6 +96,7 @@ impl From<Options> for Config {
 mod tests {
     use super::super::names;
     use super::*;
+    use crate::out::FileKind;
     use crate::rng::Stream;
 
     #[test]
@@ -110,7 +112,7 @@ mod tests {
         seeded.set("seed=18446744073709551615").unwrap();
         for options in names().map(drawn).into_iter().chain([seeded]) {
             let config = Config::new(&options, Some("wstats+probes".into()));
-            config.save(&path).unwrap();
+            config.save(&OutPath::new(&path, FileKind::Config).unwrap()).unwrap();
             assert_eq!(Config::load(&path, None).unwrap(), config);
             assert_eq!(Options::try_from(config).unwrap(), options);
         }

@@ -25,6 +25,7 @@ pub use provenance::Provenance;
 
 use crate::features::Fitted;
 use crate::kernels::Isa;
+use crate::out::OutPath;
 use crate::par::Stop;
 use crate::rng::Stream;
 use crate::table::{Table, origin};
@@ -275,9 +276,9 @@ impl Predictor {
     /// never lost.
     ///
     /// # Errors
-    /// [`Error::Io`].
-    pub fn save(&self, path: &Path) -> Result<()> {
-        file::save(self, path)
+    /// Those of [`crate::out::replace`].
+    pub fn save(&self, out: &OutPath) -> Result<()> {
+        file::save(self, out)
     }
 
     /// Reads a predictor.

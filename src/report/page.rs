@@ -3,6 +3,7 @@
 use super::figure::Figure;
 use super::palette;
 use super::svg::escape;
+use crate::out::PAGE;
 use std::fmt::Write;
 
 /// One part of the report.
@@ -121,7 +122,7 @@ pub fn page(title: &str, subtitle: &str, warning: Option<&str>, sections: &[Sect
     let mut text = format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\" />\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\" />\n\
-         <meta name=\"color-scheme\" content=\"light dark\" />\n<title>{title}</title>\n<style>\n\
+         <meta name=\"color-scheme\" content=\"light dark\" />\n{PAGE}\n<title>{title}</title>\n<style>\n\
          :root{{{}}}\n@media screen and (prefers-color-scheme:dark){{:root{{{}}}}}\n{}</style>\n</head>\n<body>\n\
          <header>\n<h1>{title}</h1>\n<p class=\"lead\">{}</p>\n",
         palette::variables(0),

@@ -10,6 +10,7 @@ use crate::par::Stop;
 use crate::predictor::Predictor;
 use crate::predictor::boost::{self, Boost};
 use crate::{Error, Result};
+use std::collections::HashMap;
 
 /// What the predictors that are looked into see.
 const INPUTS: [&str; 2] = ["wstats", "wstats+probes"];
@@ -30,6 +31,9 @@ pub(super) fn add(isa: Isa, zoo: &Subject, journal: &mut Journal, stop: &Stop) -
         return Ok(());
     }
     let protocol = journal.study().header.protocol;
+    let runs = zoo.zoo().run();
+    let places: HashMap<u64, usize> =
+        zoo.finals().iter().enumerate().map(|(place, &row)| (u64::from(runs[row]), place)).collect();
     let mut predictions = Vec::new();
     let mut entries = Vec::new();
     for input in INPUTS {
@@ -44,8 +48,7 @@ pub(super) fn add(isa: Isa, zoo: &Subject, journal: &mut Journal, stop: &Stop) -
             entries.extend(coverage(zoo, input, &predictor.residuals, &predicted, &parts.test.y));
         }
         entries.push(Entry::Importance(matters(isa, zoo, input, &predictor, &parts, stop)?));
-        let place = |run: u64| zoo.finals().iter().position(|&row| u64::from(zoo.zoo().run()[row]) == run);
-        let network = parts.test.group.iter().filter_map(|&run| place(run)).collect();
+        let network = parts.test.group.iter().filter_map(|run| places.get(run).copied()).collect();
         predictions.push(Predictions { input: input.into(), network, predicted });
     }
     entries.into_iter().try_for_each(|entry| journal.add(entry))?;
@@ -55,13 +58,14 @@ pub(super) fn add(isa: Isa, zoo: &Subject, journal: &mut Journal, stop: &Stop) -
 
 /// The networks of a zoo, on the plane of their statistics.
 fn networks(isa: Isa, zoo: &Subject, predictions: Vec<Predictions>, stop: &Stop) -> Result<Networks> {
+    let runs = zoo.zoo().run();
     let seen = zoo.networks("wstats", None)?;
     let sight = zoo.sight(isa, "wstats", &seen, &[], stop)?;
     let plane = pca::plane(&zoo.table(isa, &sight, &seen, stop).map_err(kept)?);
     let of = |get: &dyn Fn(usize) -> f32| zoo.finals().iter().map(|&row| get(row)).collect();
     Ok(Networks {
         zoo: zoo.entry.name.clone(),
-        run: zoo.finals().iter().map(|&row| zoo.zoo().run()[row]).collect(),
+        run: zoo.finals().iter().map(|&row| runs[row]).collect(),
         train_accuracy: of(&|row| zoo.zoo().metrics(row).train_accuracy),
         test_accuracy: of(&|row| zoo.zoo().metrics(row).test_accuracy),
         map: plane.points,

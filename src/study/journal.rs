@@ -1,6 +1,7 @@
 //! `Journal`: a study's findings on disk, one JSON object a line, so that it can be stopped and continued.
 
 use super::{Continued, Entry, Header, Protocol, Study, ZooEntry};
+use crate::out::{FileKind, Guard, sync_folder};
 use crate::{Error, Result};
 use std::fs::{File, OpenOptions};
 use std::io::{Seek, SeekFrom, Write};
@@ -78,8 +79,9 @@ impl Journal {
     /// [`Error::Io`]; [`Error::Malformed`] for another file of that name; [`Error::Mismatch`] where it is of another protocol,
     /// another division, or of other networks under a zoo's name; [`Error::Locked`] while another process writes it.
     pub fn open(folder: &Path, header: Header, zoos: &[ZooEntry]) -> Result<Journal> {
-        std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
-        let path = folder.join(FILE);
+        let mut guard = Guard::default();
+        guard.folder(folder)?;
+        let path = guard.continued(folder.join(FILE), FileKind::Findings)?.path().to_owned();
         let mut file = OpenOptions::new()
             .create(true)
             .write(true)
@@ -99,6 +101,7 @@ impl Journal {
         let mut journal = Journal { study, file: Some((file, path)), unnamed };
         if fresh {
             journal.add(Entry::Study(header))?;
+            sync_folder(&folder.join(FILE));
         }
         for zoo in zoos.iter().filter(|zoo| !known.contains(&zoo.name)) {
             journal.add(Entry::Zoo(zoo.clone()))?;
@@ -111,7 +114,7 @@ impl Journal {
         &self.study
     }
 
-    /// Keeps a finding.
+    /// Keeps a finding; it is on the disk when this returns.
     ///
     /// # Errors
     /// [`Error::Io`].
@@ -122,7 +125,7 @@ impl Journal {
         if let Some((file, path)) = &mut self.file {
             let mut line = serde_json::to_vec(&entry).map_err(|error| Error::io("write", &path)(error.into()))?;
             line.push(b'\n');
-            file.write_all(&line).map_err(Error::io("write", path))?;
+            file.write_all(&line).and_then(|()| file.sync_data()).map_err(Error::io("write", path))?;
         }
         self.study.add(entry);
         Ok(())

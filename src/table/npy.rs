@@ -1,6 +1,7 @@
 //! Tables from `.npy` files.
 
 use super::{Table, narrow, origin};
+use crate::out::{ArrayPath, replace_array};
 use crate::{Error, Result, magic};
 use npyz::{DType, NpyHeader, Order, WriterBuilder};
 use std::path::Path;
@@ -30,13 +31,13 @@ pub fn load(x: &Path, y: &Path) -> Result<Table> {
     Ok(table)
 }
 
-/// Writes numbers as rows of `width` columns, f64 in C order; the file has its name only when it is complete.
+/// Writes numbers as rows of the columns, f64 in C order, and the columns' names.
 ///
 /// # Errors
-/// [`Error::Io`], [`Error::Malformed`] for a folder or a device.
-pub fn save(path: &Path, width: usize, values: &[f64]) -> Result<()> {
-    let shape = [(values.len() / width.max(1)) as u64, width as u64];
-    crate::bytes::replace(path, |file| {
+/// Those of [`replace_array`].
+pub fn save(out: &ArrayPath, columns: &[String], values: &[f64]) -> Result<()> {
+    let shape = [(values.len() / columns.len().max(1)) as u64, columns.len() as u64];
+    replace_array(out, columns, |file| {
         let mut npy = npyz::WriteOptions::new().default_dtype().shape(&shape).writer(file).begin_nd()?;
         npy.extend(values.iter().copied())?;
         npy.finish()
@@ -302,6 +303,7 @@ fn elements(header: &[u8]) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::out::Guard;
 
     fn write(path: &Path, shape: &[u64], values: &[f64]) {
         let file = std::fs::File::create(path).unwrap();
@@ -319,8 +321,10 @@ mod tests {
         let table = load(&x, &y).unwrap();
         assert_eq!((table.rows(), table.width(), table.row(1), table.y[2]), (3, 2, &[3.0, 4.0][..], 0.3));
         assert!(table.row(2)[0].is_nan());
-        save(&x, 3, &[0.25, 2.0, 3.0, 4.0, 5.0, 6.0]).unwrap();
-        assert_eq!(array(&x, |_| String::new()).unwrap(), (vec![2, 3], vec![0.25, 2.0, 3.0, 4.0, 5.0, 6.0], None));
+        let out = Guard::default().array(dir.path().join("z.npy")).unwrap();
+        save(&out, &["a", "b", "c"].map(String::from), &[0.25, 2.0, 3.0, 4.0, 5.0, 6.0]).unwrap();
+        let found = array(out.path(), |_| String::new()).unwrap();
+        assert_eq!(found, (vec![2, 3], vec![0.25, 2.0, 3.0, 4.0, 5.0, 6.0], None));
     }
 
     /// A file as NumPy writes it, of an element type, an order and data.

@@ -10,15 +10,12 @@ use super::joined::Zoo;
 use super::released::{DATASETS, KEPT, exported_rows};
 use super::schema::Status;
 use super::settings;
-use super::whole::absent;
-use crate::bytes::{sync_folder, temporary};
 use crate::cnn::layout;
+use crate::out::{OutPath, PartialFolder};
 use crate::par::Stop;
 use crate::{Error, Result};
 use flate2::{Compression, write::GzEncoder};
-use std::io::{self, BufWriter, Write};
-use std::path::Path;
-use tempfile::NamedTempFile;
+use std::io::{self, Write};
 
 /// The released columns, the first being the row's number.
 const COLUMNS: [&str; 23] = [
@@ -47,74 +44,33 @@ const COLUMNS: [&str; 23] = [
     "train_loss",
 ];
 
-/// Writes the three files into `folder`, which is made if need be; gives the number of rows. `progress` is told the rows done
-/// and all rows.
+/// Writes the three files into the folder `out`, which has its name only when all are complete; gives the number of rows.
+/// `progress` is told the rows done and all rows.
 ///
 /// # Errors
-/// [`Error::Malformed`] for a zoo without a written row, and for several files that are not all of one zoo; [`Error::Io`]: also where one of the files is there already;
-/// [`Error::Cancelled`] when `stop` was requested. The files appear together when all are complete.
-pub fn export(zoo: &Zoo, folder: &Path, progress: &mut dyn FnMut(usize, usize), stop: &Stop) -> Result<usize> {
+/// [`Error::Malformed`] for a zoo without a written row, and for several files that are not all of one zoo; [`Error::Io`];
+/// [`Error::Occupied`] where something has appeared in its place; [`Error::Cancelled`] when `stop` was requested.
+pub fn export(zoo: &Zoo, out: &OutPath, progress: &mut dyn FnMut(usize, usize), stop: &Stop) -> Result<usize> {
     zoo.check_one()?;
     let rows: Vec<usize> = exported_rows(zoo).collect();
     if rows.is_empty() {
         return Err(Error::malformed(zoo.path(), "a zoo with written rows", "none"));
     }
-    let paths = ["weights.npy", "metrics.csv.gz", "layout.csv"].map(|name| folder.join(name));
-    paths.iter().try_for_each(|path| absent(path))?;
-    let made = !folder.exists();
-    if made {
-        std::fs::create_dir(folder).map_err(Error::io("create", folder))?;
-    }
-    let outcome = write(zoo, &rows, &paths.each_ref().map(|path| path.as_path()), progress, stop);
-    if outcome.is_err() && made {
-        // refused where something is in it
-        let _ = std::fs::remove_dir(folder);
-    }
-    outcome.map(|()| rows.len())
-}
-
-fn write(
-    zoo: &Zoo,
-    rows: &[usize],
-    paths: &[&Path; 3],
-    progress: &mut dyn FnMut(usize, usize),
-    stop: &Stop,
-) -> Result<()> {
-    let [weights_path, metrics_path, layout_path] = *paths;
-    let layout_file = file(layout_path, |file| layout(zoo, file).map_err(Error::io("write", layout_path)))?;
-    let metrics_file =
-        file(metrics_path, |file| metrics(zoo, rows, file, stop).map_err(Error::io("write", metrics_path)))?;
-    if stop.requested() {
-        return Err(Error::Cancelled);
-    }
-    let weights_file = file(weights_path, |file| {
-        let failed = || Error::io("write", weights_path);
-        file.write_all(&npy_header(rows.len(), zoo.schema().arch.parameters())).map_err(failed())?;
+    let folder = PartialFolder::new(out)?;
+    let failed = |name: &str| Error::io("write", out.path().join(name));
+    folder.file("layout.csv", |file| layout(zoo, file).map_err(failed("layout.csv")))?;
+    folder.file("metrics.csv.gz", |file| metrics(zoo, &rows, file, stop).map_err(failed("metrics.csv.gz")))?;
+    folder.file("weights.npy", |file| {
+        file.write_all(&npy_header(rows.len(), zoo.schema().arch.parameters())).map_err(failed("weights.npy"))?;
         for (number, &row) in rows.iter().enumerate() {
-            if stop.requested() {
-                return Err(Error::Cancelled);
-            }
+            stop.go_on()?;
             progress(number, rows.len());
-            file.write_all(bytemuck::cast_slice(zoo.weights(row))).map_err(failed())?;
+            file.write_all(bytemuck::cast_slice(zoo.weights(row))).map_err(failed("weights.npy"))?;
         }
         Ok(())
     })?;
-    for (file, path) in [(weights_file, weights_path), (metrics_file, metrics_path), (layout_file, layout_path)] {
-        file.persist_noclobber(path).map_err(|refused| refused.error).map_err(Error::io("create", path))?;
-    }
-    sync_folder(weights_path);
-    Ok(())
-}
-
-/// A complete file that has no name yet.
-fn file(path: &Path, fill: impl FnOnce(&mut BufWriter<&std::fs::File>) -> Result<()>) -> Result<NamedTempFile> {
-    let temporary = temporary(path)?;
-    let mut buffer = BufWriter::with_capacity(1 << 20, temporary.as_file());
-    fill(&mut buffer)?;
-    buffer.flush().map_err(Error::io("write", path))?;
-    drop(buffer);
-    temporary.as_file().sync_all().map_err(Error::io("write", path))?;
-    Ok(temporary)
+    folder.finish()?;
+    Ok(rows.len())
 }
 
 /// The header of a matrix of f32, padded as NumPy does.

@@ -9,7 +9,8 @@ use super::hyper::Config;
 use super::reader::ZooFile;
 use super::schema::{Schema, Status};
 use super::writer::{Exclusive, Place, Writer, check, create, fill, lock, same_configs};
-use crate::bytes::{sync_folder, temporary, write_at};
+use crate::bytes::write_at;
+use crate::out::{FileKind, Guard, Partial};
 use crate::par::Stop;
 use crate::{Error, Result};
 use std::fs::{File, OpenOptions};
@@ -67,8 +68,8 @@ fn grown(old: &ZooFile, schema: &Schema, configs: &[Config], stop: &Stop) -> Res
     let path = old.path();
     let Schema { program, rounding, dataset_notes, .. } = old.schema().clone();
     let schema = Schema { program, rounding, dataset_notes, ..schema.clone() };
-    let temporary = temporary(path)?;
-    let file = temporary.as_file();
+    let partial = Partial::new(&Guard::default().continued(path, FileKind::Zoo)?)?;
+    let file = partial.file();
     file.try_lock().map_err(|refused| Error::io("lock", path)(refused.into()))?;
     fill(file, &schema.header()?, &schema, configs).map_err(Error::io("write", path))?;
     let new = ZooFile::of(file, path)?;
@@ -81,10 +82,7 @@ fn grown(old: &ZooFile, schema: &Schema, configs: &[Config], stop: &Stop) -> Res
             write_at(file, &code, status.row(ours)).map_err(Error::io("write", path))?;
         }
     }
-    file.sync_all().map_err(Error::io("write", path))?;
-    let file = temporary.persist(path).map_err(|refused| Error::io("create", path)(refused.error))?;
-    sync_folder(path);
-    Ok(Exclusive(file))
+    partial.replace().map(Exclusive)
 }
 
 /// The written rows of a file and where they are in one of `schema`, which has all its networks and checkpoints.

@@ -30,7 +30,7 @@ pub use check::Finding;
 pub use checksum::digest;
 pub use export::export;
 pub use hyper::{Config, Value};
-pub use import::{Import, Imported, import};
+pub use import::{Import, Imported, examine, import};
 pub use joined::{Zoo, of_one_zoo};
 pub use loose::Loose;
 pub use merge::{Merge, Merged};

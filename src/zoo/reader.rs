@@ -37,6 +37,7 @@ impl ZooFile {
         let mut zoo = ZooFile { path: path.into(), map, schema, columns, status: Vec::new() };
         zoo.check_rows()?;
         zoo.status = zoo.read_status()?;
+        zoo.check_accuracies()?;
         Ok(zoo)
     }
 
@@ -78,6 +79,21 @@ impl ZooFile {
         let wrong =
             |row, code: u8| Error::malformed(&self.path, format!("status 0 to 2 in row {row}"), code.to_string());
         codes.iter().enumerate().map(|(row, &code)| Status::from_code(code).ok_or_else(|| wrong(row, code))).collect()
+    }
+
+    /// A row that is done has a test accuracy from 0 to 1.
+    fn check_accuracies(&self) -> Result<()> {
+        let rows = self.status.iter().zip(self.slice::<f32>("test_accuracy")).enumerate();
+        let mut wrong =
+            rows.filter(|(_, (status, accuracy))| **status == Status::Done && !(0.0..=1.0).contains(*accuracy));
+        match wrong.next() {
+            None => Ok(()),
+            Some((row, (_, accuracy))) => {
+                let (run, epoch) = (self.run()[row], self.epoch()[row]);
+                let expected = format!("a test accuracy from 0 to 1 of run {run} at epoch {epoch}");
+                Err(Error::malformed(&self.path, expected, accuracy.to_string()))
+            }
+        }
     }
 
     /// The bytes of a column in the file.

@@ -73,12 +73,15 @@ impl Source {
         let rows = value.get("rows")?.as_u64()?;
         let segments: Vec<Segment> = serde_json::from_value(value.get("finals")?.clone()).ok()?;
         let mut finals = vec![None; runs];
+        let mut next = 0;
         for (run, row, step, count) in segments {
             let last = step.checked_mul(count.checked_sub(1)?)?.checked_add(row)?;
             let end = run.checked_add(count)?;
-            if last >= rows || end > runs as u64 {
+            // in ascending order no run is named twice, so that the work is bounded by the runs
+            if last >= rows || end > runs as u64 || run < next {
                 return None;
             }
+            next = end;
             for k in 0..count {
                 finals[(run + k) as usize] = Some(row + step * k);
             }
@@ -96,9 +99,13 @@ mod tests {
     fn a_regular_folder_is_one_segment() {
         let source = Source { rows: 270_000, finals: (0..30_000).map(|run| Some(9 * run + 8)).collect() };
         assert_eq!(source.to_value()["finals"], json!([[0, 8, 9, 30_000]]));
-        for hostile in
-            [json!([[0, 8, 9, 30_001]]), json!([[1, 0, u64::MAX, 3]]), json!([[0, 270_000, 0, 1]]), json!([1])]
-        {
+        for hostile in [
+            json!([[0, 8, 9, 30_001]]),
+            json!([[1, 0, u64::MAX, 3]]),
+            json!([[0, 270_000, 0, 1]]),
+            json!([1]),
+            json!([[0, 0, 1, 9], [8, 9, 1, 2]]),
+        ] {
             assert_eq!(Source::parse(&json!({ "rows": 270_000, "finals": hostile }), 30_000), None);
         }
     }

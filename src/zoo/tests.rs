@@ -55,8 +55,12 @@ fn weights(row: usize) -> Vec<f32> {
 fn write(writer: &Writer, run: usize, checkpoint: usize, status: Status) -> crate::Result<()> {
     let row = writer.row(run, checkpoint);
     let value = row as f32 / 16.0;
-    let metrics =
-        Metrics { test_accuracy: value, test_loss: -value, train_accuracy: value + 1.0, train_loss: value + 2.0 };
+    let metrics = Metrics {
+        test_accuracy: value.min(1.0),
+        test_loss: -value,
+        train_accuracy: value + 1.0,
+        train_loss: value + 2.0,
+    };
     writer.write(run, checkpoint, &weights(row), &metrics, &[value, 0.5, 1.0], status)
 }
 
@@ -394,6 +398,43 @@ impl Drop for Tiny {
     fn drop(&mut self) {
         let _ = Command::new("umount").arg(self.0.path()).output();
     }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_zoo_that_is_taken_away_ends_the_job() {
+    let (folder, path) = folder();
+    let other = folder.path().join("other");
+    for (what, disturb) in [
+        ("replaced", (|path, other| fs::rename(other, path)) as fn(&Path, &Path) -> std::io::Result<()>),
+        ("deleted", |path, _| fs::remove_file(path)),
+        ("made shorter", |path, _| File::options().write(true).open(path)?.set_len(100)),
+    ] {
+        let _ = fs::remove_file(&path);
+        drop(open(&other, 3).unwrap());
+        let writer = open(&path, 2).unwrap();
+        write(&writer, 0, 0, Status::Done).unwrap();
+        disturb(&path, &other).unwrap();
+        let length = fs::metadata(&path).map(|file| file.len()).ok();
+        for outcome in [write(&writer, 0, 1, Status::Done), writer.sync()] {
+            assert!(matches!(&outcome, Err(Error::Disturbed { what: found, .. }) if *found == what), "{outcome:?}");
+        }
+        assert_eq!(fs::metadata(&path).map(|file| file.len()).ok(), length, "not one byte is written after that");
+    }
+}
+
+#[test]
+fn a_done_row_has_an_accuracy() {
+    let (_folder, path) = folder();
+    let writer = open(&path, 2).unwrap();
+    let with = |test_accuracy| Metrics { test_accuracy, ..Metrics::default() };
+    for (wrong, status) in [(f32::NAN, Status::Done), (-0.1, Status::Done), (1.5, Status::Done)] {
+        writer.write(1, 2, &weights(5), &with(wrong), &[0.5; 3], status).unwrap();
+        let error = Zoo::open(&path).unwrap_err();
+        assert!(error.exit_code() == 1 && error.to_string().contains("run 1"), "{error}");
+    }
+    writer.write(1, 2, &weights(5), &with(f32::NAN), &[0.5; 3], Status::Diverged).unwrap();
+    Zoo::open(&path).unwrap();
 }
 
 #[test]

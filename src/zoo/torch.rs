@@ -3,11 +3,10 @@
 //! What other people's files do not tell is the caller's to know: strides, padding and activation.
 
 use super::joined::Zoo;
-use super::whole::absent;
-use crate::bytes::replace;
 use crate::cnn::Arch;
 use crate::cnn::plan::{Op, Plan, Role, Tensor};
 use crate::dataset::Preparation;
+use crate::out::{OutPath, replace};
 use crate::{Error, Result};
 use safetensors::tensor::{Dtype, Metadata, TensorInfo, TensorView};
 use std::collections::HashMap;
@@ -72,12 +71,11 @@ fn ending(role: Role) -> &'static str {
 /// that the images' pixels x, 0 to 255, are `(x/255 − mean) / std`.
 ///
 /// # Errors
-/// [`Error::Io`]: also where a file of that name is there.
+/// Those of [`replace`].
 ///
 /// # Panics
 /// If there is no such row.
-pub fn write(zoo: &Zoo, row: usize, path: &Path) -> Result<()> {
-    absent(path)?;
+pub fn write(zoo: &Zoo, row: usize, out: &OutPath) -> Result<()> {
     let (schema, weights) = (zoo.schema(), zoo.weights(row));
     let (arch, run) = (&schema.arch, zoo.run()[row]);
     let plan = arch.plan();
@@ -105,7 +103,7 @@ pub fn write(zoo: &Zoo, row: usize, path: &Path) -> Result<()> {
     });
     // one entry only: the crate keeps metadata in a hash map, whose order differs from run to run
     let metadata = HashMap::from([("network".to_string(), network.to_string())]);
-    replace(path, |file| {
+    replace(out, |file| {
         let views: std::result::Result<Vec<_>, _> = tensors
             .iter()
             .map(|(name, shape, data)| {

@@ -7,14 +7,15 @@ use super::hyper::Config;
 use super::joined::Zoo;
 use super::schema::Schema;
 use super::writer::{check, fill};
-use crate::bytes::{sync_folder, temporary, write_at};
+use crate::bytes::write_at;
+use crate::out::{OutPath, Partial};
 use crate::{Error, Result};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// A zoo in the making; dropped before [`Whole::finish`] it leaves nothing behind.
 pub(super) struct Whole {
     path: PathBuf,
-    file: tempfile::NamedTempFile,
+    partial: Partial,
     schema: Schema,
     /// Bytes before the data.
     header: u64,
@@ -26,17 +27,15 @@ impl Whole {
     /// Begins a zoo whose rows are all not written; `configs` has one entry a run.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where schema or configs are impossible; [`Error::Io`]: no such folder, no space left, or a file of
-    /// that name is there.
-    pub fn create(path: &Path, schema: &Schema, configs: &[Config]) -> Result<Whole> {
+    /// [`Error::Invalid`] where schema or configs are impossible; [`Error::Io`]: no space left.
+    pub fn create(out: &OutPath, schema: &Schema, configs: &[Config]) -> Result<Whole> {
         check(schema, configs)?;
-        absent(path)?;
-        let file = temporary(path)?;
+        let partial = Partial::new(out)?;
         let header = schema.header()?;
-        fill(file.as_file(), &header, schema, configs).map_err(Error::io("write", path))?;
+        fill(partial.file(), &header, schema, configs).map_err(Error::io("write", out))?;
         let header = header.len() as u64;
         let weights = header + place(schema, "weights")?.0 as u64;
-        Ok(Whole { path: path.into(), file, schema: schema.clone(), header, weights })
+        Ok(Whole { path: out.path().into(), partial, schema: schema.clone(), header, weights })
     }
 
     /// Writes the weights of a row.
@@ -53,7 +52,7 @@ impl Whole {
     }
 
     fn write(&self, bytes: &[u8], offset: u64) -> Result<()> {
-        write_at(self.file.as_file(), bytes, offset).map_err(Error::io("write", &self.path))
+        write_at(self.partial.file(), bytes, offset).map_err(Error::io("write", &self.path))
     }
 
     /// Gives the zoo its name.
@@ -61,10 +60,7 @@ impl Whole {
     /// # Errors
     /// [`Error::Io`]: no space left, or a file of that name has appeared.
     pub fn finish(self) -> Result<Zoo> {
-        self.file.as_file().sync_all().map_err(Error::io("write", &self.path))?;
-        let named = self.file.persist_noclobber(&self.path);
-        named.map_err(|refused| refused.error).map_err(Error::io("create", &self.path))?;
-        sync_folder(&self.path);
+        self.partial.claim()?;
         Zoo::open(&self.path)
     }
 }
@@ -74,13 +70,4 @@ fn place(schema: &Schema, name: &str) -> Result<(usize, usize)> {
     let tensors = schema.tensors()?;
     let tensor = tensors.iter().find(|tensor| tensor.0 == name).expect("a tensor of the format");
     Ok(tensor.1.data_offsets)
-}
-
-/// Refuses a path where something is.
-///
-/// # Errors
-/// [`Error::Io`].
-pub(super) fn absent(path: &Path) -> Result<()> {
-    let there = || std::io::Error::new(std::io::ErrorKind::AlreadyExists, "there is a file of that name already");
-    if path.symlink_metadata().is_ok() { Err(Error::io("create", path)(there())) } else { Ok(()) }
 }

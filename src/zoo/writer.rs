@@ -11,7 +11,8 @@ use super::checksum::{CHECKSUM, Checksums, Row, Setting};
 use super::hyper::{Config, HYPERPARAMETERS, Value};
 use super::reader::ZooFile;
 use super::schema::{Metrics, Schema, Status};
-use crate::bytes::{sync_folder, temporary, write_at};
+use crate::bytes::write_at;
+use crate::out::{FileKind, Guard, Partial};
 use crate::{Error, Result};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
@@ -24,6 +25,8 @@ use std::sync::atomic::{AtomicU8, Ordering};
 pub struct Writer {
     path: PathBuf,
     file: Exclusive,
+    /// Bytes of the file.
+    length: u64,
     /// The file as it is read: of its rows only those may be that [`Writer::status`] says are there.
     zoo: ZooFile,
     weights: Place,
@@ -120,6 +123,7 @@ impl Writer {
         let place = |name| Place::new(zoo.place(name), zoo.rows());
         Ok(Writer {
             path: path.into(),
+            length: zoo.bytes() as u64,
             weights: place("weights"),
             class_accuracy: place("test_class_accuracy"),
             metrics: [place("test_accuracy"), place("test_loss"), place("train_accuracy"), place("train_loss")],
@@ -175,6 +179,7 @@ impl Writer {
     ///
     /// # Errors
     /// [`Error::Io`], no space left for instance: the row then counts as not written, every other row is untouched.
+    /// [`Error::Disturbed`] where another program has taken the file away.
     ///
     /// # Panics
     /// If run, checkpoint or a length is not the schema's, or the status is [`Status::NotWritten`].
@@ -190,6 +195,8 @@ impl Writer {
         assert_eq!(weights.len(), self.schema().arch.parameters(), "weights");
         assert_eq!(class_accuracy.len(), self.schema().arch.classes, "class accuracies");
         assert_ne!(status, Status::NotWritten, "status of a row to be written");
+        // before anything is written: into a file that was made shorter it would make a hole
+        self.check_place()?;
         let row = self.row(run, checkpoint);
         if self.status(row) != Status::NotWritten {
             self.write_status(row, Status::NotWritten)?;
@@ -240,12 +247,24 @@ impl Writer {
         write_at(&self.file.0, bytes, offset).map_err(Error::io("write", &self.path))
     }
 
-    /// Waits until all that was written is on the disk; at the end of a job, for the last status.
+    /// Waits until all that was written is on the disk and is what the path names; at the end of a job, for the last status.
     ///
     /// # Errors
-    /// [`Error::Io`].
+    /// [`Error::Io`], [`Error::Disturbed`].
     pub fn sync(&self) -> Result<()> {
-        self.file.0.sync_data().map_err(Error::io("write", &self.path))
+        self.file.0.sync_data().map_err(Error::io("write", &self.path))?;
+        self.check_place()
+    }
+
+    /// Ends the job where another program has deleted, replaced or cut the file: who trains on trains for nothing.
+    fn check_place(&self) -> Result<()> {
+        let what = match std::fs::metadata(&self.path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => "deleted",
+            _ if !same_file(&self.file.0, &self.path) => "replaced",
+            Ok(now) if now.len() < self.length => "made shorter",
+            _ => return Ok(()),
+        };
+        Err(Error::Disturbed { path: self.path.clone(), what })
     }
 }
 
@@ -326,7 +345,7 @@ pub(super) fn lock(file: File, path: &Path) -> Result<Exclusive> {
     if same_file(&file.0, path) { Ok(file) } else { Err(Error::Locked { path: path.into() }) }
 }
 
-/// False where another process replaced the file between our opening and our locking it.
+/// Whether `path` still names the open file.
 #[cfg(unix)]
 fn same_file(file: &File, path: &Path) -> bool {
     use std::os::unix::fs::MetadataExt;
@@ -344,17 +363,16 @@ fn same_file(_: &File, _: &Path) -> bool {
 
 /// A new, locked file of full length with everything but the rows in it.
 pub(super) fn create(path: &Path, schema: &Schema, configs: &[Config], overwrite: bool) -> Result<Exclusive> {
-    let temporary = temporary(path)?;
-    let file = temporary.as_file();
-    file.try_lock().map_err(|refused| Error::io("lock", path)(refused.into()))?;
-    fill(file, &schema.header()?, schema, configs).map_err(Error::io("write", path))?;
-    let named = if overwrite { temporary.persist(path) } else { temporary.persist_noclobber(path) };
-    let file = named.map_err(|refused| match refused.error.kind() {
-        io::ErrorKind::AlreadyExists => Error::Locked { path: path.into() },
-        _ => Error::io("create", path)(refused.error),
-    })?;
-    sync_folder(path);
-    Ok(Exclusive(file))
+    let partial = Partial::new(&Guard::default().continued(path, FileKind::Zoo)?)?;
+    // where files cannot be locked nobody could tell two writers from one
+    partial.file().try_lock().map_err(|refused| Error::io("lock", path)(refused.into()))?;
+    fill(partial.file(), &schema.header()?, schema, configs).map_err(Error::io("write", path))?;
+    match if overwrite { partial.replace() } else { partial.claim() } {
+        Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::AlreadyExists => {
+            Err(Error::Locked { path: path.into() })
+        }
+        file => file.map(Exclusive),
+    }
 }
 
 /// Writes header and settings; the rest stays a hole, which reads as zeros.

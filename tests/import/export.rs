@@ -13,8 +13,8 @@ fn a_zoo_goes_out_and_comes_back_with_the_same_bytes() {
     assert_eq!(std::fs::read_dir(&out).unwrap().count(), 3);
     succeed(&format!("import {} --out {}", out.display(), again.display()));
     assert!(std::fs::read(folder.path().join("zoo.safetensors")).unwrap() == std::fs::read(&again).unwrap());
-    fail(&format!("export {zoo} {}", out.display()), 1, &["weights.npy", "already"]);
-    fail(&format!("import {} --out {zoo}", out.display()), 1, &["zoo.safetensors", "already"]);
+    fail(&format!("export {zoo} {}", out.display()), 1, &["is a folder"]);
+    fail(&format!("import {} --out {zoo}", out.display()), 1, &["zoo.safetensors", "a zoo"]);
     fail(&format!("export {zoo} {}/no/such", out.display()), 1, &["no/such"]);
     // the released folder's rows keep their order
     let released = Folder::new(2);
@@ -103,11 +103,11 @@ fn pytorch_files_go_out_and_are_predicted() {
 
     // nothing is overwritten
     let before = std::fs::read(&zoo).unwrap();
-    fail(&format!("export --torch {zoo} --run 7 {zoo}"), 2, &["another file than the input"]);
+    fail(&format!("export --torch {zoo} --run 7 {zoo}"), 2, &["another file than the inputs"]);
     let copy = at("copy.safetensors");
     std::fs::copy(&zoo, &copy).unwrap();
     fail(&format!("export --torch {zoo} --run 7 {copy}"), 1, &["copy.safetensors", "remove it first"]);
-    fail(&format!("export --torch {zoo} --run 7 {model}"), 1, &["model.safetensors", "already"]);
+    fail(&format!("export --torch {zoo} --run 7 {model}"), 1, &["model.safetensors", "a fitted predictor", "--force"]);
     fail(&format!("export --torch {zoo} --run 7 {}", at("q.npz")), 2, &["q.npz", ".safetensors"]);
     assert!(std::fs::read(&zoo).unwrap() == before && std::fs::read(&copy).unwrap() == before);
     assert!(!Path::new(&at("q.npz")).exists());

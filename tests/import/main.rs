@@ -9,6 +9,7 @@ use common::{fail, python, run, scratch, small_zoo, succeed};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use zoometry::out::{FileKind, OutPath};
 use zoometry::par::Stop;
 use zoometry::zoo::{self, Config, Import, Status, Writer, Zoo};
 
@@ -349,7 +350,7 @@ fn folders_that_are_not_right_are_refused() {
     let kept = std::fs::read_to_string(export.join("layout.csv")).unwrap();
     for (from, to, says) in [
         ("\"\"runs\"\":2", "\"\"runs\"\":1", "a run below 1"),
-        ("\"\"runs\"\":2", "\"\"runs\"\":4294967295", "a hundredth"),
+        ("\"\"runs\"\":2", "\"\"runs\"\":4294967295", "at most 4 runs"),
         ("\"\"channels\"\":4", "\"\"channels\"\":5", "not the layout"),
         ("[0,1,2,3,20,40]", "[0,1,2,3,20]", "one of epochs"),
         ("\"\"arch\"\"", "\"\"shape\"\"", "metadata"),
@@ -398,13 +399,22 @@ fn a_stopped_job_leaves_nothing() {
     let folder = Folder::new(2);
     folder.write();
     let (out, export) = (folder.at("zoo.safetensors"), folder.at("export"));
+    let zoo_out = OutPath::new(&out, FileKind::Zoo).unwrap();
     let options = Import { image: Some((5, 5)), ..Import::default() };
     let stop = Stop::new();
-    let stopped = zoo::import(folder.path(), &out, &options, &mut |_, _| stop.request(), &stop).unwrap_err();
+    let stopped = zoo::import(folder.path(), &zoo_out, &options, &mut |_, _| stop.request(), &stop).unwrap_err();
     assert_eq!((stopped.exit_code(), stopped.to_string().contains("nothing was written")), (130, true));
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 3);
-    zoo::import(folder.path(), &out, &options, &mut |_, _| {}, &Stop::new()).unwrap();
-    assert!(zoo::export(&Zoo::open(&out).unwrap(), &export, &mut |_, _| {}, &stop).is_err());
+    zoo::import(folder.path(), &zoo_out, &options, &mut |_, _| {}, &Stop::new()).unwrap();
+    assert!(
+        zoo::export(
+            &Zoo::open(&out).unwrap(),
+            &OutPath::new(&export, FileKind::Folder).unwrap(),
+            &mut |_, _| {},
+            &stop
+        )
+        .is_err()
+    );
     assert!(!export.exists());
 }
 

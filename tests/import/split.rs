@@ -1,6 +1,7 @@
 //! Other people's divisions of the released zoos.
 
 use super::*;
+use zoometry::out::{FileKind, OutPath};
 
 #[test]
 fn published_divisions_are_followed() {
@@ -29,7 +30,7 @@ fn published_divisions_are_followed() {
     let old = at("old.safetensors");
     let mut predictor = zoometry::predictor::Predictor::load(Path::new(&model)).unwrap();
     predictor.provenance = None;
-    predictor.save(Path::new(&old)).unwrap();
+    predictor.save(&OutPath::new(&old, FileKind::Predictor).unwrap()).unwrap();
     fail(&format!("evaluate {old} {zoo}"), 2, &["--split", "the file of the fit"]);
     fail(&format!("evaluate {old} {zoo} --split {}", at("other.csv")), 2, &["--split", "other.csv"]);
     assert_eq!(json(&format!("evaluate {old} {zoo} --split {split} --json"))["mse"], fit["mse"]);

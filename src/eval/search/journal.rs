@@ -1,6 +1,7 @@
 //! The journal of a search: what is searched, then a line of JSON for each trial that is finished.
 
 use super::{Search, Trial};
+use crate::out::{OutPath, sync_folder};
 use crate::predictor::Options;
 use crate::table::Table;
 use crate::{Error, Result, bytes};
@@ -38,8 +39,8 @@ impl Journal {
     /// # Errors
     /// [`Error::Mismatch`] for the journal of another search, [`Error::Malformed`] for another file, [`Error::Locked`] where
     /// another process has it open, [`Error::Io`].
-    pub fn open(path: &Path, about: &[(String, String)], search: &Search) -> Result<(Journal, Vec<Trial>)> {
-        bytes::check_target(path)?;
+    pub fn open(out: &OutPath, about: &[(String, String)], search: &Search) -> Result<(Journal, Vec<Trial>)> {
+        let path = out.path();
         let open = File::options().read(true).write(true).create(true).truncate(false).open(path);
         let mut file = open.map_err(Error::io("open", path))?;
         match file.try_lock() {
@@ -55,6 +56,7 @@ impl Journal {
         let kept = file.set_len(whole as u64).and_then(|()| file.seek(SeekFrom::End(0)));
         kept.and_then(|_| if whole == 0 { write(&mut file, &head) } else { Ok(()) })
             .map_err(Error::io("write", path))?;
+        sync_folder(path);
         Ok((Journal { path: path.into(), file: Mutex::new(file) }, trials))
     }
 

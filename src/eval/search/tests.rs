@@ -1,6 +1,7 @@
 //! Searches that are stopped, continued, extended and mistaken for others.
 
 use super::*;
+use crate::out::{FileKind, Guard, OutPath};
 use crate::par::with_threads;
 use crate::predictor::{Config, names};
 use std::fs;
@@ -36,10 +37,14 @@ fn every_trial_is_allowed_and_depends_on_its_number_alone() {
     assert!(draw("gmb", 0, 1, 100, 5).is_err());
 }
 
+fn out(path: &Path) -> Result<OutPath> {
+    Guard::default().continued(path, FileKind::Trials)
+}
+
 /// Runs a search with a journal; the trials without their seconds.
 fn run(search: &Search, journal: &Path, threads: usize) -> Result<Vec<Trial>> {
     let about = [("input".to_owned(), "wstats".to_owned())];
-    let (journal, done) = Journal::open(journal, &about, search)?;
+    let (journal, done) = Journal::open(&out(journal)?, &about, search)?;
     let finished = |trial: &Trial| journal.append(trial);
     let trials = with_threads(threads, || search.run(Isa::detect(), done, &finished, &Stop::new()))?;
     Ok(trials.into_iter().map(|trial| Trial { seconds: 0.0, ..trial }).collect())
@@ -105,7 +110,7 @@ fn another_search_is_refused() {
     let broken = whole.replacen("\"options\"", "\"option\"", 1);
     for text in ["{}\n", "not a journal", "run,epoch\n", &whole.replace("search 1", "search 2"), &broken] {
         fs::write(&path, text).unwrap();
-        assert!(matches!(run(&search, &path, 1), Err(Error::Malformed { .. })), "{text}");
+        assert!(matches!(run(&search, &path, 1), Err(Error::Malformed { .. } | Error::Occupied { .. })), "{text}");
         assert_eq!(fs::read_to_string(&path).unwrap(), text, "a file that is none of ours was changed");
     }
     let rate = whole.lines().nth(1).unwrap().split("\"learning_rate\":").nth(1).unwrap().split(',').next().unwrap();
@@ -121,7 +126,7 @@ fn a_request_to_stop_ends_a_search_and_keeps_what_is_finished() {
     let (train, validation) = (table(40, 1), table(20, 2));
     let search = Search { kind: "gbm", fixed: &[], seed: 0, trials: 50, train: &train, validation: &validation };
     let stop = Stop::new();
-    let (journal, done) = Journal::open(&path, &[], &search).unwrap();
+    let (journal, done) = Journal::open(&out(&path).unwrap(), &[], &search).unwrap();
     let finished = |trial: &Trial| {
         stop.request();
         journal.append(trial)
@@ -129,7 +134,7 @@ fn a_request_to_stop_ends_a_search_and_keeps_what_is_finished() {
     let outcome = with_threads(1, || search.run(Isa::detect(), done, &finished, &stop));
     assert!(matches!(outcome, Err(Error::Interrupted)));
     assert_eq!(numbers(&path), [0]);
-    assert!(matches!(Journal::open(&path, &[], &search), Err(Error::Locked { .. })));
+    assert!(matches!(Journal::open(&out(&path).unwrap(), &[], &search), Err(Error::Locked { .. })));
     let nothing = Search { validation: &Table::default(), ..search };
     assert!(matches!(nothing.run(Isa::detect(), Vec::new(), &|_| Ok(()), &Stop::new()), Err(Error::Invalid { .. })));
 }

@@ -132,7 +132,7 @@ impl<'a> Growing<'a> {
                 words: &self.words,
             },
             num_leaves: params.num_leaves,
-            max_depth: usize::try_from(params.max_depth).unwrap_or(usize::MAX),
+            max_depth: usize::try_from(params.max_depth).map_or(Tree::MAX_DEPTH, |depth| depth.min(Tree::MAX_DEPTH)),
             unit: unit / weight_unit,
             weight_unit,
             learning_rate: params.learning_rate,

@@ -8,6 +8,7 @@ use super::{Boost, Node, Tree};
 use crate::par::Stop;
 use crate::{Error, Result};
 use rayon::prelude::*;
+use std::ops::Range;
 
 /// Contributions of the columns of some rows.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,23 +34,24 @@ impl Boost {
             if stop.requested() {
                 return Err(Error::Cancelled);
             }
-            let mut walk = Walk { row, phi, steps: Vec::new() };
+            let mut walk = Walk { row, phi, steps: Vec::new(), open: Vec::new() };
             self.trees.iter().for_each(|tree| walk.tree(tree));
             Ok(())
         })?;
-        let expected = self.base + self.trees.iter().map(|tree| mean(tree, 0)).sum::<f64>();
+        let expected = self.base + self.trees.iter().map(mean).sum::<f64>();
         Ok(Shap { expected, values })
     }
 }
 
-/// The mean value of the training rows that reach a node.
-fn mean(tree: &Tree, at: usize) -> f64 {
-    let node = &tree.nodes[at];
-    if node.is_leaf() {
-        return f64::from(node.value);
+/// The mean value of the training rows.
+fn mean(tree: &Tree) -> f64 {
+    let mut means: Vec<f64> = tree.nodes.iter().map(|node| f64::from(node.value)).collect();
+    // children come after their parent
+    for (at, node) in tree.nodes.iter().enumerate().rev().filter(|(_, node)| !node.is_leaf()) {
+        let left = node.left as usize;
+        means[at] = (left..=left + 1).map(|child| share(node, &tree.nodes[child]) * means[child]).sum();
     }
-    let left = node.left as usize;
-    (left..=left + 1).map(|child| share(node, &tree.nodes[child]) * mean(tree, child)).sum()
+    means[0]
 }
 
 /// The share of a node's training rows that go to one of its children.
@@ -75,6 +77,16 @@ struct Walk<'a> {
     phi: &'a mut [f64],
     /// The ways to the nodes from the root to the present one, one after another.
     steps: Vec<Step>,
+    /// The nodes still to be visited, the next one last.
+    open: Vec<Open>,
+}
+
+/// A node still to be visited, and its parent.
+struct Open {
+    parent: usize,
+    child: usize,
+    /// Where in [`Walk::steps`] the parent's way begins and ends.
+    way: Range<usize>,
 }
 
 impl Walk<'_> {
@@ -82,11 +94,16 @@ impl Walk<'_> {
         self.steps.clear();
         // the first step stands for no column
         self.steps.push(Step { column: usize::MAX, unknown: 1.0, known: 1.0, weight: 1.0 });
-        self.node(tree, 0, 0);
+        self.visit(tree, 0, 0);
+        while let Some(Open { parent, child, way }) = self.open.pop() {
+            self.steps.truncate(way.end);
+            self.extend(tree, parent, child, way.clone());
+            self.visit(tree, child, way.end);
+        }
     }
 
-    /// Visits a node whose way is `steps[from..]`.
-    fn node(&mut self, tree: &Tree, at: usize, from: usize) {
+    /// Visits a node whose way is `steps[from..]`: a leaf counts, the children of a split are left for later.
+    fn visit(&mut self, tree: &Tree, at: usize, from: usize) {
         let node = &tree.nodes[at];
         if node.is_leaf() {
             let way = &self.steps[from..];
@@ -96,23 +113,26 @@ impl Walk<'_> {
             }
             return;
         }
-        let column = node.feature as usize;
-        let taken = if tree.goes_left(at, self.row) { 0 } else { 1 };
-        let end = self.steps.len();
-        for side in 0..2 {
-            let child = node.left as usize + side;
-            self.steps.extend_from_within(from..end);
-            // a column that was split before is one step with both splits' shares
-            let (mut unknown, mut known) = (share(node, &tree.nodes[child]), f64::from(u8::from(side == taken)));
-            if let Some(place) = self.steps[end..].iter().position(|step| step.column == column) {
-                let before = self.steps[end + place];
-                unwind(&mut self.steps, end, place);
-                (unknown, known) = (unknown * before.unknown, known * before.known);
-            }
-            extend(&mut self.steps, end, Step { column, unknown, known, weight: 0.0 });
-            self.node(tree, child, end);
-            self.steps.truncate(end);
+        let (left, way) = (node.left as usize, from..self.steps.len());
+        for child in [left + 1, left] {
+            self.open.push(Open { parent: at, child, way: way.clone() });
         }
+    }
+
+    /// Adds the way to a child behind that to its parent.
+    fn extend(&mut self, tree: &Tree, parent: usize, child: usize, way: Range<usize>) {
+        let node = &tree.nodes[parent];
+        let (column, end) = (node.feature as usize, way.end);
+        let taken = node.left as usize + usize::from(!tree.goes_left(parent, self.row));
+        self.steps.extend_from_within(way);
+        // a column that was split before is one step with both splits' shares
+        let (mut unknown, mut known) = (share(node, &tree.nodes[child]), f64::from(u8::from(child == taken)));
+        if let Some(place) = self.steps[end..].iter().position(|step| step.column == column) {
+            let before = self.steps[end + place];
+            unwind(&mut self.steps, end, place);
+            (unknown, known) = (unknown * before.unknown, known * before.known);
+        }
+        extend(&mut self.steps, end, Step { column, unknown, known, weight: 0.0 });
     }
 }
 

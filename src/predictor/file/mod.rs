@@ -6,8 +6,8 @@
 mod tests;
 
 use super::{Config, Domain, INPUT, Options, Predictor, Provenance};
-use crate::bytes::replace;
 use crate::features::Fitted;
+use crate::out::{OutPath, replace};
 use crate::table::Part;
 use crate::tensors::{Tensors, bytes, column};
 use crate::{Error, Result};
@@ -40,7 +40,8 @@ struct Head {
     info: BTreeMap<String, String>,
 }
 
-pub(super) fn save(predictor: &Predictor, path: &Path) -> Result<()> {
+pub(super) fn save(predictor: &Predictor, out: &OutPath) -> Result<()> {
+    let path = out.path();
     let mut columns = predictor.model.tensors();
     if !predictor.residuals.is_empty() {
         columns.push(column(RESIDUALS, Dtype::F32, bytes(predictor.residuals.iter().copied(), f32::to_le_bytes)));
@@ -69,7 +70,7 @@ pub(super) fn save(predictor: &Predictor, path: &Path) -> Result<()> {
     let contents = views
         .and_then(|views| safetensors::serialize(views, metadata))
         .map_err(|e| Error::malformed(path, "tensors that safetensors can hold", e.to_string()))?;
-    replace(path, |file| file.write_all(&contents))
+    replace(out, |file| file.write_all(&contents))
 }
 
 pub(super) fn load(path: &Path) -> Result<Predictor> {

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::kernels::Isa;
+use crate::out::FileKind;
 use crate::par::Stop;
 use crate::predictor::BagModel;
 use crate::predictor::boost::{Boost, Params, fit};
@@ -32,18 +33,22 @@ fn example() -> (Predictor, Table) {
     (Predictor { columns, info, input: None, model, residuals, domain: None, provenance }, table)
 }
 
+fn out(path: &Path) -> OutPath {
+    OutPath::new(path, FileKind::Predictor).unwrap()
+}
+
 #[test]
 fn what_is_saved_is_loaded_and_the_bytes_are_always_the_same() {
     let folder = tempfile::tempdir().unwrap();
     let (predictor, table) = example();
     let path = folder.path().join("model.safetensors");
-    predictor.save(&path).unwrap();
+    predictor.save(&out(&path)).unwrap();
     let bytes = fs::read(&path).unwrap();
     let loaded = Predictor::load(&path).unwrap();
     assert!(loaded == predictor);
     let predict = |p: &Predictor| p.predict(Isa::detect(), &table).unwrap();
     assert_eq!(predict(&loaded), predict(&predictor));
-    loaded.save(&path).unwrap();
+    loaded.save(&out(&path)).unwrap();
     assert_eq!(fs::read(&path).unwrap(), bytes);
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
 }
@@ -52,12 +57,12 @@ fn what_is_saved_is_loaded_and_the_bytes_are_always_the_same() {
 fn a_save_that_fails_leaves_what_was_there() {
     let folder = tempfile::tempdir().unwrap();
     let (predictor, _) = example();
-    // a folder that is not empty cannot be replaced by a file
     let path = folder.path().join("taken");
+    let place = out(&path);
+    // a folder that is not empty cannot be replaced by a file
     fs::create_dir(&path).unwrap();
     fs::write(path.join("kept"), "kept").unwrap();
-    assert!(matches!(predictor.save(&path), Err(Error::Malformed { .. })));
-    assert!(matches!(predictor.save(&folder.path().join("none/model")), Err(Error::Io { .. })));
+    assert!(matches!(predictor.save(&place), Err(Error::Occupied { .. })));
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     assert!(path.join("kept").exists());
 }
@@ -157,7 +162,7 @@ fn no_hostile_tree_gets_in() {
 fn no_damaged_file_gets_in_or_panics() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model");
-    example().0.save(&path).unwrap();
+    example().0.save(&out(&path)).unwrap();
     let whole = fs::read(&path).unwrap();
     for length in (0..whole.len()).step_by(41) {
         fs::write(&path, &whole[..length]).unwrap();
@@ -193,7 +198,7 @@ fn predictors_made_of_predictors_are_kept_with_all_of_them() {
             }
         }
         let predictor = Predictor::fit(Isa::detect(), &options, &table, Some(&table), &Stop::new()).unwrap();
-        predictor.save(&path).unwrap();
+        predictor.save(&out(&path)).unwrap();
         let loaded = Predictor::load(&path).unwrap();
         assert!(loaded == predictor && loaded.model.options().spec() == spec, "{spec}");
         let predict = |p: &Predictor| p.predict(Isa::detect(), &table).unwrap();
@@ -231,7 +236,8 @@ fn perceptrons_are_kept_too_and_damaged_ones_refused() {
     let path = folder.path().join("model");
     for (layers, kind) in [(0, "linear"), (2, "mlp")] {
         let (predictor, table) = perceptron(layers);
-        predictor.save(&path).unwrap();
+        fs::write(&path, "").unwrap();
+        predictor.save(&out(&path)).unwrap();
         let loaded = Predictor::load(&path).unwrap();
         assert!(loaded == predictor && loaded.kind().name == kind);
         let whole = fs::read(&path).unwrap();
@@ -271,7 +277,7 @@ fn a_fitted_input_is_kept_and_a_damaged_one_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model");
     let predictor = with_consensus();
-    predictor.save(&path).unwrap();
+    predictor.save(&out(&path)).unwrap();
     assert!(Predictor::load(&path).unwrap() == predictor);
     let head = |key: &str| BTreeMap::from([(INPUT.to_owned(), key.to_owned())]);
     let file = |info: BTreeMap<String, String>, change: &dyn Fn(&mut Vec<Column>)| {

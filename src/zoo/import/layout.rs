@@ -22,7 +22,7 @@ impl Layout {
     /// Reads the file. Columns are told by name; others are left alone.
     pub fn read(path: &Path) -> Result<Layout> {
         let wrong = |expected: &str, got: String| Error::malformed(path, expected, got);
-        let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
+        let text = crate::bytes::text(path)?;
         let mut reader = csv::Reader::from_reader(text.trim_start_matches('\u{feff}').as_bytes());
         let not_csv = |error: csv::Error| wrong("a CSV table", error.to_string());
         let names = reader.headers().map_err(not_csv)?.clone();

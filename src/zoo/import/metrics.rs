@@ -1,19 +1,23 @@
 //! `metrics.csv.gz`: one line a checkpoint, in the order of the rows of weights.
 
 use super::columns::{Columns, Names, number};
+use crate::par::Stop;
 use crate::zoo::hyper::HYPERPARAMETERS;
 use crate::zoo::{Config, Metrics, Status, Value};
 use crate::{Error, Result};
 use csv::ByteRecord;
-use flate2::read::MultiGzDecoder;
 use sha2::{Digest, Sha256};
+use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap};
-use std::io::{BufRead, BufReader, Read};
+use std::io::Read;
 use std::path::Path;
 use std::rc::Rc;
 
 /// Bytes of a line at most, on average: what a hostile .gz may grow to. The released lines have less than 400.
 const LONGEST_LINE: u64 = 4096;
+
+/// Bytes of a single line at most: a line is held.
+const LONGEST_RECORD: u64 = 1 << 20;
 
 /// What one line says.
 pub(super) struct Line {
@@ -66,13 +70,11 @@ pub(super) struct Expected {
 }
 
 /// Reads the file, gzipped or not, whatever its name.
-pub(super) fn read(path: &Path, expected: Expected) -> Result<Sheet> {
-    let file = crate::bytes::open(path)?;
-    let mut file = BufReader::with_capacity(1 << 16, file);
-    let zipped = file.fill_buf().map_err(Error::io("read", path))?.starts_with(&[0x1f, 0x8b]);
-    let text: Box<dyn Read> = if zipped { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) };
+pub(super) fn read(path: &Path, expected: Expected, stop: &Stop) -> Result<Sheet> {
+    let (text, _) = crate::bytes::unpacked(path)?;
     let longest = (expected.rows as u64).saturating_add(16).saturating_mul(LONGEST_LINE);
-    let mut text = Hashing { inner: text.take(longest), digest: Sha256::new() };
+    let whole = Cell::new(0);
+    let mut text = Hashing { inner: text.take(longest), digest: Sha256::new(), read: 0, whole: &whole };
     let mut sheet = {
         let mut reader = csv::Reader::from_reader(&mut text);
         let names = reader.byte_headers().map_err(not_csv(path))?.clone();
@@ -80,6 +82,8 @@ pub(super) fn read(path: &Path, expected: Expected) -> Result<Sheet> {
         let mut reading = Reading::new(path, columns, expected);
         let mut record = ByteRecord::new();
         while reader.read_byte_record(&mut record).map_err(not_csv(path))? {
+            stop.go_on()?;
+            whole.set(reader.position().byte());
             reading.line(&record)?;
         }
         reading.finish()
@@ -139,6 +143,9 @@ impl<'p> Reading<'p> {
             train_accuracy: at.float(self.columns.train_accuracy)?,
             train_loss: at.float(self.columns.train_loss)?,
         };
+        if status == Some(Status::Done) && !(0.0..=1.0).contains(&metrics.test_accuracy) {
+            return Err(at.wrong("a test accuracy from 0 to 1, as the row is done", metrics.test_accuracy.to_string()));
+        }
         for &column in &self.columns.classes {
             self.sheet.class_accuracy.push(at.float(Some(column))?);
         }
@@ -254,15 +261,22 @@ fn same(a: &Config, b: &Config) -> bool {
     a.seed == b.seed && a.values.iter().map(bits).eq(b.values.iter().map(bits))
 }
 
-/// Passes bytes on and digests them.
-struct Hashing<R> {
+/// Passes bytes on and digests them, and refuses a line that does not end.
+struct Hashing<'w, R> {
     inner: R,
     digest: Sha256,
+    read: u64,
+    /// Where the last whole line ended.
+    whole: &'w Cell<u64>,
 }
 
-impl<R: Read> Read for Hashing<R> {
+impl<R: Read> Read for Hashing<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        if self.read - self.whole.get() > LONGEST_RECORD {
+            return Err(std::io::Error::other(format!("a line of more than {LONGEST_RECORD} bytes")));
+        }
         let length = self.inner.read(buffer)?;
+        self.read += length as u64;
         self.digest.update(&buffer[..length]);
         Ok(length)
     }

@@ -11,10 +11,11 @@ mod seal;
 mod weights;
 
 use super::released::DATASETS;
-use super::schema::{OTHER_ROUNDING, Schema, Status};
+use super::schema::{Column, OTHER_ROUNDING, Schema, Status, Width};
 use super::source::Source;
-use super::whole::{Whole, absent};
+use super::whole::Whole;
 use crate::cnn::layer::Layer;
+use crate::out::OutPath;
 use crate::par::Stop;
 use crate::{Error, Result};
 use layout::Layout;
@@ -63,27 +64,56 @@ pub struct Imported {
 const WEIGHTS: &[&str] = &["weights.npy", "all_weights.npy"];
 const METRICS: &[&str] = &["metrics.csv.gz", "metrics.csv", "all_metrics.csv.gz", "all_metrics.csv"];
 
+/// A folder that was read and checked, but for its weights.
+struct Checked {
+    schema: Schema,
+    sheet: Sheet,
+    metrics_path: PathBuf,
+    /// The row of the zoo that each line belongs to, if it is wanted.
+    places: Vec<Option<usize>>,
+    weights: Weights,
+    report: Imported,
+    /// Whether only each network's last checkpoint is taken.
+    final_only: bool,
+}
+
+/// What an import would find, without a word about the weights; nothing is written.
+///
+/// # Errors
+/// Those of [`import`].
+pub fn examine(folder: &Path, options: &Import, stop: &Stop) -> Result<Imported> {
+    Ok(check(folder, options, stop)?.report)
+}
+
 /// Makes the zoo `out` of a folder; `progress` is told the rows done and all rows.
 ///
 /// # Errors
 /// [`Error::Missing`] where the folder lacks a file; [`Error::Malformed`] where a file is not what it should be or two do not
-/// belong together; [`Error::Invalid`] where the image size is needed; [`Error::Io`]: also where `out` is there already;
+/// belong together; [`Error::Invalid`] where the image size is needed; [`Error::Io`]: also where `out` has appeared meanwhile;
 /// [`Error::Cancelled`] when `stop` was requested. Nothing is left behind then.
 pub fn import(
     folder: &Path,
-    out: &Path,
+    out: &OutPath,
     options: &Import,
     progress: &mut dyn FnMut(usize, usize),
     stop: &Stop,
 ) -> Result<Imported> {
-    absent(out)?;
-    let mut weights = Weights::open(&find(folder, WEIGHTS)?)?;
+    let mut checked = check(folder, options, stop)?;
+    fill(out, &mut checked, progress, stop)?;
+    Ok(checked.report)
+}
+
+fn check(folder: &Path, options: &Import, stop: &Stop) -> Result<Checked> {
+    let weights_path = &find(folder, WEIGHTS)?;
+    let weights = Weights::open(weights_path)?;
     let path = find(folder, METRICS)?;
     let layout_path = folder.join("layout.csv");
     let mut layout = if layout_path.exists() { Layout::read(&layout_path)? } else { Layout::released(folder) };
     let settings = std::mem::take(&mut layout.settings);
     let kept = layout.kept.as_ref();
-    kept.map_or(Ok(()), |kept| check_size(&layout_path, kept, weights.rows()))?;
+    let size = || [&layout_path, &path, weights_path].iter().filter_map(|path| Some(path.metadata().ok()?.len())).sum();
+    // before anything is held or written that only a header claims
+    kept.map_or(Ok(()), |kept| check_claims(&layout_path, kept, weights.rows(), settings.len(), size()))?;
     let expected = Expected {
         rows: weights.rows(),
         names: kept.map_or(&options.names, |kept| &kept.names).clone(),
@@ -91,7 +121,7 @@ pub fn import(
         settings,
         classes: layout.classes(),
     };
-    let sheet = metrics::read(&path, expected)?;
+    let sheet = metrics::read(&path, expected, stop)?;
     if sheet.lines.len() != weights.rows() || sheet.lines.is_empty() {
         let expected = format!("at least one line, and one for each of the {} rows of weights", weights.rows());
         return Err(Error::malformed(path, expected, format!("{} lines", sheet.lines.len())));
@@ -104,14 +134,13 @@ pub fn import(
         let expected = format!("{} columns, as layout.csv says", schema.arch.parameters());
         return Err(Error::malformed(find(folder, WEIGHTS)?, expected, weights.width().to_string()));
     }
-    check_size(&path, &schema, weights.rows())?;
+    check_claims(&path, &schema, sheet.configs.len(), 0, size())?;
     let places = places(&path, &schema, &sheet, options.final_only)?;
     let mut report = describe(&schema, &sheet, &places);
     if !layout_path.exists() {
         report.notes.push(format!("there is no layout.csv: taken to be that of {}", schema.arch));
     }
-    fill(out, &path, options.final_only, &schema, &sheet, &places, &mut weights, &mut report, progress, stop)?;
-    Ok(report)
+    Ok(Checked { schema, sheet, metrics_path: path, places, weights, report, final_only: options.final_only })
 }
 
 /// The file of the folder that has one of the names.
@@ -128,14 +157,29 @@ fn find(folder: &Path, names: &[&str]) -> Result<PathBuf> {
     })
 }
 
-/// Refuses a zoo of which next to nothing is there: its narrow columns alone could be larger than any memory.
-fn check_size(path: &Path, schema: &Schema, rows: usize) -> Result<()> {
-    let most = rows.saturating_mul(100).saturating_add(10_000_000);
-    if schema.rows() <= most {
-        return Ok(());
+/// Bytes of a zoo's narrow columns that need no reason, and what is allowed for each byte of the folder: of an unfinished zoo a
+/// folder holds a few rows and one line of settings for each of the other runs.
+const NARROW: u64 = 64 << 20;
+const NARROW_FOR_A_BYTE: u64 = 100;
+
+/// Compares what a header claims with what a folder of `bytes` bytes can hold: for every run a row or its settings, and columns,
+/// which are written whole however little of the zoo is there, in proportion.
+fn check_claims(path: &Path, schema: &Schema, rows: usize, settings: usize, bytes: u64) -> Result<()> {
+    if schema.runs > rows.saturating_add(settings) {
+        let expected =
+            format!("at most {} runs, as the folder holds {rows} rows and {settings} settings", rows + settings);
+        return Err(Error::malformed(path, expected, schema.runs.to_string()));
     }
-    let got = format!("{} runs × {} epochs in {rows} rows", schema.runs, schema.checkpoints.len());
-    Err(Error::malformed(path, "a zoo of which at least a hundredth is there", got))
+    let width = |of: Column| schema.width(of.width).unwrap_or(1) as u64 * of.dtype.bitsize() as u64 / 8;
+    let narrow: u64 = schema.columns().into_iter().filter(|of| of.width != Width::Parameters).map(width).sum();
+    let most = bytes.saturating_mul(NARROW_FOR_A_BYTE).saturating_add(NARROW);
+    match narrow.saturating_mul(schema.rows() as u64) {
+        columns if columns <= most => Ok(()),
+        columns => {
+            let expected = format!("a zoo whose columns, weights aside, have {most} bytes at most");
+            Err(Error::malformed(path, expected, format!("{columns} bytes for a folder of {bytes}")))
+        }
+    }
 }
 
 /// The names of the codes that a table has.
@@ -289,18 +333,8 @@ fn describe(schema: &Schema, sheet: &Sheet, places: &[Option<usize>]) -> Importe
 }
 
 /// Copies the weights and writes the columns.
-fn fill(
-    out: &Path,
-    metrics_path: &Path,
-    final_only: bool,
-    schema: &Schema,
-    sheet: &Sheet,
-    places: &[Option<usize>],
-    weights: &mut Weights,
-    report: &mut Imported,
-    progress: &mut dyn FnMut(usize, usize),
-    stop: &Stop,
-) -> Result<()> {
+fn fill(out: &OutPath, checked: &mut Checked, progress: &mut dyn FnMut(usize, usize), stop: &Stop) -> Result<()> {
+    let Checked { schema, sheet, metrics_path, places, weights, report, final_only } = checked;
     let whole = Whole::create(out, schema, &sheet.configs)?;
     let (rows, classes) = (schema.rows(), schema.arch.classes);
     let mut status = vec![Status::NotWritten as u8; rows];
@@ -308,10 +342,8 @@ fn fill(
     let mut class_accuracy = vec![0.0f32; rows * classes];
     let mut seals = Seals::new(metrics_path, schema);
     let (mut values, unknown) = (Vec::new(), vec![f32::NAN; classes]);
-    for (number, (line, place)) in sheet.lines.iter().zip(places).enumerate() {
-        if stop.requested() {
-            return Err(Error::Cancelled);
-        }
+    for (number, (line, place)) in sheet.lines.iter().zip(&*places).enumerate() {
+        stop.go_on()?;
         progress(number, places.len());
         let Some(row) = *place else { continue };
         weights.read(number, &mut values)?;
@@ -332,15 +364,17 @@ fn fill(
         report.kept += 1;
     }
     // of a network's last checkpoint alone there is one row, whatever its epoch
-    let wanted = if final_only { schema.runs } else { rows };
+    let wanted = if *final_only { schema.runs } else { rows };
     report.missing = wanted.saturating_sub(report.kept);
     if weights.inexact > 0 {
         let (inexact, all) = (weights.inexact, report.kept * weights.width());
         report.notes.push(format!("{inexact} of {all} weights are f64 that f32 does not hold exactly: rounded"));
     }
     for (name, values) in ["test_accuracy", "test_loss", "train_accuracy", "train_loss"].into_iter().zip(&metrics) {
+        stop.go_on()?;
         whole.column(name, values)?;
     }
+    stop.go_on()?;
     whole.column("test_class_accuracy", &class_accuracy)?;
     seals.map_or(Ok(()), |seals| seals.write(&whole))?;
     whole.column("status", &status)?;

@@ -1,0 +1,14 @@
+//! Batches of CIFAR-10.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use zoometry::dataset::{self, Images};
+use zoometry_fuzz::{folder, parts, put};
+
+fuzz_target!(|data: &[u8]| {
+    for (name, part) in ["data_batch_1.bin", "test_batch.bin"].iter().zip(parts::<2>(data)) {
+        put(name, part);
+    }
+    let _ = dataset::load(&folder().display().to_string(), None, Images::default());
+});
