@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 use zoometry::rng::Stream;
-use zoometry::zoo::{Status, Zoo};
+use zoometry::zoo::{Status, Target, Zoo};
 
 /// Networks and epochs of the zoos here.
 const MODELS: usize = 8;
@@ -148,6 +148,10 @@ fn seeds_are_more_networks_and_shards_keep_their_numbers() {
     assert_eq!(rates[..6], *first.column("config.learning_rate").unwrap());
     assert_eq!(rates[6..], *second.column("config.learning_rate").unwrap());
     assert_eq!(zoo.test_accuracy()[9], second.test_accuracy()[3]);
+    // a hyperparameter as target, of a file whose numbers are not its places
+    let target: Target = "learning_rate".parse().unwrap();
+    assert_eq!(target.values(&second, &[0, 2], &[]), [rates[6], rates[8]]);
+    assert_eq!(target.values(&zoo, &[6, 8], &[]), [rates[6], rates[8]]);
     // the last row of each network, in either order of the files
     assert_eq!(zoo.final_rows().len(), 5);
     assert_eq!(Zoo::open_all([&part, &one]).unwrap().run()[..4], [1, 1, 3, 3]);

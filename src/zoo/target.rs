@@ -112,14 +112,14 @@ impl Target {
         let value = |&row: &usize| match self.0 {
             Of::Measure(place) => (MEASURES[place].of)(&zoo.metrics(row)),
             Of::Hyperparameter(_) if self.is_class() => places[self.code(zoo, row)],
-            Of::Hyperparameter(_) => zoo.config(zoo.run()[row] as usize).number(self.name()),
+            Of::Hyperparameter(_) => zoo.config(zoo.network(row)).number(self.name()),
         };
         rows.iter().map(value).collect()
     }
 
     /// The code of a name in a row.
     fn code(&self, zoo: &Zoo, row: usize) -> usize {
-        zoo.config(zoo.run()[row] as usize).code(self.name()).into()
+        zoo.config(zoo.network(row)).code(self.name()).into()
     }
 }
 
