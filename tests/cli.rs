@@ -218,7 +218,7 @@ fn files_that_are_not_there_or_not_right_end_with_1() {
     fail(&format!("train --dataset glyphs --models 1 --epochs 1 --out {dir}/none/zoo.safetensors"), 1, &["none"]);
     std::fs::write(&zoo, b"not a zoo at all").unwrap();
     fail(&format!("info {out}"), 1, &["malformed"]);
-    fail(&small_zoo(&zoo, 1, 1), 1, &["malformed"]);
+    fail(&small_zoo(&zoo, 1, 1), 1, &["is not replaced"]);
     assert_eq!(std::fs::read(&zoo).unwrap(), b"not a zoo at all", "a file that was there is lost");
     let recipe = folder.path().join("recipe.json");
     std::fs::write(&recipe, "{\"dropout\": 2}").unwrap();
@@ -356,9 +356,9 @@ fn inputs_zoos_and_devices_are_not_overwritten() {
     let (path, other) = (zoo.display(), folder.path().join("other.safetensors"));
     std::fs::copy(&zoo, &other).unwrap();
     let before = std::fs::read(&zoo).unwrap();
-    fail(&format!("fit {path} --out {path}"), 2, &["--out", "input"]);
+    fail(&format!("fit {path} --out {path}"), 2, &["output", "inputs"]);
     fail(&format!("fit {path}"), 1, &["zoo.safetensors", "at least 10 finished networks", "got 4"]);
-    fail(&format!("features {path} --out {path}"), 2, &["--out", "input"]);
+    fail(&format!("features {path} --out {path}"), 2, &["output", "inputs"]);
     fail(&format!("fit {path} --out {}", other.display()), 1, &["other.safetensors", "a zoo"]);
     fail(&format!("fit {path} --out {}", folder.path().display()), 1, &["a folder"]);
     fail(&format!("fit {path} --out {}/none/model", folder.path().display()), 1, &["no such folder"]);

@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Modules of the library, lowest layer first.
-const LAYERS: [&[&str]; 13] = [
+const LAYERS: [&[&str]; 14] = [
     &["error"],
     &["rng", "par", "bytes", "magic"],
-    &["json", "table", "tensors"],
+    &["json", "out", "tensors"],
+    &["table"],
     &["dataset", "cnn", "gpu"],
     &["zoo"],
     &["train", "features", "bench"],

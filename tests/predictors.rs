@@ -55,7 +55,7 @@ fn a_search_finds_what_fit_takes() {
     let other = json(&format!("fit {zoo} --config {best} --input wstats --param num_leaves=2 --predictor gbm"));
     assert_ne!(other["r2"], fit["r2"]);
     fail(&format!("fit {zoo} --config {best} --predictor mlp"), 2, &["--predictor", "gbm"]);
-    fail(&format!("fit {zoo} --config {best} --out {best}"), 2, &["--out", "input"]);
+    fail(&format!("fit {zoo} --config {best} --out {best}"), 2, &["output", "input"]);
     fail(&format!("fit {zoo} --config {}", at("none.json")), 1, &["none.json"]);
     fail(&format!("fit {zoo} --config {zoo}"), 1, &["malformed"]);
     let text = std::fs::read_to_string(&best).unwrap();
@@ -103,7 +103,7 @@ fn wrong_searches_are_refused() {
     fail(&format!("search {zoo} --trials 0 --out {best}"), 2, &["--trials"]);
     fail(&format!("search {zoo} --trials 2"), 2, &["--out"]);
     fail(&format!("search --trials 2 --out {best}"), 2, &["ZOO"]);
-    fail(&format!("search {zoo} --trials 2 --out {zoo}"), 2, &["--out", "input"]);
+    fail(&format!("search {zoo} --trials 2 --out {zoo}"), 2, &["output", "input"]);
     fail(&format!("search {zoo} --trials 2 --out {best} --predictor gmb"), 2, &["known: gbm"]);
     fail(&format!("search {zoo} --trials 2 --out {best} --param unit=3"), 2, &["unknown parameter"]);
     fail(&format!("search {zoo} --trials 2 --out {best} --input wstat"), 2, &["did you mean \"wstats\"?"]);
@@ -283,7 +283,7 @@ fn importance_says_what_matters() {
     );
     let total: f64 = found["columns"].as_array().unwrap().iter().map(|column| column["gain"].as_f64().unwrap()).sum();
     assert!((total - 1.0).abs() < 1e-9 && Path::new(&at("s.columns.json")).exists());
-    fail(&format!("importance {model} {zoo} --out {zoo}"), 2, &["--out", "input"]);
+    fail(&format!("importance {model} {zoo} --out {zoo}"), 2, &["output", "input"]);
     fail(&format!("importance {model} {zoo} --rounds 0"), 2, &["--rounds"]);
     fail(&format!("importance {zoo} {zoo}"), 1, &["a fitted predictor"]);
 

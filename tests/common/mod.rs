@@ -71,8 +71,8 @@ pub fn python() -> Option<&'static str> {
     there("python", found.is_ok_and(|output| output.status.success())).then_some("python3")
 }
 
-/// Sends SIGINT, as Ctrl-C does.
+/// Sends SIGTERM, which stops as Ctrl-C does: SIGINT stays ignored where a shell began the tests in the background.
 #[cfg(unix)]
 pub fn interrupt(child: &std::process::Child) {
-    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill runs").success());
+    assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().expect("kill runs").success());
 }

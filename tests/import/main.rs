@@ -350,7 +350,7 @@ fn folders_that_are_not_right_are_refused() {
     let kept = std::fs::read_to_string(export.join("layout.csv")).unwrap();
     for (from, to, says) in [
         ("\"\"runs\"\":2", "\"\"runs\"\":1", "a run below 1"),
-        ("\"\"runs\"\":2", "\"\"runs\"\":4294967295", "at most 4 runs"),
+        ("\"\"runs\"\":2", "\"\"runs\"\":4294967295", "at most 12 runs"),
         ("\"\"channels\"\":4", "\"\"channels\"\":5", "not the layout"),
         ("[0,1,2,3,20,40]", "[0,1,2,3,20]", "one of epochs"),
         ("\"\"arch\"\"", "\"\"shape\"\"", "metadata"),
