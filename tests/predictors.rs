@@ -110,7 +110,7 @@ fn wrong_searches_are_refused() {
     fail(&format!("search {zoo} --trials 2 --out {}", at("none/best.json")), 1, &["no such folder"]);
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "a refused search left files");
     std::fs::write(at("best.trials.jsonl"), "mine").unwrap();
-    fail(&format!("search {zoo} --trials 2 --out {best}"), 1, &["best.trials.jsonl", "the journal of a search"]);
+    fail(&format!("search {zoo} --trials 2 --out {best}"), 1, &["best.trials.jsonl", "is not replaced"]);
     assert_eq!(std::fs::read_to_string(at("best.trials.jsonl")).unwrap(), "mine");
     let tables = succeed(&format!("search {zoo} --predictor linear --param epochs=5 --trials 2 --out {}", at("b")));
     assert!(tables.contains("epochs") && tables.contains("the best is trial"), "{tables}");

@@ -54,7 +54,7 @@ fn a_study_is_continued_where_it_was_cut_off() {
     fs::rename(at("zoo2.safetensors"), at("zoo.safetensors")).unwrap();
     fail(&format!("reproduce {zoo} --out {study}"), 1, &["zoo zoo", "40 networks", "with batch=100", "another --out"]);
     fs::write(&journal, "nonsense\n").unwrap();
-    fail(&format!("reproduce {zoo} --out {study}"), 1, &["results.jsonl", "line 1"]);
+    fail(&format!("reproduce {zoo} --out {study}"), 1, &["results.jsonl", "is not replaced"]);
 }
 
 #[test]

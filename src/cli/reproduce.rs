@@ -86,9 +86,9 @@ impl Options {
             other => return Err(Error::unknown("protocol", other, ["clean", "optimistic"])),
         };
         study::check(names)?;
+        let zoos = self.subjects()?;
         let mut guard = self.force.guard(self.zoos.iter().chain(&self.split));
         let outputs = folder.map(|folder| outputs(&mut guard, folder)).transpose()?;
-        let zoos = self.subjects()?;
         let header = report::header(protocol, zoos[0].division());
         let start = Instant::now();
         let mut run = StudyRun::new(isa, &zoos, header, folder, &STOP)?;

@@ -164,7 +164,7 @@ fn the_command_makes_a_page_of_a_study_and_of_a_zoo() {
     succeed(&format!("report {} --out {out}", zoo.display()));
     let page = std::fs::read_to_string(at("report.html")).unwrap();
     assert!(page.contains("The zoo small") && page.contains("id=\"accuracy\""));
-    fail(&format!("report {} --out {}", zoo.display(), zoo.display()), 2, &["--out"]);
+    fail(&format!("report {} --out {}", zoo.display(), zoo.display()), 2, &["output"]);
     fail(&format!("report {} --out {out}", at("none").display()), 1, &["none"]);
     std::fs::write(at("study/results.jsonl"), "{\"kind\":\"study\",\"program\":\"\",\"command\":\"\"}\n{}\n\n")
         .unwrap();
