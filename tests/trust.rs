@@ -243,13 +243,24 @@ fn what_is_wrong_with_a_zoo_is_found() {
     assert!(text.contains("row 9 (network 4, epoch 1): checksum") && text.contains("1 thing is wrong"), "{text}");
     fs::remove_file(&damaged).unwrap();
 
-    // numbers whose checksums are right: an accuracy that is none, one that is another's, a network twice
+    // numbers whose checksums are right: an accuracy that is none, which no verb opens; one that is another's, a network twice
+    copy(
+        &fitted.zoo,
+        &damaged,
+        |_| true,
+        |row, metrics| {
+            if row == 3 {
+                metrics.test_accuracy = 1.5
+            }
+        },
+    );
+    fail(&check, 1, &["run 1 at epoch 1", "1.5"]);
+    fs::remove_file(&damaged).unwrap();
     copy(
         &fitted.zoo,
         &damaged,
         |_| true,
         |row, metrics| match row {
-            3 => metrics.test_accuracy = 1.5,
             5 => metrics.test_accuracy += 0.01,
             _ => {}
         },
@@ -263,8 +274,7 @@ fn what_is_wrong_with_a_zoo_is_found() {
         .iter()
         .map(|f| (f["row"].as_u64().unwrap(), f["what"].as_str().unwrap()))
         .collect();
-    assert!(rows.iter().all(|(row, _)| [3, 5].contains(row)) && rows.len() == 3, "{rows:?}");
-    assert!(rows[0].1.contains("1.5, none from 0 to 1") && rows[2].1.contains("evaluated again"), "{rows:?}");
+    assert!(rows.len() == 1 && rows[0].0 == 5 && rows[0].1.contains("evaluated again"), "{rows:?}");
     fs::remove_file(&damaged).unwrap();
     let configs: Vec<Config> = (0..RUNS).map(|run| zoo.config(run)).collect();
     let writer = Writer::create_or_open(&damaged, zoo.schema(), &configs, false).unwrap();
