@@ -260,9 +260,10 @@ fn what_is_wrong_with_a_zoo_is_found() {
         &fitted.zoo,
         &damaged,
         |_| true,
-        |row, metrics| match row {
-            5 => metrics.test_accuracy += 0.01,
-            _ => {}
+        |row, metrics| {
+            if row == 5 {
+                metrics.test_accuracy += 0.01
+            }
         },
     );
     let found = run(&format!("{check} --sample 1000 --json"));

@@ -163,7 +163,7 @@ fn held_out(model: &dyn Model, isa: Isa, held: &Table) -> Vec<f32> {
 pub struct Predictor {
     /// Names of the columns it was fitted on.
     pub columns: Vec<String>,
-    /// What the file says of the fit by the keys of [`origin`](crate::table::origin): zoo, division, numbers of rows, and under [`INPUT`]
+    /// What the file says of the fit by the keys of [`origin`]: zoo, division, numbers of rows, and under [`INPUT`]
     /// the input's key, if there is one; and what else the caller wants to find again.
     pub info: BTreeMap<String, String>,
     /// What it sees of networks; none where it was fitted to a table.

@@ -1,7 +1,7 @@
 //! Images that the best networks of a zoo take for its classes: activation maximisation (Erhan et al. 2009; Simonyan et al.
 //! 2013), also called model inversion, over an ensemble.
 //!
-//! The pixels are `x = tanh θ`. From a drawn object on, Adam moves θ for [`STEPS`] steps towards a small
+//! The pixels are `x = tanh θ`. From a drawn object on, Adam moves θ for `STEPS` steps towards a small
 //! `Σ_m max(−ln p_m[class], FLOOR) / M + SMOOTH · TV(x)`, where the M networks of a step are drawn anew from the best, and TV is the
 //! mean absolute difference of neighbours in a row plus that in a column. An image's class is its number modulo the classes.
 
