@@ -302,6 +302,8 @@ fn python_agrees() {
     let at = |name: &str| folder.join(name).display().to_string();
     let (model, table) = (at("model.safetensors"), at("fitted.safetensors"));
     let input = "spectra+consensus+synthetic";
+    let zoo = at("reference.safetensors");
+    succeed(&format!("{} --set train_fraction=0.1", small_zoo(Path::new(&zoo), 12, 2)));
     succeed(&format!("fit {zoo} --input {input} --split-seed 3 --out {model}"));
     succeed(&format!("features {zoo} --input {input} --split-seed 3 --out {table}"));
     script("check_consensus.py", &[&zoo, &model, &table]);

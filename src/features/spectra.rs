@@ -23,8 +23,14 @@ pub const NUMBERS: [&str; 11] = [
     "bias_ratio",       // ln of the bias' norm over the kernel's
 ];
 
-/// The least that a logarithm is taken of.
+/// The least that a logarithm is taken of: layers whose weights decay has worn away are 0.
 const FLOOR: f64 = 1e-12;
+
+/// The least that a singular value counts for, of the largest: what is below is rounding.
+const ROUNDING: f64 = 1e-6;
+
+/// The least mean of Hill's logarithms: values that are all alike have no power law, and an exponent of 1,001.
+const ALIKE: f64 = 1e-3;
 
 /// The spectra of every layer.
 pub(super) struct Spectra<'n> {
@@ -81,12 +87,14 @@ fn numbers(bias: &[f32], kernel: &[f32]) -> [f64; NUMBERS.len()] {
         true => eigenvalues(products(kernel, outputs, true), rank),
         false => eigenvalues(gram.clone(), outputs),
     };
-    squares.iter_mut().for_each(|square| *square = square.max(0.0));
+    let least =
+        squares.iter().fold(0.0, |largest: f64, &square| largest.max(square * ROUNDING * ROUNDING)).max(FLOOR * FLOOR);
+    squares.iter_mut().for_each(|square| *square = square.max(least));
     squares.sort_unstable_by(|a, b| b.total_cmp(a));
     let sigma: Vec<f64> = squares.iter().map(|square| square.sqrt()).collect();
     let ln = |x: f64| libm::log(x.max(FLOOR));
     let (sum, norm) = (sigma.iter().sum::<f64>(), squares.iter().sum::<f64>());
-    let entropy: f64 = sigma.iter().filter(|&&s| s > 0.0).map(|s| -s / sum * libm::log(s / sum)).sum();
+    let entropy: f64 = sigma.iter().map(|s| -s / sum * libm::log(s / sum)).sum();
     let at = |quarter: usize| ln(sigma[quarter * (rank - 1) / 4]);
     let [mean, max] = cosines(&gram, outputs);
     let bias = bias.iter().map(|&b| f64::from(b) * f64::from(b)).sum::<f64>();
@@ -108,9 +116,8 @@ fn numbers(bias: &[f32], kernel: &[f32]) -> [f64; NUMBERS.len()] {
 /// `1 + k / Σ ln(λ_i / λ_k)` over the k largest, the upper half of all.
 fn hill(squares: &[f64]) -> f64 {
     let k = squares.len().div_ceil(2);
-    let least = squares[k - 1].max(FLOOR);
-    let sum: f64 = squares[..k].iter().map(|square| libm::log(square.max(FLOOR) / least)).sum();
-    1.0 + k as f64 / sum
+    let sum: f64 = squares[..k].iter().map(|square| libm::log(square / squares[k - 1])).sum();
+    1.0 + 1.0 / (sum / k as f64).max(ALIKE)
 }
 
 /// Mean and largest |cosine| of pairs of filters, from their products.
@@ -124,7 +131,7 @@ fn cosines(gram: &[f64], outputs: usize) -> [f64; 2] {
             largest = largest.max(cosine);
         }
     }
-    [sum / (outputs * (outputs - 1) / 2) as f64, largest]
+    [sum / (outputs * (outputs - 1) / 2).max(1) as f64, largest]
 }
 
 /// `AᵀA` of a matrix with `outputs` columns, or `AAᵀ`.

@@ -5,7 +5,7 @@ best training networks make (all steps of them), the consensus, and every networ
   check_consensus.py ZOO MODEL FEATURES.safetensors   FEATURES of `zoometry features ZOO --input spectra+consensus+synthetic`,
                                                       MODEL of `zoometry fit ZOO --input …` with the same input; reference nets
 
-Exit code 1 if a column differs by more than 1e-3, an image that is drawn by more than 1e-6, or those that are made by more than
+Exit code 1 if a column differs by more than 1e-3 (a correlation: 1e-2), an image that is drawn by more than 1e-6, or those that are made by more than
 0.02 in the mean: they went through ninety steps in single precision."""
 import json
 import sys
@@ -13,7 +13,7 @@ import sys
 import numpy as np
 from safetensors import safe_open
 
-STEPS, RATE, MEMBERS, FLOOR, SMOOTH, START, TILE = 90, 0.08, 8, 0.05, 2.0, 0.9, 12
+STEPS, RATE, MEMBERS, SURE, SMOOTH, START, TILE = 90, 0.08, 8, 0.05, 2.0, 0.9, 12
 MASK = 0xFFFFFFFF
 
 
@@ -146,7 +146,7 @@ def made(tile, best, height, width, classes):
             p = softmax(best[member].forward(x))
             chosen = p[np.arange(TILE), labels]
             dz = p - np.eye(classes)[labels]
-            dz[-np.log(chosen) <= FLOOR] = 0
+            dz[-np.log(chosen) <= SURE] = 0
             gradient += best[member].gradient(dz / count)
         g = (gradient + SMOOTH * smooth(x)) * (1 - x * x)
         m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g * g
@@ -162,8 +162,8 @@ def digest(flat):
     return value
 
 
-def correlation(a, b, logits):
-    if ((a - a.mean()) ** 2).sum() <= 1e-8 * (logits**2).sum():
+def correlation(a, whole_a, b, whole_b):
+    if any(((x - x.mean()) ** 2).sum() <= 1e-6 * (whole**2).sum() for x, whole in ((a, whole_a), (b, whole_b))):
         return 0.0
     return np.corrcoef(a.ravel(), b.ravel())[0, 1]
 
@@ -175,7 +175,7 @@ def agreement(z, q):
     log -= log.mean(1, keepdims=True)
     top, each = q.argmax(1), np.arange(len(q))
     agree = p.argmax(1) == top
-    sure = np.argsort(-q.max(1), kind="stable")[: -(-len(q) // 2)]
+    sure = np.argsort(-np.round(q.max(1) * 1e4), kind="stable")[: -(-len(q) // 2)]
     other = np.where(np.arange(q.shape[1]) == top[:, None], -np.inf, z).max(1)
     return {
         "agreement": agree.mean(),
@@ -184,33 +184,31 @@ def agreement(z, q):
         "probability": (p * q).sum(1).mean(),
         "class_probability": p[each, top].mean(),
         "margin": (z[each, top] - other).mean() / np.sqrt((z * z).mean()),
-        "correlation": correlation(z, log, logits),
-        "correlation_classes": correlation(z - z.mean(0), log - log.mean(0), logits),
+        "correlation": correlation(z, logits, log, log),
+        "correlation_classes": correlation(z - z.mean(0), logits, log - log.mean(0), log),
         "distance": abs(p - q).sum(1).mean(),
     }
 
 
-# the least that a logarithm is taken of: weights that L2 has worn away are 0
-FLOOR = 1e-12
-
-
 def spectrum(bias, kernel):
-    """The numbers of a layer."""
+    """The numbers of a layer; singular values below 1e-6 of the largest are rounding, weights that L2 has worn away are 0."""
     kernel = kernel.reshape(-1, kernel.shape[-1])
     sigma = np.linalg.svd(kernel, compute_uv=False)
-    share = sigma[sigma > 0] / sigma.sum()
+    sigma = np.maximum(sigma, max(1e-6 * sigma[0], 1e-12))
+    share = sigma / sigma.sum()
     half = sigma[: -(-len(sigma) // 2)] ** 2
     norms = np.linalg.norm(kernel, axis=0)
-    cosine = abs(kernel.T @ kernel / np.outer(norms, norms))[np.tril_indices(len(norms), -1)]
+    lengths = np.outer(norms, norms)
+    cosine = abs(kernel.T @ kernel / np.where(lengths > 0, lengths, 1))[np.tril_indices(len(norms), -1)]
     quarters = ("max", "q75", "median", "q25", "min")
     return {
-        **{f"sigma_{name}": np.log(max(sigma[k * (len(sigma) - 1) // 4], FLOOR)) for k, name in enumerate(quarters)},
+        **{f"sigma_{name}": np.log(sigma[k * (len(sigma) - 1) // 4]) for k, name in enumerate(quarters)},
         "effective_rank": np.exp(-(share * np.log(share)).sum()),
         "stable_rank": (sigma**2).sum() / sigma[0] ** 2,
-        "power_law": 1 + len(half) / np.log(np.maximum(half, FLOOR) / max(half[-1], FLOOR)).sum(),
+        "power_law": 1 + 1 / max(np.log(half / half[-1]).mean(), 1e-3),
         "correlation_mean": cosine.mean(),
         "correlation_max": cosine.max(),
-        "bias_ratio": np.log(max(np.linalg.norm(bias), FLOOR)) - np.log(max(np.linalg.norm(kernel), FLOOR)),
+        "bias_ratio": np.log(max(np.linalg.norm(bias), 1e-12)) - np.log(max(np.linalg.norm(sigma), 1e-12)),
     }
 
 
@@ -261,10 +259,10 @@ def main():
     worst = {}
     for (row, name), value in expected.items():
         ours = x[row, names.index(name)]
-        same = not np.isfinite(ours) and not np.isfinite(value)     # a layer of zeros has neither shape nor direction
-        error = 0 if same else abs(ours - value) / max(1, abs(value))
+        error = abs(ours - value) / max(1, abs(value))
         worst[name] = max(worst.get(name, 0), error if np.isfinite(error) else np.inf)
-    wrong += [name for name, error in worst.items() if error > 1e-3]
+    # the answers of a network may vary by a thousandth of themselves: a correlation then magnifies the rounding of a float32
+    wrong += [name for name, error in worst.items() if error > (1e-2 if ".correlation" in name else 1e-3)]
     wrong += [name for name in names if name not in worst]
     print(f"{len(rows)} networks, {len(worst)} columns; the worst differs by {max(worst.values()):.1e}")
     sys.exit(f"FAILED: {', '.join(wrong)}" if wrong else 0)

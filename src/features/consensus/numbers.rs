@@ -17,8 +17,11 @@ pub const NUMBERS: [&str; 9] = [
 /// The least that a probability counts for in a logarithm.
 const LEAST: f64 = 1e-12;
 
-/// Logits that vary by no more than this share of themselves do not vary.
-const SILENT: f64 = 1e-4;
+/// What varies by no more than this share of itself does not vary: networks are run in single precision.
+const SILENT: f64 = 1e-3;
+
+/// Probabilities that differ by less are equally sure.
+const SURE: f64 = 1e-4;
 
 /// Softmax of logits, row by row.
 pub fn softmax(classes: usize, logits: &[f64]) -> Vec<f64> {
@@ -57,13 +60,14 @@ fn answer(row: &[f64]) -> usize {
     (0..row.len()).fold(0, |best, k| if row[k] > row[best] { k } else { best })
 }
 
-/// Pearson's correlation; 0 where a sum of squares is no more than rounding leaves of one that was `square`.
-fn correlation(a: &[f64], b: &[f64], square: f64) -> f64 {
+/// Pearson's correlation of `[values, what they are the rest of]`; 0 where one is no more than rounding leaves.
+fn correlation([a, whole_a]: [&[f64]; 2], [b, whole_b]: [&[f64]; 2]) -> f64 {
+    let silent = |square: f64, whole: &[f64]| square <= SILENT * SILENT * whole.iter().map(|w| w * w).sum::<f64>();
     let n = a.len() as f64;
     let (ma, mb) = (a.iter().sum::<f64>() / n, b.iter().sum::<f64>() / n);
     let pairs = a.iter().zip(b).map(|(a, b)| (a - ma, b - mb));
     let (ab, aa, bb) = pairs.fold((0.0, 0.0, 0.0), |(ab, aa, bb), (a, b)| (ab + a * b, aa + a * a, bb + b * b));
-    if aa <= SILENT * SILENT * square || bb == 0.0 { 0.0 } else { ab / (aa * bb).sqrt() }
+    if silent(aa, whole_a) || silent(bb, whole_b) { 0.0 } else { ab / (aa * bb).sqrt() }
 }
 
 fn ln(p: f64) -> f64 {
@@ -75,13 +79,13 @@ fn ln(p: f64) -> f64 {
 pub fn numbers(classes: usize, logits: &[f64], q: &[f64]) -> [f64; NUMBERS.len()] {
     let (p, z) = (softmax(classes, logits), centred(classes, logits));
     let log = centred(classes, &q.iter().map(|&q| ln(q)).collect::<Vec<f64>>());
-    let (images, square) = ((q.len() / classes) as f64, logits.iter().map(|z| z * z).sum::<f64>());
+    let images = (q.len() / classes) as f64;
     let rows = || p.chunks_exact(classes).zip(q.chunks_exact(classes));
     let mean = |of: &dyn Fn(&[f64], &[f64]) -> f64| rows().map(|(p, q)| of(p, q)).sum::<f64>() / images;
     let sum =
         |p: &[f64], q: &[f64], of: &dyn Fn(f64, f64) -> f64| p.iter().zip(q).map(|(&p, &q)| of(p, q)).sum::<f64>();
     let agrees = |p: &[f64], q: &[f64]| f64::from(u8::from(answer(p) == answer(q)));
-    let mut sure: Vec<(f64, f64)> = rows().map(|(p, q)| (q[answer(q)], agrees(p, q))).collect();
+    let mut sure: Vec<(f64, f64)> = rows().map(|(p, q)| ((q[answer(q)] / SURE).round(), agrees(p, q))).collect();
     sure.sort_by(|a, b| b.0.total_cmp(&a.0));
     sure.truncate(sure.len().div_ceil(2));
     [
@@ -91,8 +95,8 @@ pub fn numbers(classes: usize, logits: &[f64], q: &[f64]) -> [f64; NUMBERS.len()
         mean(&|p, q| sum(p, q, &|p, q| q * p)),
         mean(&|p, q| p[answer(q)]),
         margin(classes, &z, q),
-        correlation(&z, &log, square),
-        correlation(&centred_classes(classes, &z), &centred_classes(classes, &log), square),
+        correlation([&z, logits], [&log, &log]),
+        correlation([&centred_classes(classes, &z), logits], [&centred_classes(classes, &log), &log]),
         mean(&|p, q| sum(p, q, &|p, q| (p - q).abs())),
     ]
 }
