@@ -75,7 +75,7 @@ pub fn percentiles_of<const N: usize>(
     std::array::from_fn(|k| percentiles(scores.iter().map(|score| score[k]).filter(|x| !x.is_nan()).collect()))
 }
 
-/// The bounds of the middle share [`LEVEL`] of some numbers, NaN of none.
+/// The bounds of the middle share `LEVEL` of some numbers, NaN of none.
 pub fn percentiles(mut values: Vec<f64>) -> [f64; 2] {
     values.sort_unstable_by(f64::total_cmp);
     let at = |share: f64| {

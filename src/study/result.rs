@@ -1,4 +1,9 @@
 //! What a study finds: plain entries, one a line of its journal, that a report is made of.
+//!
+//! A study's folder has `results.jsonl`, an [`Entry`] a line with its variant as `kind`; `report.html`; and `results.csv`, a
+//! [`Cell`] a line: `experiment`, `fitted`, `tested` (zoos), `input`, `predictor`, `epoch` (seen; empty: the last), `n_train`,
+//! `draws`, `n_test`, `r2`, `r2_low`, `r2_high`, `tau`, `tau_low`, `tau_high`, `mse`, `mae`, `published_r2`, `seconds`, `left_out`,
+//! `protocol`.
 
 use crate::eval::{Score, nan::or_nan};
 use serde::{Deserialize, Serialize};
