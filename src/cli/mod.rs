@@ -87,6 +87,9 @@ enum Verb {
     /// Experiment: fitted to one data set, scored on the others
     #[cfg(feature = "full")]
     Transfer(reproduce::Experiment),
+    /// Experiment: the same, with images that the networks tested make themselves, of which no accuracy is known
+    #[cfg(feature = "full")]
+    Transductive(reproduce::Experiment),
     /// Experiment: fitted to the reference's networks, scored on others of another width or depth
     #[cfg(feature = "full")]
     Architectures(reproduce::Experiment),
@@ -234,6 +237,8 @@ pub fn main() -> ExitCode {
         Verb::Table(verb) => (verb.study.machine.json, verb.run("table")),
         #[cfg(feature = "full")]
         Verb::Transfer(verb) => (verb.study.machine.json, verb.run("transfer")),
+        #[cfg(feature = "full")]
+        Verb::Transductive(verb) => (verb.study.machine.json, verb.run("transductive")),
         #[cfg(feature = "full")]
         Verb::Architectures(verb) => (verb.study.machine.json, verb.run("architectures")),
         #[cfg(feature = "full")]

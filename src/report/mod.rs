@@ -8,6 +8,7 @@ mod axes;
 mod curves;
 mod figure;
 mod heat;
+mod images;
 mod importance;
 mod made;
 mod map;
@@ -32,7 +33,7 @@ pub use trial::trial;
 type Chapter = fn(&View) -> Option<Section>;
 
 /// The chapters, first to last.
-const CHAPTERS: [Chapter; 14] = [
+const CHAPTERS: [Chapter; 15] = [
     overview::section,
     accuracy::section,
     accuracy::predicted,
@@ -44,6 +45,7 @@ const CHAPTERS: [Chapter; 14] = [
     results::ablation,
     results::seeds,
     importance::section,
+    images::section,
     map::section,
     made::coverage,
     made::section,

@@ -5,6 +5,8 @@
 
 use super::page::{Block, Section, page};
 use crate::zoo::{Zoo, torch_tensors};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
 /// Bins of the picture.
@@ -23,8 +25,8 @@ pub fn trial(zoo: &Zoo, table: &[u8], wasm: &[u8], title: &str) -> String {
     let networks = sorted.len();
     let step = networks.div_ceil(KEPT).max(1);
     let data = json!({
-        "table": base64(table),
-        "wasm": base64(wasm),
+        "table": STANDARD.encode(table),
+        "wasm": STANDARD.encode(wasm),
         "network": arch.to_string(),
         "weights": arch.parameters(),
         "tensors": torch_tensors(&arch.plan()),
@@ -41,27 +43,4 @@ pub fn trial(zoo: &Zoo, table: &[u8], wasm: &[u8], title: &str) -> String {
     let lead = "Drop a network here: a .safetensors file of PyTorch's names (conv1.weight …), with a tensor weights, or a \
                 zoo. Nothing leaves your machine.";
     page(title, &subtitle, None, &[Section::new("try", "Your network", lead).with(Block::Html(html))])
-}
-
-/// Bytes as text, four letters for three of them.
-fn base64(bytes: &[u8]) -> String {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for three in bytes.chunks(3) {
-        let word = three.iter().fold(0, |word, &byte| word << 8 | u32::from(byte)) << (8 * (3 - three.len()));
-        let letter = |k: usize| if k > three.len() { '=' } else { LETTERS[word as usize >> (18 - 6 * k) & 63].into() };
-        text.extend((0..4).map(letter));
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::base64;
-
-    #[test]
-    fn base64_is_that_of_rfc_4648() {
-        let texts = ["", "f", "fo", "foo", "foob", "fooba", "foobar"].map(|text| base64(text.as_bytes()));
-        assert_eq!(texts, ["", "Zg==", "Zm8=", "Zm9v", "Zm9vYg==", "Zm9vYmE=", "Zm9vYmFy"]);
-    }
 }
