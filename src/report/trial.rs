@@ -6,7 +6,7 @@
 use super::page::{Block, Section, page};
 use crate::zoo::{Zoo, torch_tensors};
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64::prelude::BASE64_STANDARD;
 use serde_json::json;
 
 /// Bins of the picture.
@@ -25,8 +25,8 @@ pub fn trial(zoo: &Zoo, table: &[u8], wasm: &[u8], title: &str) -> String {
     let networks = sorted.len();
     let step = networks.div_ceil(KEPT).max(1);
     let data = json!({
-        "table": STANDARD.encode(table),
-        "wasm": STANDARD.encode(wasm),
+        "table": BASE64_STANDARD.encode(table),
+        "wasm": BASE64_STANDARD.encode(wasm),
         "network": arch.to_string(),
         "weights": arch.parameters(),
         "tensors": torch_tensors(&arch.plan()),

@@ -133,6 +133,9 @@ fn summary(outcomes: &[Outcome], reach: f32) {
 
 type Drawn<B> = std::result::Result<(), DrawingAreaErrorKind<<B as DrawingBackend>::ErrorType>>;
 
+/// What is drawn of an outcome.
+type Value = fn(&Outcome) -> f32;
+
 const SIZE: (u32, u32) = (760, 460);
 const MEASURED: RGBColor = RGBColor(0, 114, 178);
 const PREDICTED: RGBColor = RGBColor(213, 94, 0);
@@ -157,7 +160,7 @@ fn draw<B: DrawingBackend>(outcomes: &[Outcome], area: &DrawingArea<B, Shift>) -
         .y_desc("accuracy")
         .light_line_style(WHITE)
         .draw()?;
-    let series: [(&str, RGBColor, f64, fn(&Outcome) -> f32); 2] = [
+    let series: [(&str, RGBColor, f64, Value); 2] = [
         ("measured", MEASURED, -0.12, |one| one.accuracy),
         ("predicted from the weights", PREDICTED, 0.12, |one| one.predicted),
     ];
