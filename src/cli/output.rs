@@ -5,7 +5,9 @@ use serde_json::{Map, Value};
 use std::io::{ErrorKind, Write};
 use std::path::Path;
 use zoometry::features::window::quantile;
-use zoometry::out::{self, Guard, OutPath, PICTURE};
+use zoometry::out::Guard;
+#[cfg(feature = "full")]
+use zoometry::out::{self, OutPath, PICTURE};
 use zoometry::{Error, Result};
 
 /// Tells people something on stderr; that nobody reads it is no failure.
