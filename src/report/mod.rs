@@ -7,6 +7,7 @@ mod accuracy;
 mod axes;
 mod curves;
 mod figure;
+mod findings;
 mod heat;
 mod images;
 mod importance;
@@ -33,7 +34,8 @@ pub use trial::trial;
 type Chapter = fn(&View) -> Option<Section>;
 
 /// The chapters, first to last.
-const CHAPTERS: [Chapter; 15] = [
+const CHAPTERS: [Chapter; 16] = [
+    findings::section,
     overview::section,
     accuracy::section,
     accuracy::predicted,
