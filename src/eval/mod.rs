@@ -11,6 +11,7 @@ mod named;
 pub mod nan;
 pub mod pca;
 pub mod published;
+mod ranked;
 pub mod search;
 pub mod split;
 mod unseen;
