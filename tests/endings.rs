@@ -67,7 +67,10 @@ fn cases() -> Vec<Case> {
 const MODELS: usize = 24;
 
 fn train(out: &str) -> Case {
-    Case { arguments: format!("{} --set train_fraction=0.05 --set batch=100", small_zoo(Path::new(out), MODELS, 2)), outputs: &[] }
+    Case {
+        arguments: format!("{} --set train_fraction=0.05 --set batch=100", small_zoo(Path::new(out), MODELS, 2)),
+        outputs: &[],
+    }
 }
 
 /// What the commands read.

@@ -98,7 +98,8 @@ impl Predict {
             _ => Part::Unknown,
         };
         let parts: Vec<Part> = (0..networks.names.len()).map(part).collect();
-        let told = Told { asked: &asked, predicted: &predicted, intervals, places, parts, wanted, json: self.machine.json };
+        let told =
+            Told { asked: &asked, predicted: &predicted, intervals, places, parts, wanted, json: self.machine.json };
         let fitted = told.print(&networks, &mut output);
         if fitted > 0 && self.interval.is_some() {
             let file = files::shown(&self.file);
