@@ -157,7 +157,7 @@ impl<'c> Trial<'c> {
         for ((&(name, appears), expected), found) in
             self.case.outputs.iter().zip(&self.expected).zip(self.contents(folder))
         {
-            let alike = matches!(appears, Appears::Timed | Appears::ByLine) || found == *expected;
+            let alike = matches!(appears, Appears::Timed | Appears::ByLine | Appears::Around) || found == *expected;
             assert!(alike, "{}: {name} is another when it is made again", self.case.arguments);
         }
         let names: Vec<String> = names(folder).into_iter().filter(|name| name.ends_with(".partial")).collect();
