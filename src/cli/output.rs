@@ -5,7 +5,9 @@ use serde_json::{Map, Value};
 use std::io::{ErrorKind, Write};
 use std::path::Path;
 use zoometry::features::window::quantile;
-use zoometry::out::{self, Guard, OutPath, PICTURE};
+use zoometry::out::Guard;
+#[cfg(feature = "full")]
+use zoometry::out::{self, OutPath, PICTURE};
 use zoometry::{Error, Result};
 
 /// Tells people something on stderr; that nobody reads it is no failure.
@@ -39,6 +41,7 @@ fn guard(inputs: impl IntoIterator<Item = impl AsRef<Path>>, force: bool) -> Gua
 }
 
 /// Writes a picture.
+#[cfg(feature = "full")]
 pub fn picture(out: &OutPath, svg: &str) -> Result<()> {
     out::replace(out, |file| write!(file, "{PICTURE}{svg}"))
 }
@@ -148,10 +151,12 @@ pub fn quantile_line(values: &[f32]) -> String {
 }
 
 /// Columns and rows of [`scatter`].
+#[cfg(feature = "full")]
 const PLOT: (usize, usize) = (50, 15);
 
 /// Predicted against measured accuracies as text: right is measured, up is predicted, both from 0 to 1; `·` one network, `o`
 /// two or three, `O` more.
+#[cfg(feature = "full")]
 pub fn scatter(predicted: &[f32], measured: &[f32]) -> String {
     let (columns, rows) = PLOT;
     let cell = |value: f32, cells: usize| ((value.clamp(0.0, 1.0) * cells as f32) as usize).min(cells - 1);

@@ -1,6 +1,8 @@
 //! `Table`: what predictors see. Named feature columns, a target and a group for each row.
 
+#[cfg(feature = "formats")]
 mod narrow;
+#[cfg(feature = "formats")]
 pub mod npy;
 pub mod origin;
 
