@@ -98,7 +98,8 @@ impl Predict {
             _ => Part::Unknown,
         };
         let parts: Vec<Part> = (0..networks.names.len()).map(part).collect();
-        let told = Told { asked: &asked, predicted: &predicted, intervals, places, parts, wanted };
+        let told =
+            Told { asked: &asked, predicted: &predicted, intervals, places, parts, wanted, json: self.machine.json };
         let fitted = told.print(&networks, &mut output);
         if fitted > 0 && self.interval.is_some() {
             let file = files::shown(&self.file);
@@ -228,6 +229,8 @@ struct Told<'a> {
     /// Of the fit, and those that are told of.
     parts: Vec<Part>,
     wanted: Vec<Part>,
+    /// Whether for programs; of tens of thousands of networks either form takes its memory.
+    json: bool,
 }
 
 impl Told<'_> {
@@ -236,21 +239,23 @@ impl Told<'_> {
         let interval = if self.intervals.is_some() { ",low,high" } else { "" };
         let probability = if self.asked.classes.is_empty() { "" } else { ",probability" };
         output.line(format!("run,epoch,predicted,measured{probability}{interval},outside,farther_than,part"));
-        let mut list = Vec::with_capacity(networks.names.len());
+        let mut list = Vec::new();
         let wanted: Vec<usize> =
             (0..networks.names.len()).filter(|&row| self.wanted.contains(&self.parts[row])).collect();
         for &row in &wanted {
             let (run, epoch) = networks.names[row];
-            let mut network = json!({ "run": run, "epoch": epoch });
-            let mut cells = vec![run.to_string(), epoch.map_or(String::new(), |epoch| epoch.to_string())];
-            for (name, cell) in self.cells(row, networks.table.y.get(row).copied()) {
-                cells.push(cell.text());
-                network[name] = cell.json();
+            let cells = self.cells(row, networks.table.y.get(row).copied());
+            if self.json {
+                let mut network = json!({ "run": run, "epoch": epoch });
+                cells.iter().for_each(|(name, cell)| network[*name] = cell.json());
+                list.push(network);
+            } else {
+                let names = [run.to_string(), epoch.map_or(String::new(), |epoch| epoch.to_string())];
+                let cells = cells.iter().map(|(_, cell)| cell.text());
+                output.line(names.into_iter().chain(cells).collect::<Vec<_>>().join(","));
             }
-            output.line(cells.join(","));
-            list.push(network);
         }
-        output.set("networks", list);
+        output.json.insert("networks".into(), list.into());
         wanted.iter().filter(|&&row| self.parts[row].is_fitted()).count()
     }
 

@@ -111,19 +111,24 @@ impl Parts {
     /// # Panics
     /// If the table has not the rows of the split.
     pub fn new(table: &Table, split: &Split) -> Parts {
-        let validation = unlike(table, &split.validation, &digests(table, &split.train));
-        let test = unlike(table, &split.test, &known(table, split));
-        let repeated = split.validation.len() + split.test.len() - validation.len() - test.len();
-        let [train, validation, test] = [&split.train, &validation, &test].map(|rows| table.select(rows));
+        let (validation, test) = once(table, split);
+        Parts::of([&split.train, &validation, &test].map(|rows| table.select(rows)), split)
+    }
+
+    fn of([train, validation, test]: [Table; 3], split: &Split) -> Parts {
+        let repeated = split.validation.len() + split.test.len() - validation.rows() - test.rows();
         Parts { train, validation, test, repeated }
     }
 
-    /// The parts of a table, divided; what the table says of its origin then says how.
+    /// The parts of a table, divided; what the table says of its origin then says how. As [`Parts::new`], with the memory of the
+    /// table alone.
     ///
     /// # Errors
     /// Those of [`Division::split`].
-    pub fn divide(table: &Table, division: &Division) -> Result<Parts> {
-        let mut parts = Parts::new(table, &division.split(&table.group)?);
+    pub fn divide(table: Table, division: &Division) -> Result<Parts> {
+        let split = division.split(&table.group)?;
+        let (validation, test) = once(&table, &split);
+        let mut parts = Parts::of(table.into_parts([&split.train, &validation, &test]), &split);
         for part in [&mut parts.train, &mut parts.validation, &mut parts.test] {
             division.note(&mut part.origin.about);
         }
@@ -164,6 +169,12 @@ impl Parts {
         predictor.provenance = Provenance::new(&self.train, validation, Some(&self.test));
         predictor
     }
+}
+
+/// The rows of the validation and the test part without networks that are in an earlier part.
+fn once(table: &Table, split: &Split) -> (Vec<usize>, Vec<usize>) {
+    let validation = unlike(table, &split.validation, &digests(table, &split.train));
+    (validation, unlike(table, &split.test, &known(table, split)))
 }
 
 /// The digests of some rows' networks.

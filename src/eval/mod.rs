@@ -14,6 +14,7 @@ pub mod nan;
 pub mod pca;
 #[cfg(feature = "formats")]
 pub mod published;
+mod ranked;
 #[cfg(feature = "study")]
 pub mod search;
 pub mod split;
