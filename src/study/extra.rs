@@ -78,7 +78,8 @@ fn networks(isa: Isa, zoo: &Subject, predictions: Vec<Predictions>, stop: &Stop)
     let runs = zoo.zoo().run();
     let seen = zoo.networks("wstats", None)?;
     let sight = zoo.sight(isa, "wstats", &seen, &[], stop)?;
-    let plane = pca::plane(&zoo.table(isa, &sight, &seen, stop).map_err(kept)?);
+    let table = zoo.table(isa, &sight, &seen, stop).map_err(kept)?;
+    let plane = pca::plane(&table);
     let of = |get: &dyn Fn(usize) -> f32| zoo.finals().iter().map(|&row| get(row)).collect();
     Ok(Networks {
         zoo: zoo.entry.name.clone(),

@@ -18,6 +18,7 @@ mod parts;
 mod plan;
 pub mod published;
 mod reason;
+mod recent;
 mod result;
 mod run;
 mod stopping;

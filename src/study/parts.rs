@@ -7,7 +7,9 @@ use crate::kernels::Isa;
 use crate::par::Stop;
 use crate::predictor::{Options, Predictor};
 use crate::rng::Stream;
+use crate::table::Table;
 use crate::{Error, Result};
+use std::sync::Arc;
 
 /// What the order of networks in learning curves is for.
 const PURPOSE: u32 = u32::from_be_bytes(*b"draw");
@@ -25,11 +27,11 @@ pub fn shares(split: Split, protocol: Protocol) -> Split {
 }
 
 /// The parts of a zoo's networks, seen by an input at their end, and that input, fitted to the train part.
-pub fn parts(isa: Isa, zoo: &Subject, input: &str, protocol: Protocol, stop: &Stop) -> Result<(Parts, Sight)> {
+pub fn parts(isa: Isa, zoo: &Subject, input: &str, protocol: Protocol, stop: &Stop) -> Result<(Parts, Arc<Sight>)> {
     let seen = zoo.networks(input, None)?;
     let split = shares(zoo.division().split(&seen.group)?, protocol);
     let sight = zoo.sight(isa, input, &seen, &split.train, stop)?;
-    let mut table = zoo.table(isa, &sight, &seen, stop)?;
+    let mut table = Table::clone(&*zoo.table(isa, &sight, &seen, stop)?);
     zoo.division().note(&mut table.origin.about);
     Ok((Parts::new(&table, &split), sight))
 }

@@ -14,6 +14,7 @@ use crate::predictor::Predictor;
 use crate::{Error, Result};
 use std::collections::HashSet;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// Subsets that a point of a learning curve is the mean of.
@@ -256,7 +257,7 @@ impl<'a> StudyRun<'a> {
 
     /// The input of a job fitted to training networks of another zoo: those are the best that `guide` predicts to be, so that no
     /// accuracy is looked at, and no network that is tested.
-    fn anew(&self, zoo: usize, job: &Job, guide: &Predictor) -> Result<Sight> {
+    fn anew(&self, zoo: usize, job: &Job, guide: &Predictor) -> Result<Arc<Sight>> {
         let subject = &self.zoos[zoo];
         let seen = self.seen(zoo, job)?;
         let train = self.split(zoo, &seen)?.train;
@@ -310,7 +311,7 @@ struct Fits {
     known: HashSet<u64>,
     own: HashSet<u64>,
     /// How networks are seen, and the predictors that see them so.
-    found: Vec<(Sight, Vec<Predictor>)>,
+    found: Vec<(Arc<Sight>, Vec<Predictor>)>,
     /// What predicts the networks of other zoos that an input is fitted to anew.
     guide: Option<Predictor>,
     /// Seconds of a predictor's fit.

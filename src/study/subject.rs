@@ -1,6 +1,7 @@
 //! `Subject`: a zoo under study.
 
 use super::ZooEntry;
+use super::recent::Recent;
 use crate::cnn::layer;
 use crate::eval::{Division, MIN_NETWORKS};
 use crate::features::{Fitted, Input, Networks};
@@ -12,6 +13,7 @@ use crate::zoo::{Status, Zoo};
 use crate::{Error, Result};
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::Arc;
 
 /// The input that is the accuracy measured at an early checkpoint: what a predictor there has to beat.
 pub const MEASURED: &str = "test_accuracy";
@@ -23,7 +25,23 @@ pub struct Subject {
     zoo: Zoo,
     finals: Vec<usize>,
     division: Division,
+    /// Inputs by their text and the rows that they were fitted to.
+    sights: Recent<(String, Vec<usize>), Sight>,
+    /// Tables by the input's place in memory, which its owner keeps, and the rows.
+    tables: Recent<(Place, Vec<usize>), Table>,
 }
+
+/// An input that was fitted; equal only to itself.
+struct Place(Arc<Sight>);
+
+impl PartialEq for Place {
+    fn eq(&self, other: &Place) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+/// The largest table that is kept, bytes: raw weights of thousands of networks are not.
+const LARGEST: usize = 64 << 20;
 
 impl Subject {
     /// Opens a zoo, in one file or several, to be divided as [`Division::new`] says; its name is the file's, unlike those in `taken`.
@@ -46,7 +64,7 @@ impl Subject {
         let name = (1..).map(name).find(free).unwrap_or_default();
         let entry = describe(name, path, &zoo, finals.len());
         let division = Division::new(split, seed, &zoo)?;
-        Ok(Subject { entry, zoo, finals, division })
+        Ok(Subject { entry, zoo, finals, division, sights: Recent::default(), tables: Recent::default() })
     }
 
     /// How its networks are divided.
@@ -107,13 +125,17 @@ impl Subject {
     ///
     /// # Errors
     /// Those of parsing an [`Input`] and of [`Input::fit`].
-    pub fn sight(&self, isa: Isa, input: &str, seen: &Seen, train: &[usize], stop: &Stop) -> Result<Sight> {
+    pub fn sight(&self, isa: Isa, input: &str, seen: &Seen, train: &[usize], stop: &Stop) -> Result<Arc<Sight>> {
         if input == MEASURED {
-            return Ok(Sight::Measured);
+            return self.sights.get((input.into(), Vec::new()), || Ok(Sight::Measured), |_| true);
         }
-        let rows: Vec<usize> = train.iter().map(|&place| seen.rows[place]).collect();
-        let networks = Networks::Zoo { zoo: &self.zoo, rows: &rows };
-        Ok(Sight::Input(input.parse::<Input>()?.fit(isa, &networks, stop)?))
+        let parsed: Input = input.parse()?;
+        let rows: Vec<usize> = match parsed.needs_fit() {
+            true => train.iter().map(|&place| seen.rows[place]).collect(),
+            false => Vec::new(),
+        };
+        let make = || Ok(Sight::Input(parsed.fit(isa, &Networks::Zoo { zoo: &self.zoo, rows: &rows }, stop)?));
+        self.sights.get((input.into(), rows.clone()), make, |_| true)
     }
 
     /// [`Subject::sight`] where accuracies are not known, one for each of `train`: predicted ones say which networks are the best.
@@ -127,17 +149,22 @@ impl Subject {
         seen: &Seen,
         (train, predicted): (&[usize], &[f32]),
         stop: &Stop,
-    ) -> Result<Sight> {
+    ) -> Result<Arc<Sight>> {
         let rows: Vec<usize> = train.iter().map(|&place| seen.rows[place]).collect();
         let networks = Networks::Zoo { zoo: &self.zoo, rows: &rows };
-        Ok(Sight::Input(input.parse::<Input>()?.fit_to(isa, &networks, predicted, stop)?))
+        Ok(Arc::new(Sight::Input(input.parse::<Input>()?.fit_to(isa, &networks, predicted, stop)?)))
     }
 
     /// What is seen of some networks; the target is the *final* test accuracy.
     ///
     /// # Errors
     /// Those of [`Fitted::table`].
-    pub fn table(&self, isa: Isa, sight: &Sight, seen: &Seen, stop: &Stop) -> Result<Table> {
+    pub fn table(&self, isa: Isa, sight: &Arc<Sight>, seen: &Seen, stop: &Stop) -> Result<Arc<Table>> {
+        let key = (Place(Arc::clone(sight)), seen.rows.clone());
+        self.tables.get(key, || self.made(isa, sight, seen, stop), |table| table.x.len() * size_of::<f32>() <= LARGEST)
+    }
+
+    fn made(&self, isa: Isa, sight: &Sight, seen: &Seen, stop: &Stop) -> Result<Table> {
         let table = match sight {
             Sight::Measured => Table {
                 columns: vec![MEASURED.into()],
