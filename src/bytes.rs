@@ -100,8 +100,8 @@ fn next_member(mut file: BufReader<File>) -> io::Result<Option<GzDecoder<BufRead
 fn regular(path: &Path, metadata: &std::fs::Metadata) -> Result<()> {
     match metadata {
         file if file.is_file() => Ok(()),
-        folder if folder.is_dir() => Err(Error::malformed(path, "a file", "a folder")),
-        _ => Err(Error::malformed(path, "a file", "a pipe or a device")),
+        folder if folder.is_dir() => Err(Error::other_kind(path, "a file", "a folder")),
+        _ => Err(Error::other_kind(path, "a file", "a pipe or a device")),
     }
 }
 

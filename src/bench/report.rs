@@ -67,6 +67,11 @@ impl Row {
         self.samples < FEWEST
     }
 
+    /// `conv` of `conv/forward`.
+    pub fn family(&self) -> &str {
+        self.name.split('/').next().unwrap_or(&self.name)
+    }
+
     /// What tells rows apart.
     fn key(&self) -> (&str, &str, &str, usize) {
         (&self.name, &self.shape, &self.isa, self.threads)

@@ -69,7 +69,7 @@ impl Bench {
         let picture = self.svg.as_ref().map(|path| guard.file(path, FileKind::Picture)).transpose()?;
         let report = if self.device == "gpu" { self.card()? } else { self.processor()? };
         if let Some(out) = &picture {
-            output::picture(out, &zoometry::bench::roofline::svg(&report))?;
+            output::picture(out, &zoometry::report::roofline::svg(&report))?;
         }
         let changes = old.map(|old| report.compare(&old));
         self.output(&report, changes.as_deref())

@@ -30,7 +30,7 @@ pub struct Demo {
     #[arg(long, value_name = "DIR", default_value = "zoometry-demo")]
     out: PathBuf,
     /// Number of networks; a demo of fewer grows
-    #[arg(long, value_name = "N", default_value_t = 400, allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", default_value_t = 400, allow_negative_numbers = true, value_parser = super::number)]
     models: usize,
     /// Seed of the zoo
     #[arg(long, value_name = "S", default_value_t = 1, allow_negative_numbers = true)]
@@ -96,8 +96,8 @@ impl Demo {
         // of the networks that the predictor was fitted to it knows too much
         output.line(format!("  zoometry predict {} {} --part test", model_path.display(), zoo_path.display()));
         output.set("seconds", seconds);
-        output.set("predictor", model_path);
-        output.set("report", page);
+        output.path("predictor", model_path);
+        output.path("report", page);
         Ok(output)
     }
 }

@@ -22,7 +22,7 @@ pub fn write(zoo: &Zoo, row: usize, table: &Path, out: &OutPath) -> Result<f32> 
     let windows = zoometry::eval::compact::windows(&zoo.schema().arch)?;
     if !compact.windows().eq(windows.iter().copied()) {
         let networks = format!("a table for networks with tensors of {windows:?} weights");
-        return Err(Error::malformed(table, networks, format!("{:?}", compact.windows().collect::<Vec<_>>())));
+        return Err(Error::unsuitable(table, networks, format!("{:?}", compact.windows().collect::<Vec<_>>())));
     }
     let (mut scratch, mut columns) = (vec![0.0; compact.scratch_len()], vec![0.0; compact.columns()]);
     compact.summarize(Isa::detect(), weights, &mut scratch, &mut columns);

@@ -80,7 +80,7 @@ impl Import {
         }
         output.line(format!("  test accuracy: {}", output::quantile_line(&accuracies)));
         report.notes.iter().for_each(|note| output.line(format!("  note: {note}")));
-        output.set("zoo", &self.out);
+        output.path("zoo", &self.out);
         output.set("models", report.runs);
         output.set("checkpoints", report.checkpoints);
         output.set("folder_rows", report.rows);

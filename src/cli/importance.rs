@@ -173,7 +173,7 @@ fn show(columns: &[String], found: Found, out: Option<&OutPath>, output: &mut Ou
     if let Some(out) = out {
         write(out, columns, &found, &order)?;
         output.line(format!("  all {} columns are in {}", columns.len(), out.path().display()));
-        output.set("out", out.path());
+        output.path("out", out.path());
     }
     let object = |&column: &usize| {
         let mut object = Map::from_iter([("column".to_owned(), Value::from(columns[column].as_str()))]);

@@ -58,7 +58,7 @@ impl Merge {
             output.line(format!("  {} rows were there already, byte for byte the same", count(merged.doubled as u64)));
         }
         missing(&merged, &mut output);
-        output.set("zoo", &self.out);
+        output.path("zoo", &self.out);
         output.set("files", shards.len());
         output.set("networks", merged.networks);
         output.set("copied", merged.copied);

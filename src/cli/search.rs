@@ -89,8 +89,8 @@ impl Search {
         output.set("validation", best.score);
         output.set("best", config);
         output.set("trials", &trials);
-        output.set("journal", journal.path());
-        output.set("out", &self.out);
+        output.path("journal", journal.path());
+        output.path("out", &self.out);
         Ok(output)
     }
 }

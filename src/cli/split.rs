@@ -38,7 +38,7 @@ pub struct Split {
 impl Split {
     pub fn run(&self) -> Result<Output> {
         let mut guard = self.force.guard(files::expand(&self.zoo)?.iter().chain(self.division.file()));
-        let out = self.out.as_ref().map(|path| guard.file(path, FileKind::Table)).transpose()?;
+        let out = files::unless_stream(&self.out).map(|path| guard.file(path, FileKind::Table)).transpose()?;
         let wanted = parts::named(&self.part, &Part::ALL[..3])?;
         let zoo = files::zoo(&self.zoo)?;
         let rows = self.division.parts(&zoo, &zoo.final_rows())?;
@@ -49,7 +49,7 @@ impl Split {
             *counts.entry(part.name()).or_default() += 1;
         }
         if counts.is_empty() {
-            return Err(Error::malformed(zoo.path(), "a zoo with finished networks of these parts", "none"));
+            return Err(Error::unsuitable(zoo.path(), "a zoo with finished networks of these parts", "none"));
         }
         let mut output = Output::default();
         for (part, count) in &counts {
@@ -61,7 +61,7 @@ impl Split {
                 replace(out, |file| file.write_all(text.as_bytes()))?;
                 let each: Vec<String> = counts.iter().map(|(part, count)| format!("{count} {part}")).collect();
                 output.line(format!("{}: {} networks", out.path().display(), each.join(", ")));
-                output.set("out", out.path());
+                output.path("out", out.path());
             }
         }
         Ok(output)

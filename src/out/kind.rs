@@ -59,6 +59,8 @@ pub enum FileKind {
     Page,
     /// A picture, `.svg`.
     Picture,
+    /// A page of the manual.
+    Manual,
     /// A configuration that a search found.
     Config,
     /// What a search has tried so far.
@@ -85,6 +87,7 @@ impl fmt::Display for FileKind {
             FileKind::Network => "a network for PyTorch",
             FileKind::Page => "a page",
             FileKind::Picture => "a picture",
+            FileKind::Manual => "a page of the manual",
             FileKind::Config => "a configuration",
             FileKind::Trials => "the journal of a search",
             FileKind::Findings => "the journal of a study",
@@ -139,6 +142,7 @@ fn of_bytes(path: &Path, start: &[u8]) -> FileKind {
         [0x93, b'N', b'U', b'M', b'P', b'Y', ..] if path.with_extension("columns.json").exists() => FileKind::Array,
         _ if start.starts_with(&MAGIC) => FileKind::Compact,
         _ if begins(&[PICTURE]) => FileKind::Picture,
+        _ if begins(&[".ie \\n(.g", ".TH zoometry"]) => FileKind::Manual,
         _ if text.contains(PAGE) => FileKind::Page,
         _ if begins(&["{\"format\":\"zoometry search"]) => FileKind::Trials,
         _ if begins(&["{\"kind\":\"study\""]) => FileKind::Findings,

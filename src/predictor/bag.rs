@@ -67,7 +67,7 @@ impl Bag {
         let distinct: BTreeSet<u64> = table.group.iter().copied().collect();
         if distinct.len() < self.folds {
             let expected = format!("at least {} networks, one a fold", self.folds);
-            return Err(Error::invalid("training table", expected, distinct.len()));
+            return Err(Error::unsuitable_table("training table", expected, distinct.len()));
         }
         let mut order: Vec<u64> = distinct.into_iter().collect();
         Stream::new(self.fold_seed, PURPOSE, 0).shuffle(&mut order);

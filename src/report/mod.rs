@@ -16,6 +16,7 @@ mod overview;
 mod page;
 mod palette;
 mod results;
+pub mod roofline;
 mod rows;
 mod svg;
 mod transfer;

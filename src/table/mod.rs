@@ -3,6 +3,7 @@
 mod narrow;
 pub mod npy;
 pub mod origin;
+pub mod read;
 
 pub use origin::{Identity, Origin, Part};
 

@@ -118,7 +118,7 @@ impl Job<'_> {
     /// [`Error::Invalid`] where there are none, or too few for all shards.
     pub fn shard(&self) -> Result<Option<Shard>> {
         if self.models == 0 || self.models > u32::MAX as usize {
-            return Err(Error::invalid("--models", "at least 1", self.models));
+            return Err(Error::invalid("models", "at least 1", self.models));
         }
         Shard::new(self.place, self.models)
     }
@@ -133,7 +133,7 @@ impl Job<'_> {
     fn check_mixture(&self, out: &Path, mixture: Option<&Mixture>) -> Result<()> {
         let Some(mixture) = mixture.filter(|_| !self.allow_mixed) else { return Ok(()) };
         let (field, got) = ("rounding".into(), mixture.found.join("; "));
-        let expected = format!("{} (--allow-mixed adds such rows and marks them)", mixture.wanted);
+        let expected = format!("{} (`allow_mixed` adds such rows and marks them)", mixture.wanted);
         Err(Error::Mismatch { path: out.into(), field, expected, got })
     }
 

@@ -32,7 +32,7 @@ pub use export::export;
 pub use hyper::{Config, Value};
 pub use import::{Import, Imported, examine, import};
 pub use joined::{Zoo, of_one_zoo};
-pub use loose::Loose;
+pub use loose::{Exported, Loose};
 pub use merge::{Merge, Merged};
 pub use schema::{FORMAT_VERSION, Metrics, OTHER_ROUNDING, Schema, Status};
 pub use shard::{Place, Shard};

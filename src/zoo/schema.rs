@@ -301,6 +301,15 @@ impl Schema {
         self.tensors().map(drop)
     }
 
+    /// Size of the zoo's file.
+    ///
+    /// # Errors
+    /// Those of [`Schema::check`].
+    pub fn bytes(&self) -> Result<u64> {
+        let data = self.tensors()?.last().map_or(0, |(_, info)| info.data_offsets.1);
+        Ok((self.header()?.len() + data) as u64)
+    }
+
     /// Name, type, shape and place of every tensor.
     pub(super) fn tensors(&self) -> Result<Vec<(Cow<'static, str>, TensorInfo)>> {
         let too_large = || Error::invalid("size of the zoo", "less than 2^63 bytes", "more");

@@ -59,7 +59,7 @@ pub fn distill(
             }
         }
     }
-    let least = || Error::invalid("--compact-kb", "room for a tree", format!("{} KB", budget as f64 / 1024.0));
+    let least = || Error::invalid("budget", "room for a tree", format!("{} KB", budget as f64 / 1024.0));
     best.map(|(_, table)| table).ok_or_else(least)
 }
 
