@@ -77,7 +77,7 @@ pub fn expand(words: &[PathBuf]) -> Result<Vec<PathBuf>> {
 }
 
 /// Whether a name fits a pattern in which `*` stands for any text and `?` for any byte.
-fn matches(pattern: &[u8], name: &[u8]) -> bool {
+pub fn matches(pattern: &[u8], name: &[u8]) -> bool {
     // after the last star: where to go on in the pattern, and how much of the name the star has taken
     let (mut at, mut seen, mut star) = (0, 0, None);
     while seen < name.len() {

@@ -5,6 +5,7 @@ mod asked;
 mod bench;
 #[cfg(feature = "gpu")]
 mod bench_gpu;
+mod bench_table;
 mod check;
 mod compare;
 mod demo;
@@ -23,6 +24,7 @@ mod importance;
 mod info;
 mod known;
 mod merge;
+mod occupancy;
 mod output;
 mod parts;
 mod predict;
