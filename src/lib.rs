@@ -36,6 +36,7 @@ pub mod eval;
 pub mod features;
 #[cfg(feature = "gpu")]
 pub mod gpu;
+pub mod guide;
 pub mod json;
 pub mod magic;
 pub mod out;

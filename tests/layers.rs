@@ -19,7 +19,7 @@ const LAYERS: [&[&str]; 14] = [
     &["report"],
     &["catalog"],
     &["cli"],
-    &["main", "lib"],
+    &["main", "lib", "guide"],
 ];
 
 /// What a module may not use although it is lower.

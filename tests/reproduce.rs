@@ -71,9 +71,9 @@ fn zoos_are_compared_with_their_likes() {
     // two zoos, each scored on both, five inputs, three predictors
     let seeds = cells("seeds", &format!("{own} {one}"));
     assert_eq!(seeds.len(), 2 * 2 * 5 * 3);
-    // three inputs, two predictors: from the reference to itself and to the other, and the other alone
+    // four inputs, two predictors: from the reference to itself and to the other, and the other alone
     let shapes = cells("architectures", &format!("{own} {other}"));
-    assert_eq!(shapes.len(), 3 * 2 * 3);
+    assert_eq!(shapes.len(), 4 * 2 * 3);
     assert!(shapes.iter().any(|cell| cell["fitted"] == "own" && cell["tested"] == "other"));
     let curve = cells("learning-curve", &own.to_string());
     assert!(curve.iter().all(|cell| cell["n_train"].as_u64().unwrap() < 30 && cell["draws"] == 1));
@@ -88,6 +88,51 @@ fn zoos_are_compared_with_their_likes() {
     assert!(!folder.path().join("x").exists(), "a wrong command line leaves nothing");
     fail(&format!("table {own} --protocol honest"), 2, &["honest", "clean"]);
     fail(&format!("reproduce {own} --out {own}"), 1, &["own.safetensors"]);
+}
+
+/// An IDX file of bytes.
+fn idx(folder: &std::path::Path, name: &str, dims: &[u32], bytes: Vec<u8>) {
+    let head = [0, 0, 8, dims.len() as u8].into_iter().chain(dims.iter().flat_map(|n| n.to_be_bytes()));
+    fs::write(folder.join(name), head.chain(bytes).collect::<Vec<u8>>()).unwrap();
+}
+
+#[test]
+fn images_are_made_by_the_zoo_that_is_tested() {
+    let (folder, own) = scratch("own.safetensors");
+    let other = folder.path().join("other.safetensors");
+    // stripes, as many as the class says
+    for (part, count) in [("train", 600u32), ("t10k", 200)] {
+        let pixel = |n: u32, x: u32| (128.0 + 127.0 * f64::from((n % 10 + 1) * x * 9 / 28 + n * 7 % 5).sin()) as u8;
+        let images = (0..count).flat_map(|n| (0..28 * 28).map(move |at| pixel(n, at % 28))).collect();
+        idx(folder.path(), &format!("{part}-images-idx3-ubyte"), &[count, 28, 28], images);
+        idx(
+            folder.path(),
+            &format!("{part}-labels-idx1-ubyte"),
+            &[count],
+            (0..count).map(|n| (n % 10) as u8).collect(),
+        );
+    }
+    succeed(&small_zoo(&own, 40, 1));
+    let (stripes, data) = (other.display(), folder.path().display());
+    succeed(&format!("train --dataset {data} --models 40 --epochs 1 --set batch=20 --out {stripes}"));
+    let out = folder.path().join("study");
+    let cells = |only: &str| {
+        let command = format!("reproduce {} {stripes} --only {only} --out {}", own.display(), out.display());
+        json(&command)["cells"].as_array().unwrap().clone()
+    };
+    let all = cells("transfer,transductive");
+    // to itself and to the other, from each, two predictors
+    let anew: Vec<&Value> = all.iter().filter(|cell| cell["experiment"] == "transductive").collect();
+    assert_eq!(anew.len(), 2 * 2 * 2);
+    for cell in anew.iter().filter(|cell| cell["predictor"] == "gbm") {
+        let alike = |other: &&Value| {
+            ["fitted", "tested", "input", "predictor"].iter().all(|key| other[*key] == cell[*key])
+                && other["experiment"] == "transfer"
+        };
+        let fixed = all.iter().find(alike).unwrap();
+        let itself = cell["fitted"] == cell["tested"];
+        assert_eq!(cell["score"] == fixed["score"], itself, "{cell} {fixed}");
+    }
 }
 
 #[test]

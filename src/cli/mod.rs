@@ -81,6 +81,8 @@ enum Verb {
     Table(reproduce::Experiment),
     /// Experiment: fitted to one data set, scored on the others
     Transfer(reproduce::Experiment),
+    /// Experiment: the same, with images that the networks tested make themselves, of which no accuracy is known
+    Transductive(reproduce::Experiment),
     /// Experiment: fitted to the reference's networks, scored on others of another width or depth
     Architectures(reproduce::Experiment),
     /// Experiment: how many networks are enough
@@ -225,6 +227,7 @@ pub fn main() -> ExitCode {
         Verb::Reproduce(verb) => (verb.study.machine.json, verb.run()),
         Verb::Table(verb) => (verb.study.machine.json, verb.run("table")),
         Verb::Transfer(verb) => (verb.study.machine.json, verb.run("transfer")),
+        Verb::Transductive(verb) => (verb.study.machine.json, verb.run("transductive")),
         Verb::Architectures(verb) => (verb.study.machine.json, verb.run("architectures")),
         Verb::LearningCurve(verb) => (verb.study.machine.json, verb.run("learning-curve")),
         Verb::Early(verb) => (verb.study.machine.json, verb.run("early")),

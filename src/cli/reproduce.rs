@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 use zoometry::out::{FileKind, Guard, OutPath, replace};
-use zoometry::study::{self, Cell, EXPERIMENTS, Protocol, Study, StudyRun, Subject, curve};
+use zoometry::study::curve::{self, Promise};
+use zoometry::study::{self, Cell, EXPERIMENTS, Protocol, Study, StudyRun, Subject};
 use zoometry::{Error, Result};
 
 /// Networks of the released zoos that predictors were fitted to.
@@ -21,7 +22,8 @@ const RELEASED: usize = 15_000;
 /// continues, also with more zoos.
 #[derive(Args)]
 pub struct Reproduce {
-    /// Only these experiments, joined by commas: table, transfer, architectures, learning-curve, early, ablation, seeds
+    /// Only these experiments, joined by commas: table, transfer, transductive, architectures, learning-curve, early,
+    /// ablation, seeds
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     only: Vec<String>,
     /// Folder for what is found: report.html, results.csv, results.jsonl
@@ -240,7 +242,7 @@ fn show(study: &Study, names: &[&str], left_out: &[(String, String)], output: &m
         }
         output.line(format!("{name}:"));
         match *name {
-            "transfer" => matrices(&cells, output),
+            "transfer" | "transductive" => matrices(&cells, output),
             _ => lines(&cells, output),
         }
         if *name == "learning-curve" {
@@ -331,15 +333,19 @@ fn matrices(cells: &[&Cell], output: &mut Output) {
 
 /// What the curves say of as many networks as the released zoos have.
 fn promise(cells: &[&Cell], output: &mut Output) {
-    let mut curves: Vec<(&str, &str)> = cells.iter().map(|cell| (&*cell.fitted, &*cell.input)).collect();
+    let of = |cell: &Cell| [&cell.fitted, &cell.input, &cell.predictor].map(String::clone);
+    let mut curves: Vec<[String; 3]> = cells.iter().map(|cell| of(cell)).collect();
     curves.dedup();
-    for (zoo, input) in curves {
-        let own = cells.iter().copied().filter(|cell| (&*cell.fitted, &*cell.input) == (zoo, input));
+    for curve in curves {
+        let own = cells.iter().copied().filter(|cell| of(cell) == curve);
+        let name = curve.join(", ");
         output.line(match curve::extrapolate(own, RELEASED) {
-            Ok(r2) => {
-                format!("  {zoo}, {input}: a power law through these points gives R² {r2:.4} for 15,000 networks")
+            Ok(Promise { r2, interval: [low, high] }) => {
+                format!(
+                    "  {name}: a power law through these points gives R² {r2:.4} [{low:.4}, {high:.4}] for 15,000 networks"
+                )
             }
-            Err(why) => format!("  {zoo}, {input}: no power law through these points: {why}"),
+            Err(why) => format!("  {name}: no power law through these points: {why}"),
         });
     }
 }

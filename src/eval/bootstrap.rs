@@ -24,16 +24,23 @@ pub struct Intervals {
     pub tau: [f64; 2],
 }
 
-/// Intervals that hold 95 % of 1,000 replicates; each replicate takes one of several sets of predictions for the same targets
-/// (those of fits to different networks) and draws as many rows as there are, with repetition.
-///
-/// NaN where no replicate has a score.
+impl Intervals {
+    /// The bounds that hold 95 % of some [`replicates`]; NaN where none has a score.
+    pub fn of(replicates: &[[f64; 2]]) -> Intervals {
+        let of = |which: usize| percentiles(replicates.iter().map(|r| r[which]).filter(|x| !x.is_nan()).collect());
+        Intervals { r2: of(0), tau: of(1) }
+    }
+}
+
+/// R² and τ of 1,000 replicates; each takes one of several sets of predictions for the same targets (those of fits to different
+/// networks) and draws as many rows as there are, with repetition. The rows of a replicate depend on its number, the seed and
+/// the number of rows alone.
 ///
 /// # Panics
 /// If there are no predictions, or a set has not one prediction a target.
-pub fn intervals(predicted: &[Vec<f32>], target: &[f32], seed: u64) -> Intervals {
+pub fn replicates(predicted: &[Vec<f32>], target: &[f32], seed: u64) -> Vec<[f64; 2]> {
     assert!(predicted.iter().all(|set| set.len() == target.len()), "one prediction a target");
-    let scores: Vec<[f64; 2]> = (0..REPLICATES)
+    (0..REPLICATES)
         .into_par_iter()
         .map_init(
             || (vec![0.0; target.len()], vec![0.0; target.len()]),
@@ -47,9 +54,7 @@ pub fn intervals(predicted: &[Vec<f32>], target: &[f32], seed: u64) -> Intervals
                 [r2(x, y), kendall_tau_b(x, y)]
             },
         )
-        .collect();
-    let of = |which: usize| percentiles(scores.iter().map(|score| score[which]).filter(|x| !x.is_nan()).collect());
-    Intervals { r2: of(0), tau: of(1) }
+        .collect()
 }
 
 /// Intervals that hold 95 % of 1,000 replicates of some measures of rows; each replicate draws as many rows as there are, with
@@ -70,8 +75,8 @@ pub fn percentiles_of<const N: usize>(
     std::array::from_fn(|k| percentiles(scores.iter().map(|score| score[k]).filter(|x| !x.is_nan()).collect()))
 }
 
-/// The bounds of the middle share [`LEVEL`] of some numbers.
-fn percentiles(mut values: Vec<f64>) -> [f64; 2] {
+/// The bounds of the middle share `LEVEL` of some numbers, NaN of none.
+pub fn percentiles(mut values: Vec<f64>) -> [f64; 2] {
     values.sort_unstable_by(f64::total_cmp);
     let at = |share: f64| {
         let last = values.len().checked_sub(1)?;
@@ -90,7 +95,7 @@ mod tests {
         let mut stream = Stream::new(1, 0, 0);
         let target: Vec<f32> = (0..2000).map(|_| stream.normal() as f32).collect();
         let predicted = target.iter().map(|&y| y + 0.3 * stream.normal() as f32).collect();
-        let Intervals { r2: [low, high], tau } = intervals(&[predicted], &target, 0);
+        let Intervals { r2: [low, high], tau } = Intervals::of(&replicates(&[predicted], &target, 0));
         let expected = 2.0 * 1.96 * 0.09 * (4.0f64 / 2000.0).sqrt();
         assert!((0.7..1.3).contains(&((high - low) / expected)), "{low} {high} {expected}");
         assert!(low < 0.91 && 0.91 < high && tau[0] < tau[1] && tau[1] < 1.0);
@@ -117,9 +122,10 @@ mod tests {
     fn several_fits_widen_it() {
         let target: Vec<f32> = (0..200).map(|i| i as f32).collect();
         let off = |by: f32| target.iter().map(|y| y + by).collect::<Vec<f32>>();
-        let one = intervals(&[off(10.0)], &target, 0).r2;
-        let two = intervals(&[off(10.0), off(30.0)], &target, 0).r2;
+        let of = |sets: &[Vec<f32>], target: &[f32]| Intervals::of(&replicates(sets, target, 0)).r2;
+        let one = of(&[off(10.0)], &target);
+        let two = of(&[off(10.0), off(30.0)], &target);
         assert!(two[0] < one[0] - 0.1 && two[1] <= one[1] + 0.01, "{one:?} {two:?}");
-        assert!(intervals(&[vec![1.0]], &[1.0], 0).r2[0].is_nan());
+        assert!(of(&[vec![1.0]], &[1.0])[0].is_nan());
     }
 }

@@ -28,10 +28,29 @@ impl Input {
     /// # Errors
     /// Those of [`Consensus::fit`]; [`Error::Invalid`] where weights came alone.
     pub fn fit(&self, isa: Isa, networks: &Networks, stop: &Stop) -> Result<Fitted> {
+        self.fit_by(isa, networks, None, stop)
+    }
+
+    /// [`Input::fit`] to networks whose accuracies are not known: these, such as predicted ones, say which are the best.
+    ///
+    /// # Errors
+    /// Those of [`Input::fit`].
+    ///
+    /// # Panics
+    /// If there is not one accuracy a network.
+    pub fn fit_to(&self, isa: Isa, networks: &Networks, accuracy: &[f32], stop: &Stop) -> Result<Fitted> {
+        assert_eq!(accuracy.len(), networks.count(), "one accuracy a network");
+        self.fit_by(isa, networks, Some(accuracy), stop)
+    }
+
+    fn fit_by(&self, isa: Isa, networks: &Networks, accuracy: Option<&[f32]>, stop: &Stop) -> Result<Fitted> {
         let fit = |key: &Key| match key {
             Key::Consensus(images) => {
-                let accuracy = networks.accuracy(images.key())?;
-                Consensus::fit(isa, *images, networks, &accuracy, stop).map(Some)
+                let accuracy = match accuracy {
+                    Some(accuracy) => accuracy,
+                    None => &networks.accuracy(images.key())?,
+                };
+                Consensus::fit(isa, *images, networks, accuracy, stop).map(Some)
             }
             _ => Ok(None),
         };

@@ -8,6 +8,7 @@ mod axes;
 mod curves;
 mod figure;
 mod heat;
+mod images;
 mod importance;
 mod made;
 mod map;
@@ -30,7 +31,7 @@ use view::View;
 type Chapter = fn(&View) -> Option<Section>;
 
 /// The chapters, first to last.
-const CHAPTERS: [Chapter; 14] = [
+const CHAPTERS: [Chapter; 15] = [
     overview::section,
     accuracy::section,
     accuracy::predicted,
@@ -42,6 +43,7 @@ const CHAPTERS: [Chapter; 14] = [
     results::ablation,
     results::seeds,
     importance::section,
+    images::section,
     map::section,
     made::coverage,
     made::section,

@@ -66,6 +66,15 @@ impl Panel {
         ));
     }
 
+    /// An image, of an address that needs no escaping; its pixels stay squares.
+    pub fn image(&mut self, [x, y]: [f64; 2], [width, height]: [f64; 2], address: &str) {
+        let (x, y, width, height) = (Short(x), Short(y), Short(width), Short(height));
+        let style = "image-rendering:pixelated";
+        self.put(format_args!(
+            r#"<image x="{x}" y="{y}" width="{width}" height="{height}" style="{style}" href="{address}"/>"#
+        ));
+    }
+
     /// A line through points, dashed as `dash` says; empty for a whole one.
     pub fn path(&mut self, points: &[[f64; 2]], stroke: &str, width: f64, dash: &str) {
         if points.len() < 2 {

@@ -20,6 +20,21 @@ pub fn section(view: &View) -> Option<Section> {
                 scored on; the brighter or greener a cell, the higher the score, and cells below 0 have a colour of \
                 their own. High τ with low R² means that the order of the networks carries over though the accuracies \
                 themselves are other ones.";
+    let section = Section::new("transfer", "Transfer between data sets", lead);
+    let section = section.with(Block::Figure(tables("transfer", "Transfer between zoos", &cells, view)));
+    let anew = view.cells("transductive");
+    if anew.is_empty() {
+        return Some(section);
+    }
+    let lead = "<p class=\"lead\">The same, with images and consensus of the zoo that is tested: those of its training networks \
+                ask and are asked that the predictor without them takes for the best. No accuracy there is looked at.</p>\n";
+    let figure = tables("transductive", "Transfer with images of the zoo tested", &anew, view);
+    let heading = Block::Heading("Images of the zoo tested".into());
+    Some(section.with(heading).with(Block::Html(lead.into())).with(Block::Figure(figure)))
+}
+
+/// Fitted × tested, a table for each input and measure.
+fn tables(name: &str, title: &str, cells: &[&Cell], view: &View) -> Figure {
     let fitted = view.zoos(cells.iter().map(|cell| cell.fitted.as_str()));
     let tested = view.zoos(cells.iter().map(|cell| cell.tested.as_str()));
     let mut panels = Vec::new();
@@ -32,9 +47,9 @@ pub fn section(view: &View) -> Option<Section> {
             panels.push(heat(&format!("{} · {name}", measure.short()), &fitted, &tested, value));
         }
     }
-    let mut figure = Figure::new("transfer", "Transfer between zoos", panels);
+    let mut figure = Figure::new(name, title, panels);
     figure.columns = 2;
-    Some(Section::new("transfer", "Transfer between data sets", lead).with(Block::Figure(figure)))
+    figure
 }
 
 /// Fitted to the reference's shape and tested on others, beside those fitted to their own zoo.

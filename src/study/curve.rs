@@ -1,6 +1,7 @@
 //! What a learning curve says of more networks than there are.
 
 use super::Cell;
+use crate::eval::bootstrap::percentiles;
 use std::fmt;
 
 /// Smaller fits are not part of the law.
@@ -32,6 +33,16 @@ impl fmt::Display for Lawless {
     }
 }
 
+/// What a law says of a number of networks.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Promise {
+    /// R².
+    pub r2: f64,
+    /// Bounds that hold 95 % of what the law says through the points' bootstrap replicates; NaN where none were kept. They know of
+    /// the test networks' chance, not of whether the law goes on.
+    pub interval: [f64; 2],
+}
+
 /// R² for `n` networks by the power law `1 − R² = a·n⁻ᵇ` through a learning curve's points of at least 100 networks (least
 /// squares of the logarithms).
 ///
@@ -39,10 +50,11 @@ impl fmt::Display for Lawless {
 ///
 /// # Errors
 /// [`Lawless`].
-pub fn extrapolate<'c>(cells: impl IntoIterator<Item = &'c Cell>, n: usize) -> Result<f64, Lawless> {
+pub fn extrapolate<'c>(cells: impl IntoIterator<Item = &'c Cell>, n: usize) -> Result<Promise, Lawless> {
     let usable = cells.into_iter().filter(|cell| cell.n_train >= MIN_TRAIN && cell.score.r2 < 1.0);
     let cells: Vec<&Cell> = usable.collect();
-    let (points, slope, [x, y]) = line(&cells);
+    let through = |r2: &dyn Fn(&Cell) -> f64| line(cells.iter().map(|cell| (cell.n_train, r2(cell))));
+    let (points, slope, centre) = through(&|cell| cell.score.r2);
     // NaN is not above 0
     let told = cells.iter().max_by_key(|cell| cell.n_train).is_some_and(|most| most.r2_interval[0] > 0.0);
     if points < POINTS {
@@ -51,13 +63,22 @@ pub fn extrapolate<'c>(cells: impl IntoIterator<Item = &'c Cell>, n: usize) -> R
     if !told {
         return Err(Lawless::Noise);
     }
-    if slope < 0.0 { Ok(1.0 - (y + slope * ((n as f64).ln() - x)).exp()) } else { Err(Lawless::Flat) }
+    if slope >= 0.0 {
+        return Err(Lawless::Flat);
+    }
+    let at = |slope: f64, [x, y]: [f64; 2]| 1.0 - (y + slope * ((n as f64).ln() - x)).exp();
+    let kept = cells.iter().map(|cell| cell.r2_replicates.len()).min().unwrap_or(0);
+    let replicate = |number: usize| {
+        let (_, slope, centre) = through(&|cell| f64::from(cell.r2_replicates[number]));
+        at(slope, centre)
+    };
+    let interval = percentiles((0..kept).map(replicate).filter(|r2| !r2.is_nan()).collect());
+    Ok(Promise { r2: at(slope, centre), interval })
 }
 
-/// How many sizes there are, and slope and centre of the line through the logarithms of size and error.
-fn line(cells: &[&Cell]) -> (usize, f64, [f64; 2]) {
-    let points: Vec<(f64, f64)> =
-        cells.iter().map(|cell| ((cell.n_train as f64).ln(), (1.0 - cell.score.r2).ln())).collect();
+/// How many points there are, and slope and centre of the line through the logarithms of size and error.
+fn line(points: impl Iterator<Item = (usize, f64)>) -> (usize, f64, [f64; 2]) {
+    let points: Vec<(f64, f64)> = points.map(|(size, r2)| ((size as f64).ln(), (1.0 - r2).ln())).collect();
     let count = points.len() as f64;
     let mean = |get: fn(&(f64, f64)) -> f64| points.iter().map(get).sum::<f64>() / count;
     let (x, y) = (mean(|point| point.0), mean(|point| point.1));
@@ -83,7 +104,14 @@ mod tests {
         let law = |n: usize| 1.0 - 2.0 * (n as f64).powf(-0.6);
         let cells: Vec<Cell> = [50, 100, 200, 400].map(|n| cell(n, law(n))).into();
         let found = extrapolate(&cells, 15_000).unwrap();
-        assert!((found - law(15_000)).abs() < 1e-12);
+        assert!((found.r2 - law(15_000)).abs() < 1e-12 && found.interval[0].is_nan());
+        // replicates of the same law with other factors
+        let factors: Vec<f64> = (0..=200).map(|k| 0.5 + f64::from(k) / 200.0).collect();
+        let of = |cell: &Cell| factors.iter().map(|f| (1.0 - f * (1.0 - cell.score.r2)) as f32).collect();
+        let cells: Vec<Cell> = cells.iter().map(|cell| Cell { r2_replicates: of(cell), ..cell.clone() }).collect();
+        let [low, high] = extrapolate(&cells, 15_000).unwrap().interval;
+        let wanted = |f: f64| 1.0 - f * (1.0 - law(15_000));
+        assert!((low - wanted(1.475)).abs() < 1e-6 && (high - wanted(0.525)).abs() < 1e-6, "{low} {high}");
         assert_eq!(extrapolate(&cells[..3], 15_000), Err(Lawless::Few(2)));
     }
 

@@ -1,10 +1,11 @@
 //! Of each zoo besides its scores: its networks on a map, its predictions, what matters to a predictor, how often intervals hold.
 
 use super::parts::{fit, kept, parts};
-use super::plan::PREDICTOR;
-use super::subject::Subject;
-use super::{Beeswarm, Coverage, Entry, Importance, Journal, Networks, Predictions, Protocol};
+use super::plan::{PLAIN, PREDICTOR, WHOLE};
+use super::subject::{Sight, Subject};
+use super::{Beeswarm, Coverage, Entry, Gallery, Importance, Journal, Networks, Predictions, Protocol};
 use crate::eval::{MIN_NETWORKS, Parts, conformal, importance, pca};
+use crate::features::consensus::Images;
 use crate::kernels::Isa;
 use crate::par::Stop;
 use crate::predictor::Predictor;
@@ -13,7 +14,7 @@ use crate::{Error, Result};
 use std::collections::HashMap;
 
 /// What the predictors that are looked into see.
-const INPUTS: [&str; 2] = ["wstats", "wstats+probes"];
+const INPUTS: [&str; 3] = ["wstats", PLAIN, WHOLE];
 
 /// Promised shares of the intervals.
 const LEVELS: [f64; 4] = [0.5, 0.8, 0.9, 0.95];
@@ -40,7 +41,8 @@ pub(super) fn add(isa: Isa, zoo: &Subject, journal: &mut Journal, stop: &Stop) -
         if zoo.computable(input)?.len() < MIN_NETWORKS {
             continue;
         }
-        let parts = parts(isa, zoo, input, None, protocol, stop).map_err(kept)?;
+        let (parts, sight) = parts(isa, zoo, input, protocol, stop).map_err(kept)?;
+        entries.extend(images(zoo, &sight).map(Entry::Images));
         let predictor = fit(isa, &parts, PREDICTOR, stop)?;
         let predicted = predictor.predict(isa, &parts.test)?;
         // of errors on the networks tested themselves no interval promises anything
@@ -54,6 +56,21 @@ pub(super) fn add(isa: Isa, zoo: &Subject, journal: &mut Journal, stop: &Stop) -
     entries.into_iter().try_for_each(|entry| journal.add(entry))?;
     // last: where it is there, all of this is
     journal.add(Entry::Networks(networks(isa, zoo, predictions, stop)?))
+}
+
+/// What the best networks of a zoo take for its classes, if the input asks them.
+fn images(zoo: &Subject, sight: &Sight) -> Option<Gallery> {
+    let Sight::Input(input) = sight else { return None };
+    let made = input.consensus(Images::Synthetic)?;
+    // what networks see of a pixel is 2x/255 − 1
+    let pixel = |x: &f32| ((x + 1.0) * 127.5).round() as u8;
+    Some(Gallery {
+        zoo: zoo.entry.name.clone(),
+        size: made.size,
+        classes: made.classes,
+        members: made.members.len(),
+        pixels: made.images.iter().map(pixel).collect(),
+    })
 }
 
 /// The networks of a zoo, on the plane of their statistics.

@@ -44,6 +44,7 @@ impl Study {
             // an earlier version counted on the networks that it had chosen on
             Entry::Coverage(_) if self.header.protocol == Protocol::Optimistic => {}
             Entry::Coverage(coverage) => self.coverage.push(coverage),
+            Entry::Images(gallery) => self.galleries.push(gallery),
         }
     }
 }

@@ -4,7 +4,8 @@
 //! |---|---|
 //! | `table` | how well does each input serve each predictor on the zoo it was fitted to? |
 //! | `transfer` | does a predictor order the networks of another data set? |
-//! | `architectures` | and those of another width or depth? |
+//! | `transductive` | and with images that the networks tested make, those that are predicted to be the best? |
+//! | `architectures` | does it order networks of another width or depth? |
 //! | `learning-curve` | how many networks are enough? |
 //! | `early` | what does a checkpoint of an early epoch tell of the end? |
 //! | `ablation` | what do single layers, the hyperparameters, the learning rate tell? |
@@ -28,5 +29,5 @@ pub use run::{StudyRun, check};
 pub use subject::{MEASURED, Subject};
 
 /// Names of the experiments.
-pub const EXPERIMENTS: [&str; 7] =
-    ["table", "transfer", "architectures", "learning-curve", "early", "ablation", "seeds"];
+pub const EXPERIMENTS: [&str; 8] =
+    ["table", "transfer", "transductive", "architectures", "learning-curve", "early", "ablation", "seeds"];

@@ -1,7 +1,7 @@
 //! The parts that a study fits to and scores on, and its fits.
 
 use super::Protocol;
-use super::subject::{MEASURED, Subject};
+use super::subject::{MEASURED, Sight, Subject};
 use crate::eval::{MIN_NETWORKS, Parts, Split};
 use crate::kernels::Isa;
 use crate::par::Stop;
@@ -24,21 +24,14 @@ pub fn shares(split: Split, protocol: Protocol) -> Split {
     }
 }
 
-/// The parts of a zoo's networks, seen by an input at a checkpoint; the input is fitted to the train part.
-pub fn parts(
-    isa: Isa,
-    zoo: &Subject,
-    input: &str,
-    epoch: Option<u32>,
-    protocol: Protocol,
-    stop: &Stop,
-) -> Result<Parts> {
-    let seen = zoo.networks(input, epoch)?;
+/// The parts of a zoo's networks, seen by an input at their end, and that input, fitted to the train part.
+pub fn parts(isa: Isa, zoo: &Subject, input: &str, protocol: Protocol, stop: &Stop) -> Result<(Parts, Sight)> {
+    let seen = zoo.networks(input, None)?;
     let split = shares(zoo.division().split(&seen.group)?, protocol);
     let sight = zoo.sight(isa, input, &seen, &split.train, stop)?;
     let mut table = zoo.table(isa, &sight, &seen, stop)?;
     zoo.division().note(&mut table.origin.about);
-    Ok(Parts::new(&table, &split))
+    Ok((Parts::new(&table, &split), sight))
 }
 
 /// A subset of the train networks, and as large a part of the validation networks.

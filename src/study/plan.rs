@@ -8,17 +8,27 @@ use std::collections::BTreeSet;
 /// The percentiles of the reference's keys.
 const QUARTILES: &str = "qts:0,25,50,75,100";
 
+/// What needs no more than the networks themselves.
+pub const PLAIN: &str = "wstats+probes";
+
+/// That and the agreement with the best networks of the zoo.
+pub const WHOLE: &str = "wstats+probes+consensus+synthetic";
+
 /// The inputs that are compared where the reference's fourteen are too many.
-pub const INPUTS: [&str; 3] = ["wstats", "probes", "wstats+probes"];
+const INPUTS: [&str; 4] = ["wstats", "probes", PLAIN, WHOLE];
 
 /// The same for networks of different shapes.
-const POOLED: [&str; 3] = ["wstats-pooled", "probes", "wstats-pooled+probes"];
+const POOLED: [&str; 4] =
+    ["wstats-pooled", "probes", "wstats-pooled+probes", "wstats-pooled+probes+consensus+synthetic"];
 
 /// The predictor of experiments that have but one.
 pub const PREDICTOR: &str = boost::KIND.name;
 
 /// The reference's kinds of predictors.
 const KINDS: [&str; 3] = [PREDICTOR, perceptron::LINEAR.name, perceptron::MLP.name];
+
+/// The mean of boosting and a Gaussian process.
+const MEAN: &str = "mean(gbm,gp)";
 
 /// The predictors that are compared where all are too many.
 const PREDICTORS: [&str; 2] = [PREDICTOR, perceptron::MLP.name];
@@ -34,6 +44,8 @@ pub struct Job {
     pub tested: Vec<usize>,
     /// What it sees.
     pub input: String,
+    /// Whether the input is fitted anew in each other zoo, to its training networks and what [`PLAIN`] predicts of them.
+    pub anew: bool,
     /// The kind of predictor.
     pub predictor: &'static str,
     /// The checkpoint it sees; none: the last.
@@ -44,7 +56,8 @@ pub struct Job {
 
 impl Job {
     fn own(experiment: &'static str, zoo: usize, input: impl Into<String>, predictor: &'static str) -> Job {
-        Job { experiment, fitted: zoo, tested: vec![zoo], input: input.into(), predictor, epoch: None, size: None }
+        let (input, tested) = (input.into(), vec![zoo]);
+        Job { experiment, fitted: zoo, tested, input, anew: false, predictor, epoch: None, size: None }
     }
 }
 
@@ -54,6 +67,7 @@ pub fn jobs(experiment: &str, zoos: &[Subject], train: &[usize]) -> Vec<Job> {
     match experiment {
         "table" => all.flat_map(|zoo| table(zoo, &zoos[zoo])).collect(),
         "transfer" => all.flat_map(|zoo| transfer(zoo, zoos)).collect(),
+        "transductive" => all.flat_map(|zoo| transductive(zoo, zoos)).collect(),
         "architectures" => all.flat_map(|zoo| architectures(zoo, zoos)).collect(),
         "learning-curve" => all.filter(|&z| zoos[z].entry.reference).flat_map(|z| curve(z, train[z])).collect(),
         "early" => all.flat_map(|zoo| early(zoo, &zoos[zoo])).collect(),
@@ -84,20 +98,28 @@ fn inputs(layers: usize) -> Vec<String> {
         "hyper+weights".into(),
         "hyper.learning_rate".into(),
         "probes".into(),
-        "wstats+probes".into(),
+        PLAIN.into(),
+        "consensus".into(),
+        "synthetic".into(),
+        WHOLE.into(),
     ]);
     inputs
 }
 
 fn table(zoo: usize, subject: &Subject) -> Vec<Job> {
     let pairs = inputs(subject.layers()).into_iter().flat_map(|input| KINDS.map(|kind| (input.clone(), kind)));
-    pairs.map(|(input, kind)| Job::own("table", zoo, input, kind)).collect()
+    pairs.chain(means()).map(|(input, kind)| Job::own("table", zoo, input, kind)).collect()
+}
+
+/// The mean of two kinds on the inputs that matter most.
+fn means() -> impl Iterator<Item = (String, &'static str)> {
+    [PLAIN, WHOLE].into_iter().map(|input| (input.to_owned(), MEAN))
 }
 
 /// The inputs that matter most with every predictor.
 pub fn brief(zoo: usize) -> Vec<Job> {
-    let pairs = INPUTS.iter().flat_map(|&input| KINDS.map(|kind| (input, kind)));
-    pairs.map(|(input, kind)| Job::own("table", zoo, input, kind)).collect()
+    let pairs = INPUTS.iter().flat_map(|&input| KINDS.map(|kind| (input.to_owned(), kind)));
+    pairs.chain(means()).map(|(input, kind)| Job::own("table", zoo, input, kind)).collect()
 }
 
 /// Whether a zoo of one seed stands beside one of own seeds on the same data: then the latter speaks for the data.
@@ -106,16 +128,27 @@ fn doubled(zoo: usize, zoos: &[Subject]) -> bool {
     zoos[zoo].entry.shared_seed && zoos.iter().any(|other| !other.entry.shared_seed && same(other))
 }
 
-/// To every data set with networks of the same shape.
-fn transfer(zoo: usize, zoos: &[Subject]) -> Vec<Job> {
+/// The zoos of networks of the same shape, where they are of several data sets.
+fn same_shape(zoo: usize, zoos: &[Subject]) -> Option<Vec<usize>> {
     let comparable = |other: usize| zoos[other].same_shape(&zoos[zoo]) && !doubled(other, zoos);
     let tested: Vec<usize> = (0..zoos.len()).filter(|&other| comparable(other)).collect();
     let data: BTreeSet<&str> = tested.iter().map(|&other| zoos[other].entry.data()).collect();
-    if data.len() < 2 || doubled(zoo, zoos) {
-        return Vec::new();
-    }
+    (data.len() > 1 && !doubled(zoo, zoos)).then_some(tested)
+}
+
+/// To every data set with networks of the same shape.
+fn transfer(zoo: usize, zoos: &[Subject]) -> Vec<Job> {
+    let Some(tested) = same_shape(zoo, zoos) else { return Vec::new() };
     let pairs = INPUTS.iter().flat_map(|&input| PREDICTORS.map(|kind| (input, kind)));
     pairs.map(|(input, kind)| Job { tested: tested.clone(), ..Job::own("transfer", zoo, input, kind) }).collect()
+}
+
+/// The same, with images and consensus of the zoo that is tested.
+fn transductive(zoo: usize, zoos: &[Subject]) -> Vec<Job> {
+    let Some(tested) = same_shape(zoo, zoos) else { return Vec::new() };
+    let pairs = [(WHOLE, PREDICTOR), (WHOLE, MEAN)];
+    let job = |(input, kind)| Job { tested: tested.clone(), anew: true, ..Job::own("transductive", zoo, input, kind) };
+    pairs.map(job).into()
 }
 
 /// From the reference's shape to others on the same data, and each other one on itself.
@@ -131,12 +164,14 @@ fn architectures(zoo: usize, zoos: &[Subject]) -> Vec<Job> {
     pairs.map(|(input, kind)| Job { tested: tested.clone(), ..Job::own("architectures", zoo, input, kind) }).collect()
 }
 
-/// 50, 100, 200 … networks, and all.
+/// 50, 100, 200, 300, 600, 1,200 … networks, and all.
 fn curve(zoo: usize, train: usize) -> Vec<Job> {
-    let doubling = std::iter::successors(Some(50), |&size| Some(size * 2)).take_while(|&size| size < train);
-    let sizes: Vec<usize> = doubling.chain([train]).collect();
-    let pairs = INPUTS.iter().flat_map(|&input| sizes.iter().map(move |&size| (input, size)));
-    pairs.map(|(input, size)| Job { size: Some(size), ..Job::own("learning-curve", zoo, input, PREDICTOR) }).collect()
+    let doubling = [50, 100, 200].into_iter().chain(std::iter::successors(Some(300), |&size| Some(size * 2)));
+    let sizes: Vec<usize> = doubling.take_while(|&size| size < train).chain([train]).collect();
+    let kinds = INPUTS.map(|input| (input, PREDICTOR)).into_iter().chain([(WHOLE, MEAN)]);
+    let pairs = kinds.flat_map(|kind| sizes.iter().map(move |&size| (kind, size)));
+    let job = |((input, kind), size)| Job { size: Some(size), ..Job::own("learning-curve", zoo, input, kind) };
+    pairs.map(job).collect()
 }
 
 /// Every checkpoint.

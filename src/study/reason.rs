@@ -5,7 +5,7 @@ use super::Subject;
 /// What an experiment finds missing in these zoos, of which it made no job.
 pub(super) fn why(experiment: &str, zoos: &[Subject]) -> String {
     match experiment {
-        "transfer" => transfer(zoos),
+        "transfer" | "transductive" => transfer(zoos),
         "architectures" => architectures(zoos),
         "early" => "checkpoints between the first and the last epoch are needed: train --checkpoints 1,2,3".into(),
         "seeds" => seeds(zoos),

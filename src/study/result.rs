@@ -1,4 +1,9 @@
 //! What a study finds: plain entries, one a line of its journal, that a report is made of.
+//!
+//! A study's folder has `results.jsonl`, an [`Entry`] a line with its variant as `kind`; `report.html`; and `results.csv`, a
+//! [`Cell`] a line: `experiment`, `fitted`, `tested` (zoos), `input`, `predictor`, `epoch` (seen; empty: the last), `n_train`,
+//! `draws`, `n_test`, `r2`, `r2_low`, `r2_high`, `tau`, `tau_low`, `tau_high`, `mse`, `mae`, `published_r2`, `seconds`, `left_out`,
+//! `protocol`.
 
 use crate::eval::{Score, nan::or_nan};
 use serde::{Deserialize, Serialize};
@@ -24,6 +29,8 @@ pub enum Entry {
     Importance(Importance),
     /// How often prediction intervals hold the truth.
     Coverage(Coverage),
+    /// What the best networks of a zoo take for its classes.
+    Images(Gallery),
 }
 
 /// How a study was made.
@@ -145,6 +152,9 @@ pub struct Cell {
     /// The same of τ.
     #[serde(deserialize_with = "or_nan")]
     pub tau_interval: [f64; 2],
+    /// R² of some replicates, of points of learning curves: those of one number drew the same test networks for every point.
+    #[serde(default, deserialize_with = "or_nan", skip_serializing_if = "Vec::is_empty")]
+    pub r2_replicates: Vec<f32>,
     /// R² published for the released zoo of this data set, input and predictor: 15,000 train networks, 86 epochs.
     pub published_r2: Option<f64>,
     /// Seconds of the fit.
@@ -258,6 +268,21 @@ pub struct Beeswarm {
     pub shap: Vec<f32>,
 }
 
+/// Images that the best training networks of a zoo made (activation maximisation), [`crate::features::consensus`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Gallery {
+    /// The zoo.
+    pub zoo: String,
+    /// Height, width and channels.
+    pub size: [usize; 3],
+    /// Image n was made for class n mod this.
+    pub classes: usize,
+    /// Networks that made them.
+    pub members: usize,
+    /// Row by row with channels side by side, one image after another.
+    pub pixels: Vec<u8>,
+}
+
 /// How often split-conformal intervals hold the truth.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Coverage {
@@ -299,4 +324,6 @@ pub struct Study {
     pub importance: Vec<Importance>,
     /// Prediction intervals.
     pub coverage: Vec<Coverage>,
+    /// What networks take for their classes.
+    pub galleries: Vec<Gallery>,
 }

@@ -4,7 +4,7 @@ use super::parts::{draw_split, fit, kept, shares};
 use super::plan::{self, Job};
 use super::subject::{Seen, Sight, Subject};
 use super::{Cell, EXPERIMENTS, Entry, Header, Journal, Study, extra, published, reason, stopping};
-use crate::eval::bootstrap::intervals;
+use crate::eval::bootstrap::{Intervals, replicates};
 use crate::eval::division::{digests, known, unlike};
 use crate::eval::{MIN_NETWORKS, Parts, Score, Split};
 use crate::features::Input;
@@ -18,6 +18,9 @@ use std::time::Instant;
 
 /// Subsets that a point of a learning curve is the mean of.
 const DRAWS: usize = 5;
+
+/// Bootstrap replicates that are kept of a point of a learning curve.
+const REPLICATES: usize = 200;
 
 /// Experiments that look at each zoo by itself.
 const ALONE: [&str; 3] = ["learning-curve", "early", "ablation"];
@@ -190,7 +193,12 @@ impl<'a> StudyRun<'a> {
             let seen = self.seen(zoo, job)?;
             let test = self.split(zoo, &seen)?.test;
             let (mut predicted, mut y, mut left_out) = (Vec::new(), Vec::new(), 0);
+            let anew = match &fits.guide {
+                Some(guide) if zoo != job.fitted => Some(self.anew(zoo, job, guide)?),
+                _ => None,
+            };
             for (sight, predictors) in &fits.found {
+                let sight = anew.as_ref().unwrap_or(sight);
                 let table = zoos[zoo].table(self.isa, sight, &seen, self.stop).map_err(kept)?;
                 let new = unlike(&table, &test, if zoo == job.fitted { &fits.own } else { &fits.known });
                 left_out = test.len() - new.len();
@@ -229,7 +237,24 @@ impl<'a> StudyRun<'a> {
             fits.seconds += start.elapsed().as_secs_f64() / draws as f64;
             fits.found.push((sight, predictors?));
         }
+        if job.anew {
+            let sight = zoo.sight(self.isa, plan::PLAIN, &seen, &split.train, self.stop).map_err(kept)?;
+            let table = zoo.table(self.isa, &sight, &seen, self.stop).map_err(kept)?;
+            fits.guide = Some(fit(self.isa, &Parts::new(&table, &split), plan::PREDICTOR, self.stop)?);
+        }
         Ok(fits)
+    }
+
+    /// The input of a job fitted to training networks of another zoo: those are the best that `guide` predicts to be, so that no
+    /// accuracy is looked at, and no network that is tested.
+    fn anew(&self, zoo: usize, job: &Job, guide: &Predictor) -> Result<Sight> {
+        let subject = &self.zoos[zoo];
+        let seen = self.seen(zoo, job)?;
+        let train = self.split(zoo, &seen)?.train;
+        let plain = subject.sight(self.isa, plan::PLAIN, &seen, &train, self.stop).map_err(kept)?;
+        let table = subject.table(self.isa, &plain, &seen, self.stop).map_err(kept)?.select(&train);
+        let predicted = guide.predict(self.isa, &table)?;
+        subject.sight_by(self.isa, &job.input, &seen, (&train, &predicted), self.stop).map_err(kept)
     }
 
     /// The networks of a zoo that a job sees.
@@ -244,7 +269,9 @@ impl<'a> StudyRun<'a> {
     }
 
     fn cell(&self, job: &Job, zoo: usize, n_train: usize, predicted: &[Vec<f32>], y: &[f32], seconds: f64) -> Cell {
-        let interval = intervals(predicted, y, 0);
+        let replicates = replicates(predicted, y, 0);
+        let interval = Intervals::of(&replicates);
+        let kept = if job.experiment == "learning-curve" { REPLICATES } else { 0 };
         let entry = &self.zoos[zoo].entry;
         let comparable = job.experiment == "table" && entry.reference;
         Cell {
@@ -259,6 +286,7 @@ impl<'a> StudyRun<'a> {
             score: mean(predicted.iter().map(|predicted| Score::new(predicted, y)).collect()),
             r2_interval: interval.r2,
             tau_interval: interval.tau,
+            r2_replicates: replicates.iter().take(kept).map(|&[r2, _]| r2 as f32).collect(),
             published_r2: published::r2(&entry.dataset, &job.input, job.predictor).filter(|_| comparable),
             seconds,
             left_out: 0,
@@ -274,6 +302,8 @@ struct Fits {
     own: HashSet<u64>,
     /// How networks are seen, and the predictors that see them so.
     found: Vec<(Sight, Vec<Predictor>)>,
+    /// What predicts the networks of other zoos that an input is fitted to anew.
+    guide: Option<Predictor>,
     /// Seconds of a predictor's fit.
     seconds: f64,
 }

@@ -116,6 +116,23 @@ impl Subject {
         Ok(Sight::Input(input.parse::<Input>()?.fit(isa, &networks, stop)?))
     }
 
+    /// [`Subject::sight`] where accuracies are not known, one for each of `train`: predicted ones say which networks are the best.
+    ///
+    /// # Errors
+    /// As [`Subject::sight`].
+    pub fn sight_by(
+        &self,
+        isa: Isa,
+        input: &str,
+        seen: &Seen,
+        (train, predicted): (&[usize], &[f32]),
+        stop: &Stop,
+    ) -> Result<Sight> {
+        let rows: Vec<usize> = train.iter().map(|&place| seen.rows[place]).collect();
+        let networks = Networks::Zoo { zoo: &self.zoo, rows: &rows };
+        Ok(Sight::Input(input.parse::<Input>()?.fit_to(isa, &networks, predicted, stop)?))
+    }
+
     /// What is seen of some networks; the target is the *final* test accuracy.
     ///
     /// # Errors

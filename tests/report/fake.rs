@@ -74,6 +74,13 @@ pub fn study() -> Study {
                 });
             }
         }
+        study.galleries.push(Gallery {
+            zoo: name.into(),
+            size: [28, 28, 1],
+            classes: 10,
+            members: networks / 10,
+            pixels: (0..36 * 28 * 28).map(|at| (at % 28 * 9) as u8).collect(),
+        });
         scores(&mut dice, &mut study, name, networks);
         curves(&mut dice, &mut study, name, networks);
     }
@@ -157,6 +164,7 @@ fn cell(
         score: Score { r2, tau, mse: 0.09 * (1.0 - r2), mae: 0.2 * (1.0 - r2).abs().sqrt(), n: n / 2 },
         r2_interval: [r2 - wide, (r2 + 0.7 * wide).min(1.0)],
         tau_interval: [tau - 0.6 * wide, tau + 0.5 * wide],
+        r2_replicates: Vec::new(),
         published_r2: None,
         seconds: 0.3,
         left_out: 0,

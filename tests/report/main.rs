@@ -11,7 +11,7 @@ use zoometry::report::{html, pictures};
 use zoometry::study::{Continued, Entry, Protocol, Study};
 
 /// Anchors of all sections.
-const SECTIONS: [&str; 14] = [
+const SECTIONS: [&str; 15] = [
     "zoos",
     "accuracy",
     "predicted",
@@ -23,6 +23,7 @@ const SECTIONS: [&str; 14] = [
     "ablation",
     "seeds",
     "importance",
+    "images",
     "map",
     "intervals",
     "made",
@@ -141,6 +142,7 @@ fn save(study: &Study, path: &std::path::Path) {
     let entries = entries.chain(study.stopping.iter().cloned().map(Entry::Stopping));
     let entries = entries.chain(study.networks.iter().cloned().map(Entry::Networks));
     let entries = entries.chain(study.importance.iter().cloned().map(Entry::Importance));
+    let entries = entries.chain(study.galleries.iter().cloned().map(Entry::Images));
     for entry in entries.chain(study.coverage.iter().cloned().map(Entry::Coverage)) {
         writeln!(file, "{}", serde_json::to_string(&entry).unwrap()).unwrap();
     }

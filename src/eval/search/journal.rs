@@ -1,4 +1,8 @@
 //! The journal of a search: what is searched, then a line of JSON for each trial that is finished.
+//!
+//! The first line has `format` and `about` (input, division, digest of the networks …), every other a [`Trial`]: its number, the
+//! options drawn, the scores on the validation part. The file that `--out` names has the winner: `predictor`, `input`, `params`, as `fit
+//! --config` takes it.
 
 use super::{Search, Trial};
 use crate::out::{FileKind, OutPath, sync_folder};

@@ -1,5 +1,18 @@
 //! The file of a fitted predictor: safetensors, with one entry of metadata, [`KEY`], a JSON object ([`Head`]).
 //!
+//! | tensor | type, shape | |
+//! |---|---|---|
+//! | `networks.train`, `.validation`, `.test` | u64 \[n\] | XXH3-64 of the weights of each network of the fit, ascending |
+//! | `validation_residuals` | f32 \[n\] | errors that intervals are made of; of folds `N/held_out_errors` |
+//! | `domain_low`, `domain_high` | f32 \[columns\] | range of each column among the networks of the fit |
+//! | `domain_rows` | f32 \[n, columns\] | these networks, standardised, for distances |
+//! | `KEY.size`, `.images`, `.answers`, `.members` | u32, f32, f32, u64 | of the inputs `consensus` and `synthetic` ([`crate::features::consensus`]) |
+//!
+//! and those of the model, of one that is made of several with the number of each before them: `0/threshold`. Of boosting,
+//! trees one after another: `tree_nodes` u32 \[trees\], of each node `feature`, `left`, `count` u32, `threshold`, `value`, `gain` f32,
+//! `missing_left` u8; `base` f64 \[1\]; `train_rmse`, `val_rmse` f64 \[trees\]. The head has `version`, `kind`, `params`,
+//! `columns` and `info` (text: input, architecture, zoo, division).
+//!
 //! Nothing in it is trusted: what a fit cannot have written is an error.
 
 #[cfg(test)]
