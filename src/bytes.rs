@@ -186,12 +186,18 @@ impl Deref for Map {
 }
 
 /// Writes all of `bytes` at `offset`, whatever the file's cursor; threads may do so at once.
+///
+/// # Errors
+/// The system's.
 #[cfg(unix)]
 pub fn write_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
     std::os::unix::fs::FileExt::write_all_at(file, bytes, offset)
 }
 
 /// Writes all of `bytes` at `offset`, whatever the file's cursor; threads may do so at once.
+///
+/// # Errors
+/// The system's.
 #[cfg(windows)]
 pub fn write_at(file: &File, mut bytes: &[u8], mut offset: u64) -> io::Result<()> {
     while !bytes.is_empty() {

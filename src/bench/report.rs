@@ -23,6 +23,7 @@ const RESAMPLES: usize = 2000;
 
 /// One kernel at one shape on one ISA.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Row {
     /// Operator and direction.
     pub name: String,
@@ -112,6 +113,7 @@ impl Row {
 
 /// A whole run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Report {
     /// The program's version.
     pub version: String,
@@ -148,6 +150,12 @@ pub struct Card {
 }
 
 impl Report {
+    /// Rows under a roof, measured by this program.
+    pub fn new(machine: Machine, peak_at_end: f64, rows: Vec<Row>) -> Report {
+        let version = env!("CARGO_PKG_VERSION").into();
+        Report { version, machine, peak_at_end, load: None, pinned: false, rows, card: None }
+    }
+
     /// What to know before believing the figures.
     pub fn warnings(&self) -> Vec<String> {
         let peak = self.machine.fma_gflops.values().copied().fold(0.0, f64::max);
@@ -200,6 +208,7 @@ impl Report {
 
 /// A row now and before.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Change {
     /// Operator and direction.
     pub name: String,

@@ -189,10 +189,11 @@ impl Bench {
         }
         progress.finish_and_clear();
         output::tell(format!("{} rows in {:.1} s", all.len(), machine_seconds + start.elapsed().as_secs_f64()));
-        let version = env!("CARGO_PKG_VERSION").into();
         let peak_at_end = machine::peak_again(best, 0.2);
         let load = load.zip(machine::load()).map(|(before, after)| [before, after]);
-        Ok(Report { version, machine, peak_at_end, load, pinned: self.pin, rows: all, card: None })
+        let mut report = Report::new(machine, peak_at_end, all);
+        (report.load, report.pinned) = (load, self.pin);
+        Ok(report)
     }
 
     fn output(&self, report: &Report, changes: Option<&[Change]>) -> Result<Output> {

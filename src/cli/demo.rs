@@ -12,7 +12,7 @@ use zoometry::features::Input;
 use zoometry::out::FileKind;
 use zoometry::predictor::{DEFAULT, Options};
 use zoometry::train::{Cpu, Job, recipe::Recipe};
-use zoometry::zoo::{Place, Target};
+use zoometry::zoo::Target;
 
 /// Epochs of the demo's networks: few, so that hundreds of them take about a minute.
 const EPOCHS: u32 = 4;
@@ -56,17 +56,8 @@ impl Demo {
         let recipe = Recipe { name: "demo".into(), batch: BATCH, ..Recipe::default() };
         let checkpoints = vec![0, EPOCHS];
         let threads = usize::from(self.machine.threads);
-        let job = Job {
-            dataset: &dataset,
-            recipe: &recipe,
-            models: self.models,
-            place: Place::WHOLE,
-            checkpoints,
-            seed: self.seed,
-            isa,
-            threads,
-            allow_mixed: false,
-        };
+        let mut job = Job::new(&dataset, &recipe, self.models, checkpoints);
+        (job.seed, job.isa, job.threads) = (self.seed, isa, threads);
         let mut output = Output::default();
         let zoo = train::session(&job, &Cpu, zoo_path, &mut output)?;
         let fitted = |input: &Input, output: &mut Output| -> Result<_> {

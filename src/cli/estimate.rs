@@ -58,6 +58,9 @@ pub fn tell(job: &Job, executor: &dyn Executor, out: &Path, asked: bool, output:
         output.set("free_bytes", free);
     }
     output.set("bytes", work.bytes);
+    if !asked {
+        disk::check(out, work.bytes)?;
+    }
     if asked || work.images[0] > LONG {
         let seconds = seconds(job, executor, &work)?;
         let there = if out.exists() { ", less what is there" } else { "" };

@@ -1,7 +1,7 @@
 //! `zoometry features`
 
 use super::device::Device;
-use super::output::{Force, Output, count, duration};
+use super::output::{Force, Output, counted, duration};
 use super::parts::{self, DivisionArgs};
 use super::{MachineArgs, STOP, files, select};
 use clap::Args;
@@ -73,8 +73,8 @@ impl Features {
         match (file, &out) {
             (Some(path), Some(out)) => {
                 write::write(&table, &of, &files, out, &STOP)?;
-                let (rows, width) = (count(table.rows() as u64), table.width());
-                output.line(format!("{}: {rows} networks × {width} columns in {}", path.display(), duration(seconds)));
+                let (rows, width) = (counted(table.rows(), "network"), counted(table.width(), "column"));
+                output.line(format!("{}: {rows} × {width} in {}", path.display(), duration(seconds)));
                 output.path("out", path);
             }
             _ if self.machine.json => output.set("x", table.x.chunks(table.width().max(1)).collect::<Vec<_>>()),

@@ -1,7 +1,7 @@
 //! `zoometry fit`
 
 use super::asked::Asked;
-use super::output::{Force, Output, duration};
+use super::output::{Force, Output, count, counted, duration};
 use super::parts::{Divided, Rows};
 use super::score::{self, Tested};
 use super::{MachineArgs, STOP, select};
@@ -171,15 +171,16 @@ pub fn fit(isa: Isa, divided: &Divided, options: &Options, refit: bool, output: 
     let predicted = predictor.predict(isa, &parts.test)?;
     let caveats = predictor.info.get(origin::CAVEATS);
     output.line(format!(
-        "{} on {} columns, fitted in {}{}",
+        "{} on {}, fitted in {}{}",
         predictor.model.options().title(),
-        parts.train.width(),
+        counted(parts.train.width(), "column"),
         duration(seconds),
         caveats.map_or(String::new(), |caveats| format!(" ({caveats})"))
     ));
     output.set("caveats", caveats);
     output.set("repeated", parts.repeated);
-    output.line(format!("  {train} train, {val} validation and {test} test networks"));
+    let [trained, chosen, tested] = [train, val, test].map(|n| count(n as u64));
+    output.line(format!("  {trained} train, {chosen} validation and {tested} test networks"));
     score::show(score::NEVER_SEEN, Tested::new(&predictor, &predicted, &parts.test.y), output);
     score::show_intervals(isa, &predictor, &parts.test, &predicted, output);
     // `info` of the file shows them

@@ -47,8 +47,8 @@ impl Info {
         if each.len() == 1 {
             return Ok(each.pop().unwrap_or_default());
         }
-        let mut output = Output::default();
-        output.text = each.iter().map(|one| one.text.as_str()).collect::<Vec<_>>().join("\n");
+        let text = each.iter().map(|one| one.text.as_str()).collect::<Vec<_>>().join("\n");
+        let mut output = Output { text, ..Output::default() };
         output.set("files", each.into_iter().map(|one| one.json).collect::<Vec<_>>());
         Ok(output)
     }

@@ -10,7 +10,7 @@ use zoometry::predictor::{Config, Predictor};
 use zoometry::study::Study;
 use zoometry::table::{Part, npy, read};
 use zoometry::zoo::Loose;
-use zoometry::{Error, Result, bytes, json, magic};
+use zoometry::{Error, Result, bytes, json};
 
 /// Describes a file that is no zoo.
 ///
@@ -28,7 +28,7 @@ pub fn show(path: &Path) -> Result<Output> {
     output.set("kind", &found);
     match kind {
         FileKind::Predictor => predictor(path, &mut output)?,
-        FileKind::Features => table(&read::load(path, None)?, &mut output),
+        FileKind::Features => table(&read::table(path)?, &mut output),
         FileKind::Table => text(path, &mut output)?,
         FileKind::Array | FileKind::Other(_) if bytes::read(path)?.starts_with(b"\x93NUMPY") => {
             array(path, &mut output)?
@@ -44,10 +44,7 @@ pub fn show(path: &Path) -> Result<Output> {
             output.set("columns", names);
         }
         FileKind::Page | FileKind::Picture | FileKind::Manual | FileKind::Findings => {}
-        _ => {
-            let what = magic::describe(&bytes::read(path)?);
-            return Err(Error::other_kind(path, "a file that zoometry writes", what));
-        }
+        _ => return Err(Error::other_kind(path, "a file that zoometry writes", FileKind::described(path))),
     }
     Ok(output)
 }
@@ -99,7 +96,9 @@ fn table(read: &read::Divided, output: &mut Output) {
             output.line(format!("  {:<14}{}", part.name(), count(n as u64)));
         }
     }
-    output.line(format!("  target        {}", quantile_line(&table.y)));
+    if !table.y.is_empty() {
+        output.line(format!("  target        {}", quantile_line(&table.y)));
+    }
     output.set("rows", table.rows());
     output.set("columns", &table.columns);
 }

@@ -1,6 +1,6 @@
 //! `zoometry report`
 
-use super::output::{self, Force, Output, count};
+use super::output::{self, Force, Output, count, counted};
 use super::{MachineArgs, STOP, files, progress};
 use clap::Args;
 use std::io::Write;
@@ -72,8 +72,7 @@ impl Report {
 }
 
 fn contents(study: &Study) -> String {
-    let plural = |n: usize, one: &str| format!("{} {one}{}", count(n as u64), if n == 1 { "" } else { "s" });
-    format!("{}, {}", plural(study.zoos.len(), "zoo"), plural(study.cells.len(), "score"))
+    format!("{}, {}", counted(study.zoos.len(), "zoo"), counted(study.cells.len(), "score"))
 }
 
 /// Writes all pictures; gives their paths.

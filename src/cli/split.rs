@@ -1,7 +1,7 @@
 //! `zoometry split`
 
 use super::files;
-use super::output::{Force, Output};
+use super::output::{self, Force, Output};
 use super::parts::{self, DivisionArgs};
 use clap::Args;
 use std::collections::BTreeMap;
@@ -59,7 +59,8 @@ impl Split {
             None => output.text = text,
             Some(out) => {
                 replace(out, |file| file.write_all(text.as_bytes()))?;
-                let each: Vec<String> = counts.iter().map(|(part, count)| format!("{count} {part}")).collect();
+                let each: Vec<String> =
+                    counts.iter().map(|(part, count)| format!("{} {part}", output::count(*count as u64))).collect();
                 output.line(format!("{}: {} networks", out.path().display(), each.join(", ")));
                 output.path("out", out.path());
             }

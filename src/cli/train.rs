@@ -1,7 +1,7 @@
 //! `zoometry train`
 
 use super::device::Device;
-use super::output::{self, Output, count, duration};
+use super::output::{self, Output, count, counted, duration};
 use super::progress::Training;
 use super::{Data, MachineArgs, STOP, estimate, shard};
 use clap::Args;
@@ -84,17 +84,9 @@ impl Train {
         };
         let isa = self.machine.isa()?;
         let dataset = dataset::load(&self.dataset, self.data.folder(), recipe.images)?;
-        let job = Job {
-            dataset: &dataset,
-            recipe: &recipe,
-            models: self.models,
-            place,
-            checkpoints,
-            seed: self.seed,
-            isa,
-            threads: usize::from(self.machine.threads),
-            allow_mixed: self.allow_mixed,
-        };
+        let mut job = Job::new(&dataset, &recipe, self.models, checkpoints);
+        (job.place, job.seed, job.allow_mixed) = (place, self.seed, self.allow_mixed);
+        (job.isa, job.threads) = (isa, usize::from(self.machine.threads));
         let mut output = Output::default();
         let (executor, device) = self.device.executor(&job)?;
         output.set("device", device);
@@ -182,10 +174,10 @@ pub fn session(job: &Job, executor: &dyn Executor, out: &Path, output: &mut Outp
     let gflops = |flops: Flops| (flops.training * images) as f64 / seconds / 1e9;
     let rate = images as f64 / seconds;
     output.line(format!(
-        "{}: {} networks of {} weights",
+        "{}: {} of {} weights",
         out.display(),
-        count(networks as u64),
-        zoo.schema().arch.parameters()
+        counted(networks, "network"),
+        count(zoo.schema().arch.parameters() as u64)
     ));
     if let Some(shard) = zoo.schema().shard {
         let (place, all) = (shard.place(), count(job.models as u64));
@@ -203,7 +195,7 @@ pub fn session(job: &Job, executor: &dyn Executor, out: &Path, output: &mut Outp
             count(rate as u64),
             gflops(executed),
             gflops(nominal),
-            diverged
+            count(diverged)
         ));
     }
     output.line(format!("  test accuracy: {}", output::quantile_line(&accuracies)));

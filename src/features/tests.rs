@@ -64,7 +64,7 @@ fn what_is_no_key_is_refused_with_what_would_be() {
         ("hyper", &["hyper", "a zoo", "weights alone"]),
     ] {
         let error = table(key, &arch, &weights).unwrap_err();
-        assert!(matches!(error, Error::Invalid { .. } | Error::Unknown { .. }), "{key}: {error}");
+        assert!(matches!(error, crate::Error::Invalid { .. } | crate::Error::Unknown { .. }), "{key}: {error}");
         texts.iter().for_each(|text| assert!(error.to_string().contains(text), "{key}: no {text:?} in {error}"));
     }
     let networks = Networks::Loose { arch: &arch, weights: &weights, activation: None };

@@ -98,6 +98,20 @@ impl fmt::Display for FileKind {
 }
 
 impl FileKind {
+    /// What is at `path` in words: its kind, or how it begins.
+    pub fn described(path: impl AsRef<Path>) -> String {
+        let path = path.as_ref();
+        match FileKind::of(path) {
+            FileKind::Other("another file" | "another text") => {
+                let mut start = Vec::new();
+                // what cannot be read begins with nothing
+                let _ = crate::bytes::open(path).map(|file| file.take(16).read_to_end(&mut start));
+                magic::describe(&start)
+            }
+            kind => kind.to_string(),
+        }
+    }
+
     /// What is at `path`, by its first bytes alone: whether the rest is sound is not looked at.
     pub fn of(path: impl AsRef<Path>) -> FileKind {
         let path = path.as_ref();

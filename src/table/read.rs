@@ -29,14 +29,11 @@ pub struct Divided {
 /// [`Error::Io`]; [`Error::OtherKind`] for a file that is no table, [`Error::Malformed`] for one that is damaged;
 /// [`Error::Unsuitable`] for a table without targets.
 pub fn load(x: &Path, y: Option<&Path>) -> Result<Divided> {
-    let mut read = match x.extension().and_then(|ending| ending.to_str()) {
-        Some("csv") => from_csv(x, bytes::open(x)?)?,
-        Some("safetensors") => from_safetensors(x)?,
-        _ => match y {
-            Some(y) => return npy::load(x, y).map(|table| Divided { table, parts: Vec::new() }),
-            None => return Err(Error::unsuitable(x, "a table with targets, or a file with these beside it", "none")),
-        },
-    };
+    let ending = x.extension().and_then(|ending| ending.to_str());
+    if let (false, Some(y)) = (matches!(ending, Some("csv" | "safetensors")), y) {
+        return npy::load(x, y).map(|table| Divided { table, parts: Vec::new() });
+    }
+    let mut read = table(x)?;
     if let Some(y) = y {
         read.table.y = npy::targets(y, read.table.rows(), x)?;
     }
@@ -47,6 +44,18 @@ pub fn load(x: &Path, y: Option<&Path>) -> Result<Divided> {
         return Err(Error::unsuitable(x, "finite targets", format!("{} in row {row}", read.table.y[row])));
     }
     Ok(read)
+}
+
+/// Reads a table as it is, with or without targets.
+///
+/// # Errors
+/// Those of [`load`]; [`Error::OtherKind`] for an array, whose columns have no names.
+pub fn table(path: &Path) -> Result<Divided> {
+    match FileKind::of(path) {
+        FileKind::Features => from_safetensors(path),
+        _ if path.extension().is_some_and(|ending| ending == "csv") => from_csv(path, bytes::open(path)?),
+        _ => Err(Error::other_kind(path, "a table of features, .csv or .safetensors", FileKind::described(path))),
+    }
 }
 
 /// Reads a table as text: a line of names, then numbers; `run` are groups, `part` the parts, `test_accuracy` the targets.
@@ -87,10 +96,6 @@ fn part(text: &str) -> Option<Part> {
 }
 
 fn from_safetensors(path: &Path) -> Result<Divided> {
-    let found = FileKind::of(path);
-    if found != FileKind::Features {
-        return Err(Error::other_kind(path, "a table of features", found));
-    }
     let contents = bytes::read(path)?;
     let wrong = |got: String| Error::malformed(path, "a table of features", got);
     let (_, metadata) = SafeTensors::read_metadata(&contents).map_err(|error| wrong(error.to_string()))?;

@@ -4,7 +4,7 @@ use super::hyper::{self, HYPERPARAMETERS};
 use super::schema::{FORMAT_VERSION, Schema};
 use crate::cnn::layout;
 use crate::out::FileKind;
-use crate::{Error, Result, json, magic};
+use crate::{Error, Result, json};
 use safetensors::tensor::{Metadata, TensorInfo};
 use serde::{Serialize, de::DeserializeOwned, ser::SerializeMap};
 use std::borrow::Cow;
@@ -48,7 +48,7 @@ pub(super) fn parse(path: &Path, bytes: &[u8]) -> Result<(Metadata, usize)> {
     let text = usize::try_from(length).ok().filter(|_| length <= LONGEST).and_then(|length| rest.get(..length));
     let text = text.ok_or_else(|| match rest.first() {
         Some(b'{') => wrong("a safetensors file", format!("{} bytes of a header of {length}", rest.len())),
-        _ => Error::other_kind(path, "a safetensors file", magic::describe(bytes)),
+        _ => Error::other_kind(path, "a safetensors file", FileKind::described(path)),
     })?;
     let header: Metadata = json::parse(text).map_err(|error| wrong("a safetensors header", error.to_string()))?;
     let data = rest.len() - text.len();

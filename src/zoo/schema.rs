@@ -42,6 +42,7 @@ pub const OTHER_ROUNDING: &str = "other";
 
 /// What makes a zoo the one it is: enough to lay out its file and to tell whether another is the same.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Schema {
     /// Shape of every network.
     pub arch: Arch,

@@ -88,9 +88,8 @@ pub(super) fn save(predictor: &Predictor, out: &OutPath) -> Result<()> {
 
 pub(super) fn load(path: &Path) -> Result<Predictor> {
     let contents = crate::bytes::read(path)?;
-    let found = FileKind::of(path);
-    if !matches!(found, FileKind::Predictor) {
-        return Err(Error::other_kind(path, "a fitted predictor", found));
+    if FileKind::of(path) != FileKind::Predictor {
+        return Err(Error::other_kind(path, "a fitted predictor", FileKind::described(path)));
     }
     let not_safetensors = |e: safetensors::SafeTensorError| Error::malformed(path, "a safetensors file", e.to_string());
     let (_, metadata) = SafeTensors::read_metadata(&contents).map_err(not_safetensors)?;

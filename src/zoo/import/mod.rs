@@ -28,6 +28,7 @@ use weights::Weights;
 
 /// What a folder does not tell, and what of it is wanted.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct Import {
     /// Only the last checkpoint of each run, whatever its epoch.
     pub final_only: bool,
