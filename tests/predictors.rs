@@ -57,7 +57,7 @@ fn a_search_finds_what_fit_takes() {
     fail(&format!("fit {zoo} --config {best} --predictor mlp"), 2, &["--predictor", "gbm"]);
     fail(&format!("fit {zoo} --config {best} --out {best}"), 2, &["output", "input"]);
     fail(&format!("fit {zoo} --config {}", at("none.json")), 1, &["none.json"]);
-    fail(&format!("fit {zoo} --config {zoo}"), 1, &["malformed"]);
+    fail(&format!("fit {zoo} --config {zoo}"), 1, &["is a safetensors file, not a JSON object"]);
     let text = std::fs::read_to_string(&best).unwrap();
     std::fs::write(&best, text.replace("wstats-pooled", "wstat")).unwrap();
     fail(&format!("fit {zoo} --config {best}"), 2, &["did you mean \"wstats\"?"]);

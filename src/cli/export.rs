@@ -66,6 +66,10 @@ impl Export {
             output.set("test_accuracy", accuracy);
             return Ok(output);
         }
+        if self.torch && out.extension().is_some_and(|kind| kind == "safetensors") {
+            let expected = "the number of the network for one file; all go to a folder";
+            return Err(Error::invalid("--run", expected, "none"));
+        }
         if self.torch {
             self.networks(&zoo, out, zoos, &mut output)?;
             return Ok(output);

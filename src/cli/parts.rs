@@ -192,6 +192,11 @@ impl DivisionArgs {
         self.split.as_ref()
     }
 
+    /// The seed.
+    pub fn seed(&self) -> u64 {
+        self.split_seed
+    }
+
     /// Rows of a zoo, each with its part; those that the division's file does not name are left out, which is said on stderr.
     pub fn parts(&self, zoo: &Zoo, rows: &[usize]) -> Result<Vec<(usize, Part)>> {
         let division = self.division(zoo)?;

@@ -1,15 +1,16 @@
 //! `zoometry split`
 
 use super::files;
-use super::output::{self, Force, Output};
+use super::output::{Force, Output, count};
 use super::parts::{self, DivisionArgs};
 use clap::Args;
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::PathBuf;
-use zoometry::out::{FileKind, replace};
+use zoometry::eval::PublishedOrder;
+use zoometry::out::{FileKind, OutPath, replace};
 use zoometry::table::Part;
-use zoometry::zoo::digest;
+use zoometry::zoo::{Source, digest};
 use zoometry::{Error, Result};
 
 /// Write which networks are in the train, the validation and the test part, for other programs and for --split
@@ -25,6 +26,10 @@ pub struct Split {
     /// Only the networks of this part: train, validation or test; several joined by commas
     #[arg(long, value_name = "PARTS", value_delimiter = ',')]
     part: Vec<String>,
+    /// Write the order of the rows of an exported folder instead, drawn by the seed: the file from which NFN, Neural Graphs,
+    /// ScaleGMN and ProbeGen derive their parts; given to --split it makes the same ones here
+    #[arg(long, conflicts_with_all = ["part", "split"])]
+    order: bool,
     /// Where the table goes [default: stdout]
     #[arg(long, value_name = "FILE.csv")]
     out: Option<PathBuf>,
@@ -41,6 +46,15 @@ impl Split {
         let out = files::unless_stream(&self.out).map(|path| guard.file(path, FileKind::Table)).transpose()?;
         let wanted = parts::named(&self.part, &Part::ALL[..3])?;
         let zoo = files::zoo(&self.zoo)?;
+        if self.order {
+            let mut output = Output::default();
+            let rows = Source::of(&zoo)?.rows;
+            let few = |_| Error::malformed(zoo.path(), format!("at most {} rows", u32::MAX), rows.to_string());
+            let text = PublishedOrder::draw(u32::try_from(rows).map_err(few)?, self.division.seed());
+            output.set("rows", rows);
+            let said = format!("the order of {} rows", count(rows));
+            return write(output, text, out.as_ref(), &said);
+        }
         let rows = self.division.parts(&zoo, &zoo.final_rows())?;
         let mut text = String::from("run,part,digest\n");
         let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
@@ -55,16 +69,20 @@ impl Split {
         for (part, count) in &counts {
             output.set(part, count);
         }
-        match &out {
-            None => output.text = text,
-            Some(out) => {
-                replace(out, |file| file.write_all(text.as_bytes()))?;
-                let each: Vec<String> =
-                    counts.iter().map(|(part, count)| format!("{} {part}", output::count(*count as u64))).collect();
-                output.line(format!("{}: {} networks", out.path().display(), each.join(", ")));
-                output.path("out", out.path());
-            }
-        }
-        Ok(output)
+        let each: Vec<String> = counts.iter().map(|(part, n)| format!("{} {part}", count(*n as u64))).collect();
+        write(output, text, out.as_ref(), &format!("{} networks", each.join(", ")))
     }
+}
+
+/// Puts a text where it goes.
+fn write(mut output: Output, text: String, out: Option<&OutPath>, said: &str) -> Result<Output> {
+    match out {
+        None => output.text = text,
+        Some(out) => {
+            replace(out, |file| file.write_all(text.as_bytes()))?;
+            output.line(format!("{}: {said}", out.path().display()));
+            output.path("out", out.path());
+        }
+    }
+    Ok(output)
 }

@@ -9,9 +9,13 @@
 
 use super::Split;
 use super::mersenne::Random;
+use crate::rng::Stream;
 use crate::{Error, Result, bytes};
 use sha2::{Digest, Sha256};
 use std::path::Path;
+
+/// What random numbers are for.
+const PURPOSE: u32 = u32::from_be_bytes(*b"rows");
 
 /// A published order of a folder's rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,6 +57,14 @@ impl PublishedOrder {
         }
         let digest = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
         Ok(PublishedOrder { place, digest })
+    }
+
+    /// An order of `rows` rows as the text of such a file, header included, so that those projects' programs divide a zoo of our own
+    /// as [`PublishedOrder::split`] does.
+    pub fn draw(rows: u32, seed: u64) -> String {
+        let mut order: Vec<u32> = (0..rows).collect();
+        Stream::new(seed, PURPOSE, 0).shuffle(&mut order);
+        std::iter::once("0\n".into()).chain(order.iter().map(|row| format!("{row}\n"))).collect()
     }
 
     /// Divides table rows: `group` has the run of each, `finals` for each run the row of the folder that its last checkpoint

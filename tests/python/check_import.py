@@ -116,6 +116,20 @@ def published(order, finals):
     return [final[k] for k in first[:cut]], [final[k] for k in first[cut:]], final[half:]
 
 
+def loaders(root):
+    """Our own division for the loaders of NFN, Neural Graphs, ScaleGMN and ProbeGen: they and we find the same parts."""
+    zoometry("split", root / "all.safetensors", "--order", "--split-seed", 4, "--out", root / "order.csv")
+    order = pd.read_csv(root / "order.csv", header=None).to_numpy().flatten()      # the header becomes one more row 0, as there
+    metrics, weights = pd.read_csv(root / "export/metrics.csv.gz"), np.load(root / "export/weights.npy", mmap_mode="r")
+    assert sorted(order[1:]) == list(range(len(metrics))) == list(range(len(weights))) and order[0] == 0
+    finals = set(np.flatnonzero((metrics["step"] == 86) & np.isfinite(weights).all(1) & np.isfinite(metrics["test_accuracy"])))
+    theirs = published(order[1:], set(np.flatnonzero(metrics["step"] == 86)))
+    text = zoometry("split", root / "all.safetensors", "--split", root / "order.csv").splitlines()[1:]
+    ours = {int(line.split(",")[0]): line.split(",")[1] for line in text}
+    for name, rows in zip(("train", "validation", "test"), theirs):
+        assert {metrics["run"][row] for row in rows if row in finals} == {run for run, part in ours.items() if part == name}, name
+
+
 def check(root):
     table, weights = folder(root / "svhn")
     notes = json.loads(zoometry("import", root / "svhn", "--out", root / "all.safetensors", "--json"))
@@ -126,8 +140,12 @@ def check(root):
     compare(root / "all.safetensors", table, weights, ascending.sort_values(["run", "step"]).index)
 
     zoometry("import", root / "svhn", "--final-only", "--out", root / "last.safetensors")
-    last = table.index[table["step"] == 86]
+    # of the network whose checkpoint 86 is missing, the one before
+    last = table.index[table["step"] == table.groupby("modeldir")["step"].transform("max")]
     runs, finite = compare(root / "last.safetensors", table, weights, last)
+    # what follows leaves that network out: it did not end where the others do
+    ended = (table["step"][last] == 86).to_numpy()
+    last, runs, finite = last[ended], runs[ended], finite[ended]
     zoometry("info", root / "last.safetensors")
     zoometry("features", root / "last.safetensors", "--out", root / "f.csv")
     features = pd.read_csv(root / "f.csv")
@@ -157,6 +175,7 @@ def check(root):
         same(metrics[name].to_numpy(np.float32), table[name].to_numpy(np.float32), "exported " + name)
     for name in ["step", *(n for n in table if n.startswith("config.") and table[n].dtype.kind != "f")]:
         assert (metrics[name] == table[name]).all(), name
+    loaders(root)
     layout = pd.read_csv(root / "export/layout.csv")
     assert [ast.literal_eval(shape) for shape in layout["shape"]] == [shape for _, shape in LAYOUT]
     zoometry("import", root / "export", "--out", root / "again.safetensors")
