@@ -12,7 +12,7 @@ pub const DISTURBED: f64 = 0.10;
 /// A change of the machine's peak beside a row above which nothing is said of the row's.
 pub const MOVED: f64 = 0.05;
 
-/// A share of the roof above which a row is marked: the roof was measured too low, or the row's cost is counted wrong.
+/// A share of the roof above which a row is marked: the roof was measured too low, or the row's cost counts what padding saves.
 pub const ABOVE: f64 = 1.02;
 
 /// What the bootstrap draws for.
@@ -74,7 +74,8 @@ pub struct Row {
     /// The machine's peak while this was measured, in turn with it, relative to that of [`Report::machine`].
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub peak_beside: Option<f64>,
-    /// CPU time of the measurement divided by wall time and threads: below 1 others had the processor too, or threads waited.
+    /// CPU time of the measurement divided by its wall time: far below the number of threads others had the processors too, or
+    /// threads waited. The definition, which takes turns with the rows, has one thread.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub cpu_share: Option<f64>,
 }
@@ -180,8 +181,10 @@ impl Report {
         }
         let above = self.rows.iter().filter(|row| row.above_roof()).count();
         if above > 0 {
-            warnings
-                .push(format!("{above} of {} rows are above the roof (^): it was measured too low", self.rows.len()));
+            warnings.push(format!(
+                "{above} of {} rows are above the roof (^): it was measured too low, or what padding saves is counted",
+                self.rows.len()
+            ));
         }
         if let Some([before, _]) = self.load.filter(|[before, _]| *before > 0.3 * self.machine.processors as f64) {
             let processors = self.machine.processors;

@@ -180,7 +180,6 @@ impl Bench {
                 let mut measured = par::with_threads(threads, measure);
                 let wall = began.elapsed().as_secs_f64();
                 let cpu = occupancy::cpu_time().zip(cpu).map(|(now, then)| (now - then).as_secs_f64());
-                // the definition and the portable ISA, which take turns, have one thread each
                 measured.iter_mut().for_each(|row| row.cpu_share = cpu.map(|cpu| cpu / wall));
                 all.extend(measured);
                 spent += wall;

@@ -206,11 +206,11 @@ fn folder(path: &Path, output: &mut Output) -> Result<()> {
     let mut names: Vec<String> =
         entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
     names.sort_unstable();
-    let is_released = names.iter().any(|name| name.ends_with("weights.npy"));
-    output.line(match is_released {
-        true => "  of the released format; `zoometry import` makes a zoo of it".into(),
-        false => format!("  {}", counted(names.len(), "entry").replace("entrys", "entries")),
-    });
+    if !names.iter().any(|name| name.ends_with("weights.npy")) {
+        let expected = "a file that zoometry writes, or the folder of a study or of the released format";
+        return Err(Error::other_kind(path, expected, "another folder"));
+    }
+    output.line("  of the released format; `zoometry import` makes a zoo of it");
     output.set("entries", names);
     Ok(())
 }
