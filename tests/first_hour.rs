@@ -17,14 +17,16 @@ fn what_one_verb_writes_another_reads() {
     let (zoo, model) = (zoo.display(), at("model"));
     succeed(&format!("fit {zoo} --param n_estimators=20 --out {model}"));
     // features with their target and parts
+    let mut errors = Vec::new();
     for name in ["f.csv", "f.safetensors"] {
         succeed(&format!("features {zoo} --out {}", at(name)));
         let fitted = json(&format!("fit --x {} --param n_estimators=20 --json", at(name)));
         let sizes = [&fitted["n_train"], &fitted["n_val"], &fitted["n_test"]].map(|n| n.as_u64().unwrap());
         let own = json(&format!("fit {zoo} --param n_estimators=20 --json"));
         assert_eq!(sizes, [&own["n_train"], &own["n_val"], &own["n_test"]].map(|n| n.as_u64().unwrap()), "{name}");
-        assert_eq!(fitted["mse"], own["mse"], "{name}");
+        errors.push(fitted["mse"].clone());
     }
+    assert!(errors[0].is_number() && errors[0] == errors[1], "{errors:?}");
     // all networks for PyTorch; each knows its run, its epoch and its accuracy
     let networks = at("networks");
     succeed(&format!("export --torch {zoo} {networks}"));
@@ -119,9 +121,9 @@ fn any_name_will_do() {
     let (folder, zoo) = scratch("zoo.safetensors");
     succeed(&small_zoo(&zoo, 24, 1));
     let model = folder.path().join(OsStr::from_bytes(b"m\xff"));
+    let mut fit = common::zoometry();
     let output =
-        common::zoometry().args(["fit", "--json", "--param", "n_estimators=5"]).arg(&zoo).arg("--out").arg(&model);
-    let output = output.output().unwrap();
+        fit.args(["fit", "--json", "--param", "n_estimators=5"]).arg(&zoo).arg("--out").arg(&model).output().unwrap();
     let found: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert!(found["out"].as_str().is_some_and(|out| out.ends_with("m\u{fffd}")), "{found}");
     // a data set's folder too: there is none in it, and that is what is said
@@ -151,12 +153,9 @@ fn a_long_job_says_what_it_takes() {
     assert!(said["bytes"].as_u64().is_some_and(|bytes| (100_000..1_000_000).contains(&bytes)), "{said}");
     assert!(said["estimated_seconds"].as_f64().is_some_and(|seconds| seconds > 0.0), "{said}");
     assert!(!zoo.exists(), "an estimate wrote a zoo");
-    // no disk has room for these
-    fail(
-        &format!("train --dataset glyphs --models 1e7 --epochs 1000000 --checkpoints 0-9999 --out {}", at("big")),
-        1,
-        &["are free"],
-    );
+    // no disk has room for these, 200 TB
+    let many = "--models 1e6 --epochs 400 --set layers=16s2,64s2,flatten,1024,1024";
+    fail(&format!("train --dataset glyphs {many} --out {}", at("big")), 1, &["are free"]);
     fail(&format!("train {few} --models 1e-1 --out {}", at("z")), 2, &["--models", "1e4"]);
 }
 

@@ -182,7 +182,7 @@ impl Report {
         let above = self.rows.iter().filter(|row| row.above_roof()).count();
         if above > 0 {
             warnings.push(format!(
-                "{above} of {} rows are above the roof (^): it was measured too low, or what padding saves is counted",
+                "{above} of {} rows are above the roof (^): measured too low, or saved work is counted",
                 self.rows.len()
             ));
         }
