@@ -166,7 +166,7 @@ impl Plot {
         let panel = Panel::new(title, width, height);
         let (right, bottom) = (width - RIGHT, height - BOTTOM);
         let mut plot = Plot { panel, left, right, top: TOP, bottom, x: x.0, y };
-        plot.panel.title([2.0, 17.0], &shorten(title, width * 0.85, super::svg::TITLE));
+        plot.panel.title(2.0, title);
         let ticks = plot.x.ticks.clone();
         for (value, text) in &ticks {
             let px = plot.px(*value);

@@ -2,7 +2,7 @@
 
 use super::number;
 use super::palette::{MUTED, TEXT, cell};
-use super::svg::{Anchor, NORMAL, Panel, SMALL, TITLE, shorten, width_of};
+use super::svg::{Anchor, NORMAL, Panel, SMALL, shorten, width_of};
 
 const WIDTH: f64 = 360.0;
 
@@ -21,7 +21,7 @@ pub fn heat(title: &str, rows: &[&str], columns: &[&str], value: impl Fn(&str, &
     let flat = longest < width - 4.0;
     let top = if flat { 64.0 } else { 56.0 + 0.77 * longest.min(TURNED) };
     let mut panel = Panel::new(title, WIDTH, top + height * rows.len() as f64 + 10.0);
-    panel.title([2.0, 17.0], &shorten(title, WIDTH - 8.0, TITLE));
+    panel.title(2.0, title);
     panel.text([ROOM - 10.0, top - 8.0], Anchor::End, SMALL, MUTED, "fitted to ↓");
     panel.text([ROOM, 40.0 - 2.0], Anchor::Start, SMALL, MUTED, "tested on →");
     for (column, name) in columns.iter().enumerate() {

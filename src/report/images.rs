@@ -3,7 +3,7 @@
 use super::figure::Figure;
 use super::page::{Block, Section};
 use super::palette::MUTED;
-use super::svg::{Anchor, Panel, SMALL, TITLE, shorten};
+use super::svg::{Anchor, Panel, SMALL};
 use super::view::View;
 use crate::study::Gallery;
 use base64::Engine;
@@ -38,7 +38,7 @@ fn panel(gallery: &Gallery) -> Option<Panel> {
     let top = 42.0;
     let title = format!("{}: {} networks", gallery.zoo, gallery.members);
     let mut panel = Panel::new(&title, WIDTH, top + rows as f64 * (high + GAP));
-    panel.title([0.0, 17.0], &shorten(&title, WIDTH, TITLE));
+    panel.title(0.0, &title);
     for class in 0..columns {
         let x = class as f64 * cell;
         panel.text([x + wide / 2.0, top - 8.0], Anchor::Middle, SMALL, MUTED, &class.to_string());

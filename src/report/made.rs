@@ -37,11 +37,12 @@ pub fn coverage(view: &View) -> Option<Section> {
 fn entry(of: &Coverage) -> String {
     let (test, validation) = (number::count(of.n), number::count(of.calibration));
     let chance = match conformal::chance(of.calibration, of.level, of.n) {
-        Some([low, high]) => format!(
-            "<small>{} … {} by chance</small><small>{test} test, {validation} validation</small>",
-            number::fixed(100.0 * low, 1),
-            number::percent(high, 1)
-        ),
+        Some([low, high]) => {
+            let mark =
+                if (low..=high).contains(&of.coverage) { "" } else { "<small class=\"outside\">not by chance</small>" };
+            let (low, high) = (number::fixed(100.0 * low, 1), number::percent(high, 1));
+            format!("{mark}<small>{low} … {high} by chance</small><small>{test} test, {validation} validation</small>")
+        }
         None => format!("<small>{test} test</small>"),
     };
     format!("<b>{}</b> ± {}{chance}", number::percent(of.coverage, 1), number::fixed(of.reach, 3))

@@ -7,6 +7,7 @@ mod accuracy;
 mod axes;
 mod curves;
 mod figure;
+mod findings;
 mod heat;
 mod images;
 mod importance;
@@ -31,7 +32,8 @@ use view::View;
 type Chapter = fn(&View) -> Option<Section>;
 
 /// The chapters, first to last.
-const CHAPTERS: [Chapter; 15] = [
+const CHAPTERS: [Chapter; 16] = [
+    findings::section,
     overview::section,
     accuracy::section,
     accuracy::predicted,

@@ -4,7 +4,7 @@ use super::number;
 use super::page::{Block, Section, breakable, table};
 use super::svg::escape;
 use super::view::{USUAL, View};
-use crate::study::{Cell, Protocol, ZooEntry};
+use crate::study::{Cell, PLAIN, Protocol, WHOLE, ZooEntry};
 use std::fmt::Write;
 
 /// Zoos and headline figures.
@@ -74,13 +74,14 @@ fn tiles(view: &View) -> String {
     if tiles.is_empty() { tiles } else { format!("<div class=\"tiles\">\n{tiles}</div>\n") }
 }
 
-/// The usual predictor on statistics and probes, else on statistics, else what comes first.
+/// The usual predictor on all that is known of networks, else on statistics and probes, else on statistics, else what comes first.
 fn preference(cell: &Cell) -> usize {
     match &*cell.input {
-        _ if cell.predictor != USUAL => 2,
-        "wstats+probes" => 0,
-        input if input.starts_with("wstats") => 1,
-        _ => 2,
+        _ if cell.predictor != USUAL => 3,
+        WHOLE => 0,
+        PLAIN => 1,
+        input if input.starts_with("wstats") => 2,
+        _ => 3,
     }
 }
 

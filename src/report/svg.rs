@@ -139,9 +139,21 @@ impl Panel {
         self.put_text(place, anchor, size, fill, "", text);
     }
 
-    /// A panel's or a picture's title.
-    pub fn title(&mut self, place: [f64; 2], text: &str) {
-        self.put_text(place, Anchor::Start, TITLE, TEXT, r#" font-weight="600""#, text);
+    /// The panel's title, on its upper left; one that is too long for a line has two.
+    pub fn title(&mut self, x: f64, text: &str) {
+        // bold letters are wider
+        let room = (self.width - x) * 0.94;
+        let mut draw = |y: f64, line: &str| {
+            let line = shorten(line, room, TITLE);
+            self.put_text([x, y], Anchor::Start, TITLE, TEXT, r#" font-weight="600""#, &line);
+        };
+        match broken(text, room, TITLE) {
+            (line, "") => draw(17.0, line),
+            (first, second) => {
+                draw(12.0, first);
+                draw(28.0, second);
+            }
+        }
     }
 
     /// Text turned by degrees round its place.
@@ -209,6 +221,19 @@ pub fn width_of(text: &str, size: f64) -> f64 {
     text.chars().map(letter).sum::<f64>() * size
 }
 
+/// A text in two lines where it is wider than given: the first ends behind the last blank, sign or comma that fits.
+fn broken(text: &str, width: f64, size: f64) -> (&str, &str) {
+    if width_of(text, size) <= width {
+        return (text, "");
+    }
+    let ends = text.char_indices().filter(|(_, c)| " +,·-_".contains(*c)).map(|(at, c)| at + c.len_utf8());
+    let end = ends.take_while(|&end| width_of(text[..end].trim_end(), size) <= width).last().unwrap_or(0);
+    match end {
+        0 => (text, ""),
+        end => (text[..end].trim_end(), text[end..].trim_start()),
+    }
+}
+
 /// A text that is no wider than given, its middle left out where it has to be: both ends of a column's or a zoo's name tell it
 /// from others.
 pub fn shorten(text: &str, width: f64, size: f64) -> String {
@@ -247,6 +272,10 @@ mod tests {
         let short = shorten("probes.last.weights.std", 90.0, 10.0);
         assert!(short.starts_with("probes") && short.ends_with("s.std") && short.contains('…'), "{short}");
         assert!(width_of(&short, 10.0) <= 90.0 && width_of(&short, 10.0) > 75.0, "{short}");
+        let title = "proof-fashion · wstats+probes+consensus+synthetic";
+        assert_eq!(broken(title, 180.0, 10.0), ("proof-fashion · wstats+probes+", "consensus+synthetic"));
+        assert_eq!(broken("ab", 100.0, 10.0), ("ab", ""));
+        assert_eq!(broken("abcdefghijklmnop", 30.0, 10.0), ("abcdefghijklmnop", ""));
         assert_eq!((shorten("ab", 1.0, 10.0), shorten("", 1.0, 10.0)), ("a…".into(), String::new()));
         assert_eq!(escape("<a & \"b\">\u{1}\n"), "&lt;a &amp; &quot;b&quot;&gt; ");
     }

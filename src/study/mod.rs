@@ -24,6 +24,7 @@ mod stopping;
 mod subject;
 
 pub use journal::{FILE, Journal};
+pub use plan::{PLAIN, WHOLE};
 pub use result::*;
 pub use run::{StudyRun, check};
 pub use subject::{MEASURED, Subject};

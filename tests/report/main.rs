@@ -11,7 +11,8 @@ use zoometry::report::{html, pictures};
 use zoometry::study::{Continued, Entry, Protocol, Study};
 
 /// Anchors of all sections.
-const SECTIONS: [&str; 15] = [
+const SECTIONS: [&str; 16] = [
+    "found",
     "zoos",
     "accuracy",
     "predicted",
