@@ -68,7 +68,7 @@ fn roof(report: &Report, peak: f64, plot: &mut Plot) {
         plot.line(&[at(INTENSITY[0]), at(corner), at(INTENSITY[1])], TEXT, "");
         let text = format!("{:.0} GB/s from {}", level.gbs, size(level.bytes));
         let [px, py] = plot.place(at(INTENSITY[0] * 1.4));
-        plot.panel().text([px, py - 14.0], Anchor::Start, SMALL, MUTED, &text);
+        plot.panel().text([px + 10.0, py + 4.0], Anchor::Start, SMALL, MUTED, &text);
     }
     let [px, py] = plot.place([INTENSITY[1], peak]);
     plot.panel().text([px - 6.0, py - 8.0], Anchor::End, SMALL, MUTED, &format!("{peak:.0} GFLOP/s"));
