@@ -75,7 +75,8 @@ fn scatter(zoo: &Networks) -> Panel {
     let x = Axis(Scale::share(), "accuracy on its own training images");
     let mut plot = Plot::new(&zoo.zoo, x, Axis(Scale::share(), "accuracy on the test images"));
     diagonal(&mut plot);
-    cloud(&mut plot, &points, series(0));
+    let named: Vec<([f64; 2], String)> = points.iter().zip(&zoo.run).map(|(&point, run)| (point, name(*run))).collect();
+    cloud(&mut plot, &named, series(0));
     plot.finish()
 }
 
@@ -85,11 +86,16 @@ fn diagonal(plot: &mut Plot) {
 }
 
 /// Points, fainter the more there are.
-fn cloud(plot: &mut Plot, points: &[[f64; 2]], colour: &str) {
+fn cloud(plot: &mut Plot, points: &[([f64; 2], String)], colour: &str) {
     let every = points.len().div_ceil(MAX_POINTS).max(1);
-    let some: Vec<[f64; 2]> = points.iter().step_by(every).copied().collect();
+    let some: Vec<([f64; 2], String)> = points.iter().step_by(every).cloned().collect();
     let opacity = if some.len() > 600 { 0.35 } else { 0.5 };
-    plot.dots(&some, 2.3, colour, opacity);
+    plot.named_dots(&some, 2.3, colour, opacity);
+}
+
+/// What a point says where a mouse rests on it.
+pub fn name(run: u32) -> String {
+    format!("network {run}")
 }
 
 /// Predicted against measured accuracy of the test part.
@@ -119,7 +125,9 @@ fn against(view: &View, zoo: &Networks, predictions: &Predictions) -> Panel {
     let x = Axis(Scale::share(), "measured accuracy");
     let mut plot = Plot::new(&title, x, Axis(Scale::share(), "predicted accuracy"));
     diagonal(&mut plot);
-    cloud(&mut plot, &points, view.colour(&predictions.input));
+    let run = |network: &usize| zoo.run.get(*network).map_or_else(String::new, |&run| name(run));
+    let named = points.iter().copied().zip(predictions.network.iter().map(run));
+    cloud(&mut plot, &named.collect::<Vec<_>>(), view.colour(&predictions.input));
     let known = points.iter().filter(|point| point.iter().all(|value| value.is_finite()));
     let (measured, predicted): (Vec<f32>, Vec<f32>) = known.map(|[x, y]| (*x as f32, *y as f32)).unzip();
     let score = Score::new(&predicted, &measured);

@@ -45,6 +45,14 @@ impl Scale {
         Scale { low, high, log: false, ticks }
     }
 
+    /// From 0 on, with ticks at whole numbers alone.
+    pub fn whole(high: f64, ticks: usize) -> Scale {
+        let mut scale = Scale::linear(0.0, high, ticks);
+        scale.ticks.retain(|(value, _)| value.fract() == 0.0);
+        scale.ticks.iter_mut().for_each(|(value, text)| *text = number::fixed(*value, 0));
+        scale
+    }
+
     /// Around values that a picture shows, with some room on both sides.
     pub fn around(values: impl IntoIterator<Item = f64>, ticks: usize) -> Scale {
         let (low, high) = span(values);
@@ -225,6 +233,13 @@ impl Plot {
         self.panel.dots(places, radius, fill, opacity);
     }
 
+    /// Discs at points, each with the name of what it stands for.
+    pub fn named_dots(&mut self, points: &[([f64; 2], String)], radius: f64, fill: &str, opacity: f64) {
+        let places: Vec<([f64; 2], &str)> =
+            points.iter().map(|(point, name)| (self.place(*point), name.as_str())).collect();
+        self.panel.named_dots(places, radius, fill, opacity);
+    }
+
     /// A note in the upper left corner.
     pub fn note(&mut self, text: &str) {
         self.panel.text([self.left + 8.0, self.top + 15.0], Anchor::Start, NORMAL, super::palette::TEXT, text);
@@ -254,6 +269,8 @@ mod tests {
         assert_eq!(texts(&Scale::share()), ["0.0", "0.2", "0.4", "0.6", "0.8", "1.0"]);
         assert_eq!(texts(&Scale::percent())[5], "100");
         assert_eq!(texts(&Scale::linear(-0.03, 0.11, 4)), ["0.00", "0.05", "0.10"]);
+        assert_eq!(texts(&Scale::whole(3.0, 6)), ["0", "1", "2", "3"]);
+        assert_eq!(texts(&Scale::whole(15.0, 6)), ["0", "5", "10", "15"]);
         assert_eq!(texts(&Scale::log(&[600, 25, 50, 48, 100, 0])), ["600", "100", "50", "25"]);
         assert_eq!(texts(&Scale::scores([0.62, f64::NAN])), ["0.6", "0.7", "0.8", "0.9", "1.0"]);
     }

@@ -36,9 +36,8 @@ pub fn early(view: &View) -> Option<Section> {
     if !cells.is_empty() {
         let epochs: Vec<f64> = cells.iter().map(|cell| epoch(view, cell)).collect();
         let last = epochs.iter().copied().filter(|epoch| epoch.is_finite()).fold(1.0, f64::max);
-        let panels = curves(view, &cells, |cell| epoch(view, cell), &|| {
-            Axis(Scale::linear(0.0, last, 6), "epoch of the checkpoint")
-        });
+        let panels =
+            curves(view, &cells, |cell| epoch(view, cell), &|| Axis(Scale::whole(last, 6), "epoch of the checkpoint"));
         let figure = pairs("early", "Scores of the final accuracy against the epoch seen", panels);
         section = section.with(Block::Figure(figure.with(legend(view, &cells))));
     }

@@ -1,5 +1,6 @@
 //! A zoo as a map: similar networks lie near each other.
 
+use super::accuracy::name;
 use super::axes::{Axis, Plot, Scale};
 use super::figure::Figure;
 use super::number;
@@ -49,13 +50,13 @@ fn map(zoo: &Networks) -> Panel {
     let known = zoo.test_accuracy.iter().copied().filter(|accuracy| accuracy.is_finite());
     let (low, high) = known.fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), a| (low.min(a), high.max(a)));
     let range = (high - low).max(1e-6);
-    let mut groups: Vec<Vec<[f64; 2]>> = vec![Vec::new(); STEPS];
+    let mut groups: Vec<Vec<([f64; 2], String)>> = vec![Vec::new(); STEPS];
     let every = zoo.map.len().div_ceil(MAX_POINTS).max(1);
-    for (point, accuracy) in zoo.map.iter().zip(&zoo.test_accuracy).step_by(every) {
-        groups[step(f64::from((accuracy - low) / range))].push(point.map(f64::from));
+    for ((point, accuracy), run) in zoo.map.iter().zip(&zoo.test_accuracy).zip(&zoo.run).step_by(every) {
+        groups[step(f64::from((accuracy - low) / range))].push((point.map(f64::from), name(*run)));
     }
     for (step, points) in groups.iter().enumerate().filter(|(_, points)| !points.is_empty()) {
-        plot.dots(points, 2.6, &ramp(step), 0.8);
+        plot.named_dots(points, 2.6, &ramp(step), 0.8);
     }
     if low <= high {
         key(plot.panel(), f64::from(low), f64::from(high));

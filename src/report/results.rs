@@ -41,7 +41,9 @@ pub fn section(view: &View) -> Option<Section> {
     let title = "R² on test networks, by input and predictor";
     section = section.with(Block::Figure(Figure::new("results", title, panels).with(legend)));
     let tables: String = zoos.iter().map(|zoo| scores(zoo, &of(zoo), &predictors)).collect();
-    Some(section.with(Block::Html(format!("<div class=\"tables\">\n{tables}</div>\n"))))
+    // as wide as its columns, so that none is cut off where two tables stand side by side
+    let width = 80 + 140 * predictors.len();
+    Some(section.with(Block::Html(format!("<div class=\"tables\" style=\"--least:{width}px\">\n{tables}</div>\n"))))
 }
 
 fn forest(view: &View, zoo: &str, cells: &[&Cell], scale: Scale) -> Panel {

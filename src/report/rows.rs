@@ -2,7 +2,7 @@
 
 use super::axes::{Axis, Plot, Scale};
 use super::number;
-use super::palette::{AXIS, MUTED, TEXT};
+use super::palette::{AXIS, CARD, MUTED, TEXT};
 use super::svg::{Anchor, NORMAL, Panel, SMALL, shorten, width_of};
 
 /// The least room that names take, and the most.
@@ -52,9 +52,10 @@ pub fn bars(title: &str, axis: &str, scale: Scale, bars: &[Bar], colour: &str) -
             plot.panel().ring([x, middle], 4.0, TEXT);
             reach = reach.max(x + 4.0);
         }
-        // a value that has no room beside the bar is read off the axis
-        if reach + 8.0 + width_of(&bar.text, SMALL) < WIDTH {
-            plot.panel().text([reach + 6.0, middle + 4.0], Anchor::Start, SMALL, MUTED, &bar.text);
+        // a value that has no room beside the bar stands at its foot
+        match reach + 8.0 + width_of(&bar.text, SMALL) < WIDTH {
+            true => plot.panel().text([reach + 6.0, middle + 4.0], Anchor::Start, SMALL, MUTED, &bar.text),
+            false => plot.panel().text([zero + 6.0, middle + 4.0], Anchor::Start, SMALL, CARD, &bar.text),
         }
     }
     let (top, bottom) = (plot.py(0.0), plot.py(names.len() as f64));

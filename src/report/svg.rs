@@ -104,6 +104,22 @@ impl Panel {
         self.body.push_str("</g>");
     }
 
+    /// The same, each with a text that appears where a mouse rests on it.
+    pub fn named_dots<'t>(
+        &mut self,
+        points: impl IntoIterator<Item = ([f64; 2], &'t str)>,
+        radius: f64,
+        fill: &str,
+        opacity: f64,
+    ) {
+        self.put(format_args!(r#"<g fill="{fill}" fill-opacity="{opacity}">"#));
+        for ([x, y], name) in points.into_iter().filter(|(point, _)| finite(point)) {
+            let (x, y, name) = (Short(x), Short(y), escape(name));
+            self.put(format_args!(r#"<circle cx="{x}" cy="{y}" r="{radius}"><title>{name}</title></circle>"#));
+        }
+        self.body.push_str("</g>");
+    }
+
     /// Opaque discs of one colour, as the round ends of lines without length: twelve bytes each.
     pub fn specks(&mut self, points: impl IntoIterator<Item = [f64; 2]>, width: f64, stroke: &str) {
         let mut points = points.into_iter().filter(finite).peekable();
