@@ -211,7 +211,7 @@ fn predictors_are_made_of_predictors_and_compared() {
     let rounds = |path: &str| zoometry::predictor::Predictor::load(Path::new(path)).unwrap().model.rounds();
     assert_eq!(rounds(&again), rounds(&plain), "as many trees as the first fit");
     fail(&format!("fit {zoo} --folds 3 --refit"), 2, &["--folds", "--refit"]);
-    fail(&format!("fit {zoo} --folds 1000"), 2, &["at least 1000 networks"]);
+    fail(&format!("fit {zoo} --folds 1000"), 2, &["--folds", "a network for each of the folds"]);
     fail(&format!("fit {zoo} --predictor mean(gbm,gmb)"), 2, &["gmb", "known: gbm"]);
     fail(&format!("fit {zoo} --predictor mean(gbm,gp) --param num_leaves=3"), 2, &["num_leaves", "gbm.num_leaves"]);
 }

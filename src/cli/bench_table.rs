@@ -112,7 +112,6 @@ pub fn table(rows: &[Row], output: &mut Output) {
     output.line("to the portable ISA; ×f64: to the plain definition on one thread; ±: distance of the quartiles of");
     output.line("the time, ! where it is large, ? of few samples, ~ where the machine was another; ^: above the roof");
     output.line("rate: images, networks, rows, numbers … a second");
-    output.line("rate: images, networks, rows, numbers … a second");
     output.line("peak: counted operations relative to the measured multiply-adds");
     let mut shares: Vec<String> =
         rows.iter().filter_map(|row| Some(format!("{:.0} %", 100.0 * row.executed?))).collect();
