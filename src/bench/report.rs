@@ -239,8 +239,8 @@ impl Change {
         let interval = interval(&old.sample_seconds, &new.sample_seconds);
         let reason = match interval {
             _ if new.hasty() || old.hasty() => Some("few samples"),
-            _ if new.moved() || old.moved() => Some("the machine's peak moved"),
-            None => Some("a report without samples"),
+            _ if new.moved() || old.moved() => Some("peak moved"),
+            None => Some("no samples"),
             Some(_) => None,
         };
         let verdict = match interval.filter(|_| reason.is_none()) {
@@ -470,8 +470,8 @@ mod tests {
             (found.verdict, found.reason)
         };
         assert_eq!(told(|row| row.samples = 4), ("unknown", Some("few samples")));
-        assert_eq!(told(|row| row.peak_beside = Some(0.9)), ("unknown", Some("the machine's peak moved")));
-        assert_eq!(told(|row| row.sample_seconds.clear()), ("unknown", Some("a report without samples")));
+        assert_eq!(told(|row| row.peak_beside = Some(0.9)), ("unknown", Some("peak moved")));
+        assert_eq!(told(|row| row.sample_seconds.clear()), ("unknown", Some("no samples")));
         assert!(report(1.0).warnings().is_empty());
         let mut slowed = report(1.0);
         slowed.peak_at_end = 80.0;
