@@ -51,7 +51,7 @@ fn a_search_finds_what_fit_takes() {
     );
     let other = search.replace("pooled", "glob");
     fail(&format!("{other} --trials 6"), 1, &["input is wstats-pooled in the file, wstats-glob was asked for"]);
-    fail(&format!("{search} --trials 6 --split-seed 3"), 1, &["split_seed is 0"]);
+    fail(&format!("{search} --trials 6 --split-seed 3"), 1, &["--split-seed is 0"]);
 
     let fit = json(&format!("fit {zoo} --config {best} --out {model}"));
     assert_eq!((&fit["r2"], &fit["n_test"]), (&long["r2"], &long["n_test"]));
