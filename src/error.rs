@@ -1,16 +1,16 @@
 //! What can go wrong, as one enum: a variant says what is wrong with the thing and carries fields, not a sentence.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 /// The result of everything here that can fail.
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// What can go wrong.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
     /// The operating system refused: not there, not allowed, no space left …
-    #[error("cannot {action} {}: {source}", .path.display())]
     Io {
         /// What was tried: `open`, `read`, `write`, `create`, `rename` …
         action: &'static str,
@@ -20,7 +20,6 @@ pub enum Error {
         source: std::io::Error,
     },
     /// A file is not what its name or place promises.
-    #[error("{} is malformed: expected {expected}, got {got}", .path.display())]
     Malformed {
         /// The file.
         path: PathBuf,
@@ -30,7 +29,6 @@ pub enum Error {
         got: String,
     },
     /// A file is sound, but of another kind than the one asked for.
-    #[error("{} is {found}, not {expected}", .path.display())]
     OtherKind {
         /// The file.
         path: PathBuf,
@@ -40,7 +38,6 @@ pub enum Error {
         found: String,
     },
     /// What was given is sound, but there is not enough in it, or not what this needs.
-    #[error("{what} cannot be used for this: expected {expected}, got {got}")]
     Unsuitable {
         /// A file, or a table in memory.
         what: String,
@@ -50,7 +47,6 @@ pub enum Error {
         got: String,
     },
     /// Files that must exist do not.
-    #[error("{what} not found in {}: expected {expected}\n{hint}", .folder.display())]
     Missing {
         /// What was looked for, such as `data set mnist`.
         what: String,
@@ -62,7 +58,6 @@ pub enum Error {
         hint: String,
     },
     /// A name that is none of the known ones.
-    #[error("unknown {what} {got:?}{} (known: {})", suggestion(.got, .known), .known.join(", "))]
     Unknown {
         /// What kind of name: `data set`, `optimizer` …
         what: &'static str,
@@ -72,7 +67,6 @@ pub enum Error {
         known: Vec<String>,
     },
     /// A value outside what is allowed.
-    #[error("invalid {what}: expected {expected}, got {got}")]
     Invalid {
         /// Whose value: `models`, `learning_rate` …
         what: String,
@@ -82,7 +76,6 @@ pub enum Error {
         got: String,
     },
     /// Two things that must agree do not, such as a zoo on disk and the recipe asked for.
-    #[error("{} does not match: {field} is {got} in the file, {expected} was asked for", .path.display())]
     Mismatch {
         /// The file.
         path: PathBuf,
@@ -94,7 +87,6 @@ pub enum Error {
         got: String,
     },
     /// An answer is not what it must be: a fault of this program.
-    #[error("{what} is wrong: expected {expected}, got {got}")]
     Wrong {
         /// What was computed.
         what: String,
@@ -104,7 +96,6 @@ pub enum Error {
         got: String,
     },
     /// A GPU is not there, does not suffice, or failed.
-    #[error("{device}: {problem}")]
     Device {
         /// What the driver calls it.
         device: String,
@@ -112,13 +103,11 @@ pub enum Error {
         problem: String,
     },
     /// Another process is writing the file.
-    #[error("{} is being written by another process", .path.display())]
     Locked {
         /// The file.
         path: PathBuf,
     },
     /// A file that is being written is no longer what its path names, or not all of it.
-    #[error("{} was {what} by another program while it was being written", .path.display())]
     Disturbed {
         /// The file.
         path: PathBuf,
@@ -126,7 +115,6 @@ pub enum Error {
         what: &'static str,
     },
     /// What is in an output's place is not replaced.
-    #[error("{} is not replaced: it is {what}", .path.display())]
     Occupied {
         /// The output.
         path: PathBuf,
@@ -136,11 +124,52 @@ pub enum Error {
         forcible: bool,
     },
     /// Stopped by the user; what was finished is saved.
-    #[error("interrupted; what was finished is saved")]
     Interrupted,
     /// Stopped by the user before there was anything to keep.
-    #[error("interrupted; nothing was written")]
     Cancelled,
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::Io { action, path, source } => write!(f, "cannot {action} {}: {source}", path.display()),
+            Error::Malformed { path, expected, got } => {
+                write!(f, "{} is malformed: expected {expected}, got {got}", path.display())
+            }
+            Error::OtherKind { path, expected, found } => write!(f, "{} is {found}, not {expected}", path.display()),
+            Error::Unsuitable { what, expected, got } => {
+                write!(f, "{what} cannot be used for this: expected {expected}, got {got}")
+            }
+            Error::Missing { what, folder, expected, hint } => {
+                write!(f, "{what} not found in {}: expected {expected}\n{hint}", folder.display())
+            }
+            Error::Unknown { what, got, known } => {
+                write!(f, "unknown {what} {got:?}{} (known: {})", suggestion(got, known), known.join(", "))
+            }
+            Error::Invalid { what, expected, got } => write!(f, "invalid {what}: expected {expected}, got {got}"),
+            Error::Mismatch { path, field, expected, got } => {
+                write!(f, "{} does not match: {field} is {got} in the file, {expected} was asked for", path.display())
+            }
+            Error::Wrong { what, expected, got } => write!(f, "{what} is wrong: expected {expected}, got {got}"),
+            Error::Device { device, problem } => write!(f, "{device}: {problem}"),
+            Error::Locked { path } => write!(f, "{} is being written by another process", path.display()),
+            Error::Disturbed { path, what } => {
+                write!(f, "{} was {what} by another program while it was being written", path.display())
+            }
+            Error::Occupied { path, what, .. } => write!(f, "{} is not replaced: it is {what}", path.display()),
+            Error::Interrupted => f.write_str("interrupted; what was finished is saved"),
+            Error::Cancelled => f.write_str("interrupted; nothing was written"),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Error::Io { source, .. } => Some(source),
+            _ => None,
+        }
+    }
 }
 
 impl Error {
@@ -187,6 +216,7 @@ impl Error {
 }
 
 /// «, did you mean …?» where a known name is near.
+#[cfg(feature = "cli")]
 fn suggestion(got: &str, known: &[String]) -> String {
     let near = known
         .iter()
@@ -196,4 +226,10 @@ fn suggestion(got: &str, known: &[String]) -> String {
         Some((score, name)) if score > 0.75 => format!(", did you mean {name:?}?"),
         _ => String::new(),
     }
+}
+
+/// A program has no typing errors.
+#[cfg(not(feature = "cli"))]
+fn suggestion(_: &str, _: &[String]) -> &'static str {
+    ""
 }

@@ -112,10 +112,13 @@
 //!   ([`eval::Division`]); of images, those that networks are trained and tested on.
 //! - *Glyphs*: the built-in data set, letters drawn by a formula ([`dataset::glyphs`]).
 
+#[cfg(feature = "bench")]
 pub mod bench;
 pub mod bytes;
+#[cfg(feature = "bench")]
 pub mod catalog;
 pub mod cnn;
+#[cfg(feature = "train")]
 pub mod dataset;
 pub mod error;
 pub mod eval;
@@ -128,11 +131,14 @@ pub mod magic;
 pub mod out;
 pub mod par;
 pub mod predictor;
+#[cfg(feature = "report")]
 pub mod report;
 pub mod rng;
+#[cfg(feature = "study")]
 pub mod study;
 pub mod table;
 pub mod tensors;
+#[cfg(feature = "train")]
 pub mod train;
 pub mod zoo;
 

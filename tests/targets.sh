@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Runs the kernels' tests on processors that this machine is not, and prints a table.
 #
-#   tests/targets.sh [TARGET…]        all, or: no-avx i686 aarch64 armv7 riscv64 s390x wasm32 wasm32-simd thumbv7em aarch64-bytes
+#   tests/targets.sh [TARGET…]        all, or: no-avx i686 aarch64 armv7 riscv64 s390x wasm32 wasm32-simd thumbv7em browser
+#                                     aarch64-bytes
 #
 # What is not there is skipped and named; a target in ZOOMETRY_NEED, separated by commas, fails instead. tests/targets/install.sh
 # fetches what is needed on Debian; otherwise qemu-user-static, qemu-system-arm, cross compilers, Node 20, and `rustup target add`.
@@ -116,13 +117,14 @@ one() { # TARGET
     wasm32) wasm wasm32 '' ;;
     wasm32-simd) wasm wasm32-simd '-Ctarget-feature=+simd128' ;;
     thumbv7em) source tests/targets/firmware.sh ;;
+    browser) source tests/targets/browser.sh ;;
     aarch64-bytes) source tests/targets/bytes.sh ;;
     *) echo "unknown target $1" >&2; exit 2 ;;
     esac
 }
 
 main() { # TARGET…
-    [[ $# -gt 0 ]] || set -- no-avx i686 aarch64 armv7 riscv64 s390x wasm32 wasm32-simd thumbv7em aarch64-bytes
+    [[ $# -gt 0 ]] || set -- no-avx i686 aarch64 armv7 riscv64 s390x wasm32 wasm32-simd thumbv7em browser aarch64-bytes
     for name; do
         echo "=== $name" >&2
         one "$name"

@@ -6,6 +6,7 @@ use clap::Args;
 use zoometry::features::{Fitted, Networks};
 use zoometry::kernels::Isa;
 use zoometry::table::Table;
+#[cfg(feature = "full")]
 use zoometry::train::{Cpu, Executor, Job};
 use zoometry::{Error, Result};
 
@@ -31,6 +32,7 @@ impl Device {
     }
 
     /// The executor for a job and what it is called; says so on stderr too, unless it was given.
+    #[cfg(feature = "full")]
     pub fn executor(&self, job: &Job) -> Result<(Box<dyn Executor>, String)> {
         let cpu = || -> Result<(Box<dyn Executor>, String)> { Ok((Box::new(Cpu), "cpu".into())) };
         self.choose("training", cpu, |adapter, software| card::executor(adapter, software, job))
@@ -79,6 +81,7 @@ mod card {
         }
     }
 
+    #[cfg(feature = "full")]
     pub fn executor(adapter: Option<&str>, software: bool, job: &Job) -> Result<(Box<dyn Executor>, String)> {
         let executor = zoometry::train::gpu::Executor::new(open(adapter, software)?, job)?;
         let device = executor.describe();
@@ -106,6 +109,7 @@ mod card {
 
     use super::*;
 
+    #[cfg(feature = "full")]
     pub fn executor(_: Option<&str>, _: bool, _: &Job) -> Result<(Box<dyn Executor>, String)> {
         Err(missing())
     }

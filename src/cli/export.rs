@@ -9,15 +9,17 @@ use zoometry::out::{FileKind, OutPath};
 use zoometry::zoo::{self, Status, Zoo};
 use zoometry::{Error, Result};
 
-/// Write a zoo as a folder of the released format, or one of its networks for PyTorch or for a microcontroller
+/// Write a zoo as a folder of the released format, one of its networks for PyTorch or for a microcontroller, or a page for browsers
 ///
 /// The folder gets weights.npy, metrics.csv.gz and layout.csv as the released Small CNN Zoo has them; importing it again gives
 /// the same zoo. With --torch one network goes to a .safetensors file: conv1.weight (OIHW), conv1.bias … dense.weight (out×in),
-/// dense.bias; without --run all finished ones, each to a file of the folder. With --firmware the folder gets what tests/firmware puts into a microcontroller's flash: the predictor's table,
-/// the network's weights, and the accuracy that is to be predicted there to the last bit.
+/// dense.bias; without --run all finished ones, each to a file of the folder. With --firmware the folder gets what tests/firmware
+/// puts into a microcontroller's flash: the predictor's table, the network's weights, and the accuracy that is to be predicted
+/// there to the last bit. With --page the .html file predicts for networks that are dropped on it, without a server.
 #[derive(Args)]
 pub struct Export {
-    /// The zoo, one file or several, and last the folder, which is not there yet or empty; with --torch the .safetensors file
+    /// The zoo, one file or several, and last the folder, which is not there yet or empty; with --torch the .safetensors file, with
+    /// --page the .html file
     #[arg(value_name = "ZOO… OUT", num_args = 1.., required = true)]
     paths: Vec<PathBuf>,
     /// Write one network with PyTorch's names and order, or all
@@ -26,6 +28,14 @@ pub struct Export {
     /// Write one network and a predictor for a microcontroller; TABLE is what `fit --compact` wrote
     #[arg(long, value_name = "TABLE", group = "one", requires = "run")]
     firmware: Option<PathBuf>,
+    /// Write a page that predicts; TABLE is what `fit --compact` wrote
+    #[cfg(feature = "full")]
+    #[arg(long, value_name = "TABLE", conflicts_with = "one", requires = "wasm")]
+    page: Option<PathBuf>,
+    /// The module that the page evaluates the table with: tests/browser, built for wasm32-unknown-unknown
+    #[cfg(feature = "full")]
+    #[arg(long, value_name = "FILE.wasm", requires = "page")]
+    wasm: Option<PathBuf>,
     /// Number of the network
     #[arg(long, value_name = "N", requires = "one", allow_negative_numbers = true)]
     run: Option<u32>,
@@ -72,6 +82,15 @@ impl Export {
         }
         if self.torch {
             self.networks(&zoo, out, zoos, &mut output)?;
+            return Ok(output);
+        }
+        #[cfg(feature = "full")]
+        if let (Some(table), Some(wasm)) = (&self.page, &self.wasm) {
+            let inputs = files::expand(zoos)?;
+            let place = self.force.guard(inputs.iter().chain([table, wasm])).file(out, FileKind::Page)?;
+            let bytes = firmware::page(&zoo, table, wasm, &place)?;
+            output.line(format!("{}: {} kB", out.display(), count(bytes.div_ceil(1000) as u64)));
+            output.set("bytes", bytes);
             return Ok(output);
         }
         let start = Instant::now();

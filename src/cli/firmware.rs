@@ -1,4 +1,4 @@
-//! What a microcontroller's flash is to hold.
+//! Predictors for other machines: what a microcontroller's flash is to hold, and a page for browsers.
 
 use std::io::Write;
 use std::path::Path;
@@ -16,14 +16,8 @@ use zoometry::{Error, Result};
 /// [`Error::Malformed`] for a table that is none or is for other networks, [`Error::Io`].
 pub fn write(zoo: &Zoo, row: usize, table: &Path, out: &OutPath) -> Result<f32> {
     let bytes = read(table)?;
-    let compact = Compact::new(&bytes)
-        .map_err(|refusal| Error::malformed(table, "a table of fit --compact", refusal.to_string()))?;
+    let compact = compact(zoo, table, &bytes)?;
     let weights = zoo.weights(row);
-    let windows = zoometry::eval::compact::windows(&zoo.schema().arch)?;
-    if !compact.windows().eq(windows.iter().copied()) {
-        let networks = format!("a table for networks with tensors of {windows:?} weights");
-        return Err(Error::unsuitable(table, networks, format!("{:?}", compact.windows().collect::<Vec<_>>())));
-    }
     let (mut scratch, mut columns) = (vec![0.0; compact.scratch_len()], vec![0.0; compact.columns()]);
     compact.summarize(Isa::detect(), weights, &mut scratch, &mut columns);
     let predicted = compact.predict(&columns);
@@ -36,4 +30,35 @@ pub fn write(zoo: &Zoo, row: usize, table: &Path, out: &OutPath) -> Result<f32> 
     put("expected.txt", format!("predicted {:08x}\n", predicted.to_bits()).as_bytes())?;
     folder.finish()?;
     Ok(predicted)
+}
+
+/// The table in the bytes of a file.
+///
+/// # Errors
+/// [`Error::Malformed`] where it is none or is for other networks than the zoo's.
+fn compact<'a>(zoo: &Zoo, path: &Path, bytes: &'a [u8]) -> Result<Compact<'a>> {
+    let compact = Compact::new(bytes)
+        .map_err(|refusal| Error::malformed(path, "a table of fit --compact", refusal.to_string()))?;
+    let windows = zoometry::eval::compact::windows(&zoo.schema().arch)?;
+    if compact.windows().eq(windows.iter().copied()) {
+        return Ok(compact);
+    }
+    let networks = format!("a table for networks with tensors of {windows:?} weights");
+    Err(Error::malformed(path, networks, format!("{:?}", compact.windows().collect::<Vec<_>>())))
+}
+
+/// Writes the page in which a browser predicts, with the module `wasm` in it; gives its size in bytes.
+///
+/// # Errors
+/// [`Error::Malformed`] for a table that is none or is for other networks, and for a module that is none; [`Error::Io`].
+#[cfg(feature = "full")]
+pub fn page(zoo: &Zoo, table: &Path, wasm: &Path, out: &OutPath) -> Result<usize> {
+    let (bytes, module) = (read(table)?, read(wasm)?);
+    compact(zoo, table, &bytes)?;
+    if !module.starts_with(b"\0asm") {
+        return Err(Error::malformed(wasm, "a WebAssembly module", zoometry::magic::describe(&module)));
+    }
+    let page = zoometry::report::trial(zoo, &bytes, &module, "How accurate is this network?");
+    zoometry::out::replace(out, |file| file.write_all(page.as_bytes()))?;
+    Ok(page.len())
 }

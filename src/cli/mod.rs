@@ -2,15 +2,21 @@
 //! a wrong command line, 130 when stopped.
 
 mod asked;
+#[cfg(feature = "full")]
 mod bench;
-#[cfg(feature = "gpu")]
+#[cfg(all(feature = "full", feature = "gpu"))]
 mod bench_gpu;
+#[cfg(feature = "full")]
 mod bench_table;
+#[cfg(feature = "full")]
 mod check;
 mod compare;
+#[cfg(feature = "full")]
 mod demo;
 mod device;
+#[cfg(feature = "full")]
 mod disk;
+#[cfg(feature = "full")]
 mod estimate;
 mod evaluate;
 mod export;
@@ -24,19 +30,25 @@ mod importance;
 mod info;
 mod known;
 mod merge;
+#[cfg(feature = "full")]
 mod occupancy;
 mod output;
 mod parts;
 mod predict;
 mod progress;
+#[cfg(feature = "full")]
 mod report;
+#[cfg(feature = "full")]
 mod reproduce;
 mod score;
+#[cfg(feature = "full")]
 mod search;
 mod select;
+#[cfg(feature = "full")]
 mod shard;
 mod signals;
 mod split;
+#[cfg(feature = "full")]
 mod train;
 mod words;
 
@@ -64,39 +76,54 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Verb {
+    #[cfg(feature = "full")]
     Demo(demo::Demo),
+    #[cfg(feature = "full")]
     Train(train::Train),
     Merge(merge::Merge),
     Info(info::Info),
+    #[cfg(feature = "full")]
     Check(check::Check),
     Features(features::Features),
     Split(split::Split),
     Fit(fit::Fit),
+    #[cfg(feature = "full")]
     Search(search::Search),
     Evaluate(evaluate::Evaluate),
     Compare(compare::Compare),
     Predict(predict::Predict),
+    #[cfg(feature = "full")]
     Reproduce(reproduce::Reproduce),
     /// Experiment: each input with each predictor on the zoo it is fitted to
+    #[cfg(feature = "full")]
     Table(reproduce::Experiment),
     /// Experiment: fitted to one data set, scored on the others
+    #[cfg(feature = "full")]
     Transfer(reproduce::Experiment),
     /// Experiment: the same, with images that the networks tested make themselves, of which no accuracy is known
+    #[cfg(feature = "full")]
     Transductive(reproduce::Experiment),
     /// Experiment: fitted to the reference's networks, scored on others of another width or depth
+    #[cfg(feature = "full")]
     Architectures(reproduce::Experiment),
     /// Experiment: how many networks are enough
+    #[cfg(feature = "full")]
     LearningCurve(reproduce::Experiment),
     /// Experiment: the final accuracy from checkpoints of early epochs, and what stopping hopeless runs would cost
+    #[cfg(feature = "full")]
     Early(reproduce::Experiment),
     /// Experiment: single layers, all but one, hyperparameters alone
+    #[cfg(feature = "full")]
     Ablation(reproduce::Experiment),
     /// Experiment: does one seed for all networks flatter predictors on raw weights
+    #[cfg(feature = "full")]
     Seeds(reproduce::Experiment),
     Importance(importance::Importance),
     /// Make one page of what a study found, or of a zoo
+    #[cfg(feature = "full")]
     Report(report::Report),
     /// Measure this machine, then every kernel on it, as a fraction of what the machine can do
+    #[cfg(feature = "full")]
     Bench(bench::Bench),
     Import(import::Import),
     Export(export::Export),
@@ -190,6 +217,7 @@ fn input(key: Option<&str>) -> Result<Input> {
 }
 
 /// Where data sets are looked for.
+#[cfg(feature = "full")]
 #[derive(Args)]
 struct Data {
     /// Folder that holds the data sets' folders
@@ -197,6 +225,7 @@ struct Data {
     data_dir: Option<std::ffi::OsString>,
 }
 
+#[cfg(feature = "full")]
 impl Data {
     /// The folder; an empty name is none.
     fn folder(&self) -> Option<&std::path::Path> {
@@ -212,29 +241,44 @@ pub fn main() -> ExitCode {
     output::set_manner(cli.manner);
     signals::listen();
     let (json, outcome) = match cli.verb {
+        #[cfg(feature = "full")]
         Verb::Demo(verb) => (verb.machine.json, verb.run()),
+        #[cfg(feature = "full")]
         Verb::Train(verb) => (verb.machine.json, verb.run()),
         Verb::Merge(verb) => (verb.json, verb.run()),
         Verb::Info(verb) => (verb.json, verb.run()),
+        #[cfg(feature = "full")]
         Verb::Check(verb) => (verb.machine.json, verb.run()),
         Verb::Features(verb) => (verb.machine.json, verb.run()),
         Verb::Split(verb) => (verb.json, verb.run()),
         Verb::Fit(verb) => (verb.machine.json, verb.run()),
+        #[cfg(feature = "full")]
         Verb::Search(verb) => (verb.machine.json, verb.run()),
         Verb::Evaluate(verb) => (verb.machine.json, verb.run()),
         Verb::Compare(verb) => (verb.machine.json, verb.run()),
         Verb::Predict(verb) => (verb.machine.json, verb.run()),
+        #[cfg(feature = "full")]
         Verb::Reproduce(verb) => (verb.study.machine.json, verb.run()),
+        #[cfg(feature = "full")]
         Verb::Table(verb) => (verb.study.machine.json, verb.run("table")),
+        #[cfg(feature = "full")]
         Verb::Transfer(verb) => (verb.study.machine.json, verb.run("transfer")),
+        #[cfg(feature = "full")]
         Verb::Transductive(verb) => (verb.study.machine.json, verb.run("transductive")),
+        #[cfg(feature = "full")]
         Verb::Architectures(verb) => (verb.study.machine.json, verb.run("architectures")),
+        #[cfg(feature = "full")]
         Verb::LearningCurve(verb) => (verb.study.machine.json, verb.run("learning-curve")),
+        #[cfg(feature = "full")]
         Verb::Early(verb) => (verb.study.machine.json, verb.run("early")),
+        #[cfg(feature = "full")]
         Verb::Ablation(verb) => (verb.study.machine.json, verb.run("ablation")),
+        #[cfg(feature = "full")]
         Verb::Seeds(verb) => (verb.study.machine.json, verb.run("seeds")),
         Verb::Importance(verb) => (verb.machine.json, verb.run()),
+        #[cfg(feature = "full")]
         Verb::Report(verb) => (verb.machine.json, verb.run()),
+        #[cfg(feature = "full")]
         Verb::Bench(verb) => (verb.json, verb.run()),
         Verb::Import(verb) => (verb.json, verb.run()),
         Verb::Export(verb) => (verb.json, verb.run()),

@@ -7,7 +7,9 @@ use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::Path;
 use std::sync::OnceLock;
 use zoometry::features::window::quantile;
-use zoometry::out::{self, Guard, OutPath, PICTURE};
+use zoometry::out::Guard;
+#[cfg(feature = "full")]
+use zoometry::out::{self, OutPath, PICTURE};
 use zoometry::{Error, Result};
 
 /// How much is said, and how; the same for every verb.
@@ -103,6 +105,7 @@ fn guard(inputs: impl IntoIterator<Item = impl AsRef<Path>>, force: bool) -> Gua
 }
 
 /// Writes a picture.
+#[cfg(feature = "full")]
 pub fn picture(out: &OutPath, svg: &str) -> Result<()> {
     out::replace(out, |file| write!(file, "{PICTURE}{svg}"))
 }
@@ -185,7 +188,7 @@ impl Output {
 
 /// JSON with numbers of single precision as short as they are: a fraction that f32 holds is one of ours, and 0.1 is not
 /// 0.10000000149011612.
-fn short(value: Value) -> Value {
+pub fn short(value: Value) -> Value {
     match value {
         Value::Array(items) => items.into_iter().map(short).collect(),
         Value::Object(entries) => entries.into_iter().map(|(key, value)| (key, short(value))).collect(),
@@ -260,10 +263,12 @@ pub fn quantile_line(values: &[f32]) -> String {
 }
 
 /// Columns and rows of [`scatter`].
+#[cfg(feature = "full")]
 const PLOT: (usize, usize) = (50, 15);
 
 /// Predicted against measured accuracies as text: right is measured, up is predicted, both from 0 to 1; `·` one network, `o`
 /// two or three, `O` more.
+#[cfg(feature = "full")]
 pub fn scatter(predicted: &[f32], measured: &[f32]) -> String {
     let (columns, rows) = PLOT;
     let cell = |value: f32, cells: usize| ((value.clamp(0.0, 1.0) * cells as f32) as usize).min(cells - 1);

@@ -243,7 +243,7 @@ pub fn from_zoo(
     let table = input.table(isa, &Networks::Zoo { zoo, rows: &rows }, &STOP)?;
     let table = asked.set(table, zoo, path, epoch)?;
     enough(table.rows(), path, "finished networks that have not diverged")?;
-    let parts = Parts::divide(&table, division)?;
+    let parts = Parts::divide(table, division)?;
     if parts.repeated > 0 {
         let (path, repeated) = (path.display(), parts.repeated);
         output::tell(format!(

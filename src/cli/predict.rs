@@ -119,7 +119,8 @@ impl Predict {
         })?;
         self.warn(&found);
         let mut output = Output::default();
-        let told = Told { asked: &asked, found: &found, wanted, several: files.len() > 1, level: self.interval };
+        let json = self.machine.json && self.out.is_none();
+        let told = Told { asked: &asked, found: &found, wanted, several: files.len() > 1, level: self.interval, json };
         let fitted = told.print(&mut output);
         if fitted > 0 && self.interval.is_some() {
             let (networks, file) = (counted(fitted, "network"), files::shown(&self.file));
@@ -324,6 +325,8 @@ struct Told<'a> {
     several: bool,
     /// Of the intervals.
     level: Option<f64>,
+    /// Whether for programs; of tens of thousands of networks either form takes its memory.
+    json: bool,
 }
 
 impl Told<'_> {
@@ -334,21 +337,25 @@ impl Told<'_> {
         let probability = if self.asked.classes.is_empty() { "" } else { ",probability" };
         let file = if self.several { ",file" } else { "" };
         output.line(format!("run,epoch,predicted,measured{probability}{interval},outside,farther_than,part{file}"));
-        let mut list = Vec::with_capacity(found.names.len());
+        let mut list = Vec::new();
         let wanted: Vec<usize> =
             (0..found.names.len()).filter(|&row| self.wanted.contains(&found.parts[row])).collect();
         for &row in &wanted {
             let (run, epoch) = found.names[row];
-            let mut network = json!({ "run": run, "epoch": epoch });
-            let mut cells = vec![run.to_string(), epoch.map_or(String::new(), |epoch| epoch.to_string())];
-            for (name, cell) in self.cells(row) {
-                cells.push(cell.text());
-                network[name] = cell.json();
+            let cells = self.cells(row);
+            if self.json {
+                let mut network = json!({ "run": run, "epoch": epoch });
+                cells.iter().for_each(|(name, cell)| network[*name] = cell.json());
+                list.push(network);
+            } else {
+                let names = [run.to_string(), epoch.map_or(String::new(), |epoch| epoch.to_string())];
+                let cells = cells.iter().map(|(_, cell)| cell.text());
+                output.line(names.into_iter().chain(cells).collect::<Vec<_>>().join(","));
             }
-            output.line(cells.join(","));
-            list.push(network);
         }
-        output.set("networks", list);
+        if self.json {
+            output.json.insert("networks".into(), output::short(list.into()));
+        }
         wanted.iter().filter(|&&row| found.parts[row].is_fitted()).count()
     }
 

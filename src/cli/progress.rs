@@ -6,7 +6,9 @@ use std::io::IsTerminal;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
+#[cfg(feature = "full")]
 use zoometry::eval::search::Trial;
+#[cfg(feature = "full")]
 use zoometry::train::Event;
 
 /// How far plain lines are apart at least; what takes less time than this has none.
@@ -38,6 +40,7 @@ impl Bar {
     }
 
     /// Begins where an earlier session ended.
+    #[cfg(feature = "full")]
     fn begin_at(&self, kept: u64) {
         self.kept.store(kept, Ordering::Relaxed);
         self.bar.set_position(kept);
@@ -52,12 +55,14 @@ impl Bar {
     }
 
     /// Moves on.
+    #[cfg(feature = "full")]
     pub fn inc(&self, steps: u64) {
         self.bar.inc(steps);
         self.write();
     }
 
     /// Says something beside the numbers.
+    #[cfg(feature = "full")]
     pub fn set_message(&self, message: impl Into<std::borrow::Cow<'static, str>>) {
         self.bar.set_message(message);
         self.write();
@@ -110,12 +115,14 @@ fn line(what: &str, numbers: Option<[String; 2]>, message: &str) -> String {
 }
 
 /// A training session's progress: networks finished, images a second.
+#[cfg(feature = "full")]
 pub struct Training {
     bar: Bar,
     images: AtomicU64,
     diverged: AtomicU64,
 }
 
+#[cfg(feature = "full")]
 impl Training {
     /// Progress towards `models` networks.
     pub fn new(models: usize) -> Training {
@@ -153,11 +160,13 @@ impl Training {
 }
 
 /// A search's progress: trials finished, the best R² on the validation part.
+#[cfg(feature = "full")]
 pub struct Searching {
     bar: Bar,
     best: Mutex<f64>,
 }
 
+#[cfg(feature = "full")]
 impl Searching {
     /// Progress towards `trials`, of which those in `done` are there already.
     pub fn new(trials: u32, done: &[Trial]) -> Searching {
@@ -183,12 +192,13 @@ impl Searching {
 }
 
 /// A benchmark's progress over its rows; the message names the one that is measured.
+#[cfg(feature = "full")]
 pub fn bench(rows: usize) -> Bar {
     Bar::new("measuring", "rows", Some(rows as u64), "{pos}/{len} {wide_bar} {msg:40}")
 }
 
 /// A benchmark's progress on a GPU; the message names the row that was measured last.
-#[cfg(feature = "gpu")]
+#[cfg(all(feature = "full", feature = "gpu"))]
 pub fn rows_of_a_card() -> Bar {
     Bar::new("measuring", "rows", None, "{elapsed} {msg}")
 }
@@ -204,11 +214,13 @@ pub fn tell(bar: &Bar, done: usize, all: usize) {
 }
 
 /// A bar for the steps of a study.
+#[cfg(feature = "full")]
 pub fn steps() -> Bar {
     Bar::new("study", "steps", Some(0), "{pos}/{len} {bar:20} {elapsed}  {wide_msg}")
 }
 
 /// Moves a bar of [`steps`]; `next` is what is done now.
+#[cfg(feature = "full")]
 pub fn step(bar: &Bar, done: usize, all: usize, next: &str) {
     bar.bar.set_message(next.to_owned());
     bar.place(done, all);

@@ -2,7 +2,8 @@
 //!
 //! Source: Efron and Tibshirani, *An Introduction to the Bootstrap* (1993), section 13.3.
 
-use super::metrics::{kendall_tau_b, r2};
+use super::metrics::r2;
+use super::ranked::{Ranked, Space};
 use crate::rng::Stream;
 use rayon::prelude::*;
 
@@ -40,18 +41,22 @@ impl Intervals {
 /// If there are no predictions, or a set has not one prediction a target.
 pub fn replicates(predicted: &[Vec<f32>], target: &[f32], seed: u64) -> Vec<[f64; 2]> {
     assert!(predicted.iter().all(|set| set.len() == target.len()), "one prediction a target");
+    let ranked: Vec<Option<Ranked>> = predicted.iter().map(|set| Ranked::new(set, target)).collect();
+    let rows = target.len();
     (0..REPLICATES)
         .into_par_iter()
         .map_init(
-            || (vec![0.0; target.len()], vec![0.0; target.len()]),
-            |(x, y), replicate| {
+            || (vec![0.0; rows], vec![0.0; rows], vec![0; rows], Space::default()),
+            |(x, y, count, space), replicate| {
                 let mut stream = Stream::new(seed, PURPOSE, replicate);
-                let set = &predicted[stream.below(predicted.len() as u32) as usize];
+                let set = stream.below(predicted.len() as u32) as usize;
+                count.fill(0);
                 for (x, y) in x.iter_mut().zip(y.iter_mut()) {
-                    let row = stream.below(target.len() as u32) as usize;
-                    (*x, *y) = (set[row], target[row]);
+                    let row = stream.below(rows as u32) as usize;
+                    (*x, *y) = (predicted[set][row], target[row]);
+                    count[row] += 1;
                 }
-                [r2(x, y), kendall_tau_b(x, y)]
+                [r2(x, y), ranked[set].as_ref().map_or(f64::NAN, |ranked| ranked.tau(count, space))]
             },
         )
         .collect()

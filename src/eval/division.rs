@@ -1,13 +1,17 @@
 //! `Division`: which of a zoo's networks are in the train, the validation and the test part; [`Parts`]: their tables.
 
-use super::{Fractions, NamedParts, PublishedOrder, Split};
+use super::{Fractions, Split};
+#[cfg(feature = "formats")]
+use super::{NamedParts, PublishedOrder};
 use crate::kernels::Isa;
 use crate::par::Stop;
 use crate::predictor::{Options, Predictor, Provenance};
 use crate::table::{Table, origin};
+#[cfg(feature = "formats")]
 use crate::zoo::{Source, Zoo};
 use crate::{Error, Result};
 use std::collections::{BTreeMap, HashSet};
+#[cfg(feature = "formats")]
 use std::path::Path;
 
 /// Networks, or rows, that must be there to be divided: parts of fewer say nothing.
@@ -19,6 +23,7 @@ pub enum Division {
     /// By a hash of this seed and their numbers: a number is in the same part in every zoo.
     Seed(u64),
     /// As a published file says.
+    #[cfg(feature = "formats")]
     File {
         /// The order in the file.
         published: PublishedOrder,
@@ -26,6 +31,7 @@ pub enum Division {
         source: Source,
     },
     /// As a table of networks and parts says.
+    #[cfg(feature = "formats")]
     Named(NamedParts),
 }
 
@@ -34,6 +40,7 @@ impl Division {
     ///
     /// # Errors
     /// Those of [`Source::of`], of [`PublishedOrder::read`] and of [`NamedParts::read`].
+    #[cfg(feature = "formats")]
     pub fn new(file: Option<&Path>, seed: u64, zoo: &Zoo) -> Result<Division> {
         let Some(file) = file else { return Ok(Division::Seed(seed)) };
         if let Some(named) = NamedParts::read(file)? {
@@ -47,6 +54,7 @@ impl Division {
     pub fn seed(&self) -> Option<u64> {
         match self {
             Division::Seed(seed) => Some(*seed),
+            #[cfg(feature = "formats")]
             Division::File { .. } | Division::Named(_) => None,
         }
     }
@@ -55,7 +63,9 @@ impl Division {
     pub fn digest(&self) -> Option<&str> {
         match self {
             Division::Seed(_) => None,
+            #[cfg(feature = "formats")]
             Division::File { published, .. } => Some(&published.digest),
+            #[cfg(feature = "formats")]
             Division::Named(named) => Some(&named.digest),
         }
     }
@@ -74,7 +84,9 @@ impl Division {
     pub fn split(&self, group: &[u64]) -> Result<Split> {
         match self {
             Division::Seed(seed) => Split::new(group, *seed, Fractions::default()),
+            #[cfg(feature = "formats")]
             Division::File { published, source } => Ok(published.split(&source.finals, group)),
+            #[cfg(feature = "formats")]
             Division::Named(named) => Ok(named.split(group)),
         }
     }
@@ -99,19 +111,24 @@ impl Parts {
     /// # Panics
     /// If the table has not the rows of the split.
     pub fn new(table: &Table, split: &Split) -> Parts {
-        let validation = unlike(table, &split.validation, &digests(table, &split.train));
-        let test = unlike(table, &split.test, &known(table, split));
-        let repeated = split.validation.len() + split.test.len() - validation.len() - test.len();
-        let [train, validation, test] = [&split.train, &validation, &test].map(|rows| table.select(rows));
+        let (validation, test) = once(table, split);
+        Parts::of([&split.train, &validation, &test].map(|rows| table.select(rows)), split)
+    }
+
+    fn of([train, validation, test]: [Table; 3], split: &Split) -> Parts {
+        let repeated = split.validation.len() + split.test.len() - validation.rows() - test.rows();
         Parts { train, validation, test, repeated }
     }
 
-    /// The parts of a table, divided; what the table says of its origin then says how.
+    /// The parts of a table, divided; what the table says of its origin then says how. As [`Parts::new`], with the memory of the
+    /// table alone.
     ///
     /// # Errors
     /// Those of [`Division::split`].
-    pub fn divide(table: &Table, division: &Division) -> Result<Parts> {
-        let mut parts = Parts::new(table, &division.split(&table.group)?);
+    pub fn divide(table: Table, division: &Division) -> Result<Parts> {
+        let split = division.split(&table.group)?;
+        let (validation, test) = once(&table, &split);
+        let mut parts = Parts::of(table.into_parts([&split.train, &validation, &test]), &split);
         for part in [&mut parts.train, &mut parts.validation, &mut parts.test] {
             division.note(&mut part.origin.about);
         }
@@ -152,6 +169,12 @@ impl Parts {
         predictor.provenance = Provenance::new(&self.train, validation, Some(&self.test));
         predictor
     }
+}
+
+/// The rows of the validation and the test part without networks that are in an earlier part.
+fn once(table: &Table, split: &Split) -> (Vec<usize>, Vec<usize>) {
+    let validation = unlike(table, &split.validation, &digests(table, &split.train));
+    (validation, unlike(table, &split.test, &known(table, split)))
 }
 
 /// The digests of some rows' networks.

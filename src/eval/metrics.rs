@@ -121,7 +121,25 @@ pub fn kendall_tau_b(x: &[f32], y: &[f32]) -> f64 {
     let ties_both = tied_pairs(pairs.iter().copied());
     let discordant = count_inversions(&mut y);
     let ties_y = tied_pairs(y.iter().map(|&y| u64::from(y)));
-    let all = pairs_among(x.len() as u64);
+    tau_b(Counts { n: x.len() as u64, ties_x, ties_y, ties_both, discordant })
+}
+
+/// What a rank correlation is computed of.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Counts {
+    /// Rows.
+    pub n: u64,
+    /// Pairs of rows of the same x, the same y, the same in both.
+    pub ties_x: u64,
+    pub ties_y: u64,
+    pub ties_both: u64,
+    /// Pairs in the other order.
+    pub discordant: u64,
+}
+
+/// τ_b of these counts.
+pub(super) fn tau_b(Counts { n, ties_x, ties_y, ties_both, discordant }: Counts) -> f64 {
+    let all = pairs_among(n);
     if ties_x == all || ties_y == all {
         return f64::NAN;
     }
@@ -133,13 +151,13 @@ pub fn kendall_tau_b(x: &[f32], y: &[f32]) -> f64 {
 }
 
 /// An integer in the order of the number; −0 and +0 are the same.
-fn rank(x: f32) -> u32 {
+pub(super) fn rank(x: f32) -> u32 {
     let bits = (x + 0.0).to_bits();
     if bits >> 31 == 1 { !bits } else { bits | 1 << 31 }
 }
 
 /// `n·(n − 1)/2`
-fn pairs_among(n: u64) -> u64 {
+pub(super) fn pairs_among(n: u64) -> u64 {
     n * n.saturating_sub(1) / 2
 }
 

@@ -20,6 +20,7 @@ mod tensors;
 #[cfg(test)]
 mod tests;
 pub mod window;
+#[cfg(feature = "formats")]
 pub mod write;
 
 pub use fitted::Fitted;

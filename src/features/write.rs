@@ -2,9 +2,9 @@
 
 use crate::out::{ArrayPath, FileKind, Guard, OutPath, replace, replace_array};
 use crate::par::Stop;
+use crate::table::npy::header;
 use crate::table::{Part, Table};
 use crate::{Error, Result};
-use npyz::WriterBuilder;
 use safetensors::tensor::{Dtype, TensorView};
 use std::collections::HashMap;
 use std::io::{self, Write};
@@ -103,13 +103,12 @@ fn bytes<T: bytemuck::Pod>(numbers: &[T]) -> &[u8] {
 }
 
 fn npy(table: &Table, file: &mut impl Write, stop: &Stop) -> io::Result<()> {
-    let shape = [table.rows() as u64, table.width() as u64];
-    let mut npy = npyz::WriteOptions::new().default_dtype().shape(&shape).writer(file).begin_nd()?;
+    file.write_all(&header("<f4", [table.rows(), table.width()]))?;
     for row in 0..table.rows() {
         go_on(stop)?;
-        npy.extend(table.row(row).iter().copied())?;
+        file.write_all(bytes(table.row(row)))?;
     }
-    npy.finish()
+    Ok(())
 }
 
 /// Writes a table as CSV: a line of names, then `run`, of several files `file`, `part` where it is known, the features and, where it is known,

@@ -16,10 +16,12 @@
 //! which some network file systems have to be told.
 
 mod array;
+mod held;
 mod kind;
 mod partial;
 
 pub use array::{ArrayPath, replace_array};
+pub(crate) use held::Held;
 pub use kind::{FileKind, PAGE, PICTURE};
 pub(crate) use partial::Partial;
 pub use partial::PartialFolder;

@@ -233,6 +233,15 @@ impl Predictor {
         Ok(Predictor { model, domain: Some(Domain::of(&all)), ..first })
     }
 
+    /// One with these options, fitted to other rows with as many rounds as this one has.
+    ///
+    /// # Errors
+    /// Those of [`Estimator::fit`].
+    pub fn anew(&self, isa: Isa, train: &Table, stop: &Stop) -> Result<Predictor> {
+        let options = Options(self.model.options().settled(&*self.model));
+        Predictor::fit(isa, &options, train, None, stop)
+    }
+
     /// Its kind.
     pub fn kind(&self) -> &'static Kind {
         self.model.options().kind()

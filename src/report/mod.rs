@@ -18,15 +18,19 @@ mod overview;
 mod page;
 mod palette;
 mod results;
+#[cfg(feature = "bench")]
 pub mod roofline;
 mod rows;
 mod svg;
 mod transfer;
+mod trial;
 mod view;
 
 use crate::study::{Protocol, Study};
 use page::Section;
 use view::View;
+
+pub use trial::trial;
 
 /// A chapter of the report, where the study has something for it.
 type Chapter = fn(&View) -> Option<Section>;

@@ -1,11 +1,9 @@
 //! `Journal`: a study's findings on disk, one JSON object a line, so that it can be stopped and continued.
 
 use super::{Continued, Entry, Header, Protocol, Study, ZooEntry};
-use crate::out::{FileKind, Guard, sync_folder};
+use crate::out::{FileKind, Guard, Held, sync_folder};
 use crate::{Error, Result};
-use std::fs::{File, OpenOptions};
-use std::io::{Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Name of the file in a study's folder.
 pub const FILE: &str = "results.jsonl";
@@ -13,7 +11,7 @@ pub const FILE: &str = "results.jsonl";
 /// What has been found so far, and the file that new findings are added to, if there is one.
 pub struct Journal {
     study: Study,
-    file: Option<(File, PathBuf)>,
+    file: Option<Held>,
     /// The command that continues the study, until it finds something.
     unnamed: Option<Continued>,
 }
@@ -82,24 +80,17 @@ impl Journal {
     pub fn open(folder: &Path, header: Header, zoos: &[ZooEntry]) -> Result<Journal> {
         let mut guard = Guard::default();
         guard.folder(folder)?;
-        let path = guard.continued(folder.join(FILE), FileKind::Findings)?.path().to_owned();
-        let mut file = OpenOptions::new()
-            .create(true)
-            .write(true)
-            .truncate(false)
-            .open(&path)
-            .map_err(Error::io("open", &path))?;
-        file.try_lock().map_err(|_| Error::Locked { path: path.clone() })?;
-        let (study, whole) = read(&path)?;
-        file.set_len(whole).and_then(|()| file.seek(SeekFrom::End(0))).map_err(Error::io("write", &path))?;
+        let mut file = Held::open_or_begin(&guard.continued(folder.join(FILE), FileKind::Findings)?)?;
+        let (study, whole) = read(file.path())?;
+        file.cut(whole)?;
         let fresh = whole == 0;
         if !fresh {
-            same(&path, &study, &header, zoos)?;
+            same(file.path(), &study, &header, zoos)?;
         }
         let known: Vec<String> = study.zoos.iter().map(|zoo| zoo.name.clone()).collect();
         let unnamed = (!fresh && !study.knows(&header.command))
             .then(|| Continued { command: header.command.clone(), program: header.program.clone() });
-        let mut journal = Journal { study, file: Some((file, path)), unnamed };
+        let mut journal = Journal { study, file: Some(file), unnamed };
         if fresh {
             journal.add(Entry::Study(header))?;
             sync_folder(&folder.join(FILE));
@@ -118,15 +109,15 @@ impl Journal {
     /// Keeps a finding; it is on the disk when this returns.
     ///
     /// # Errors
-    /// [`Error::Io`].
+    /// [`Error::Io`], [`Error::Disturbed`] where another program has taken the file away.
     pub fn add(&mut self, entry: Entry) -> Result<()> {
         if let Some(continued) = self.unnamed.take() {
             self.add(Entry::Continued(continued))?;
         }
-        if let Some((file, path)) = &mut self.file {
-            let mut line = serde_json::to_vec(&entry).map_err(|error| Error::io("write", &path)(error.into()))?;
+        if let Some(file) = &mut self.file {
+            let mut line = serde_json::to_vec(&entry).map_err(|error| Error::io("write", file.path())(error.into()))?;
             line.push(b'\n');
-            file.write_all(&line).and_then(|()| file.sync_data()).map_err(Error::io("write", path))?;
+            file.append(&line)?;
         }
         self.study.add(entry);
         Ok(())

@@ -2,6 +2,7 @@
 
 use super::subject::{MEASURED, Subject};
 use crate::features::hyper;
+use crate::predictor::process::MOST_ROWS;
 use crate::predictor::{boost, perceptron};
 use std::collections::BTreeSet;
 
@@ -58,6 +59,12 @@ impl Job {
     fn own(experiment: &'static str, zoo: usize, input: impl Into<String>, predictor: &'static str) -> Job {
         let (input, tested) = (input.into(), vec![zoo]);
         Job { experiment, fitted: zoo, tested, input, anew: false, predictor, epoch: None, size: None }
+    }
+
+    /// Why its predictor does not take so many networks, if it does not.
+    pub fn refuses(&self, networks: usize) -> Option<String> {
+        (self.predictor == MEAN && networks > MOST_ROWS)
+            .then(|| format!("a Gaussian process is fitted to {MOST_ROWS} networks at most, and not to {networks}"))
     }
 }
 
@@ -116,9 +123,10 @@ fn means() -> impl Iterator<Item = (String, &'static str)> {
     [PLAIN, WHOLE].into_iter().map(|input| (input.to_owned(), MEAN))
 }
 
-/// The inputs that matter most with every predictor.
+/// The inputs that matter most, with the best predictor and the plainest: fits of deep perceptrons would take longer than all else.
 pub fn brief(zoo: usize) -> Vec<Job> {
-    let pairs = INPUTS.iter().flat_map(|&input| KINDS.map(|kind| (input.to_owned(), kind)));
+    let pairs =
+        INPUTS.iter().flat_map(|&input| [PREDICTOR, perceptron::LINEAR.name].map(|kind| (input.to_owned(), kind)));
     pairs.chain(means()).map(|(input, kind)| Job::own("table", zoo, input, kind)).collect()
 }
 

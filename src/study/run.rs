@@ -81,7 +81,7 @@ impl<'a> StudyRun<'a> {
     }
 
     /// Those of some experiments that have nothing to do with these zoos, and why; of one that leaves out some of the zoos, which;
-    /// networks that probes cannot run.
+    /// predictors that a zoo is too large for; networks that probes cannot run.
     ///
     /// # Errors
     /// Those of [`crate::eval::Division::split`].
@@ -101,6 +101,12 @@ impl<'a> StudyRun<'a> {
                 }
                 false => {}
             }
+            let refused =
+                |job: &Job| Some((job.fitted, job.predictor, job.refuses(job.size.unwrap_or(train[job.fitted]))?));
+            let mut refused: Vec<_> = jobs.iter().filter_map(refused).collect();
+            refused.dedup();
+            let told = |(zoo, kind, why)| (format!("{kind} in {name} of {}", self.name(zoo)), why);
+            found.extend(refused.into_iter().map(told));
         }
         for (place, zoo) in self.zoos.iter().enumerate() {
             if let without @ 1.. = zoo.finals().len() - zoo.computable("probes")?.len() {
@@ -178,6 +184,9 @@ impl<'a> StudyRun<'a> {
         }
         let whole = self.train_size(&zoos[job.fitted], &zoos[job.fitted].computable(&job.input)?)?;
         let n_train = job.size.unwrap_or(whole).min(whole);
+        if job.refuses(n_train).is_some() {
+            return Ok(());
+        }
         let mut missing = Vec::new();
         for &zoo in &job.tested {
             if enough(zoo)? && !self.has(job, zoo, n_train) {

@@ -13,6 +13,7 @@ use super::settings;
 use crate::cnn::layout;
 use crate::out::{OutPath, PartialFolder};
 use crate::par::Stop;
+use crate::table::npy::header;
 use crate::{Error, Result};
 use flate2::{Compression, write::GzEncoder};
 use std::io::{self, Write};
@@ -61,7 +62,7 @@ pub fn export(zoo: &Zoo, out: &OutPath, progress: &mut dyn FnMut(usize, usize), 
     folder.file("layout.csv", |file| layout(zoo, file).map_err(failed("layout.csv")))?;
     folder.file("metrics.csv.gz", |file| metrics(zoo, &rows, file, stop).map_err(failed("metrics.csv.gz")))?;
     folder.file("weights.npy", |file| {
-        file.write_all(&npy_header(rows.len(), zoo.schema().arch.parameters())).map_err(failed("weights.npy"))?;
+        file.write_all(&header("<f4", [rows.len(), zoo.schema().arch.parameters()])).map_err(failed("weights.npy"))?;
         for (number, &row) in rows.iter().enumerate() {
             stop.go_on()?;
             progress(number, rows.len());
@@ -71,16 +72,6 @@ pub fn export(zoo: &Zoo, out: &OutPath, progress: &mut dyn FnMut(usize, usize), 
     })?;
     folder.finish()?;
     Ok(rows.len())
-}
-
-/// The header of a matrix of f32, padded as NumPy does.
-fn npy_header(rows: usize, columns: usize) -> Vec<u8> {
-    let mut text = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({rows}, {columns}), }}");
-    while !(10 + text.len() + 1).is_multiple_of(64) {
-        text.push(' ');
-    }
-    text.push('\n');
-    [b"\x93NUMPY\x01\x00", &(text.len() as u16).to_le_bytes()[..], text.as_bytes()].concat()
 }
 
 fn layout(zoo: &Zoo, file: &mut impl Write) -> io::Result<()> {

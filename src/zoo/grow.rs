@@ -8,12 +8,12 @@ use super::checksum::{CHECKSUM, Checksums, Row};
 use super::hyper::Config;
 use super::reader::ZooFile;
 use super::schema::{Schema, Status};
-use super::writer::{Exclusive, Place, Writer, check, create, fill, lock, same_configs};
+use super::writer::{Place, Writer, begin, check, create, same_configs};
 use crate::bytes::write_at;
-use crate::out::{FileKind, Guard, Partial};
+use crate::out::Held;
 use crate::par::Stop;
 use crate::{Error, Result};
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
 use std::path::Path;
 
@@ -29,16 +29,14 @@ impl Writer {
     pub fn create_or_grow(path: impl AsRef<Path>, schema: &Schema, configs: &[Config], stop: &Stop) -> Result<Writer> {
         let path = path.as_ref();
         check(schema, configs)?;
-        let file = match OpenOptions::new().read(true).write(true).open(path) {
-            Ok(old) => {
-                let locked = lock(old, path)?;
-                let old = ZooFile::of(&locked.0, path)?;
-                if schema.grows(old.schema()) { grown(&old, schema, configs, stop)? } else { locked }
+        let file = match Held::open(path)? {
+            Some(held) => {
+                let old = ZooFile::of(held.file(), path)?;
+                if schema.grows(old.schema()) { grown(&old, schema, configs, stop)? } else { held }
             }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => create(path, schema, configs, false)?,
-            Err(error) => return Err(Error::io("open", path)(error)),
+            None => create(path, schema, configs, false)?,
         };
-        Writer::resume(path, file, schema, configs)
+        Writer::resume(file, schema, configs)
     }
 
     /// Copies rows of another file, which must not be there yet: `rows` are pairs of a row there and the row here. They are on the
@@ -63,15 +61,13 @@ impl Schema {
 }
 
 /// The old file's rows in a new one, which has taken its name.
-fn grown(old: &ZooFile, schema: &Schema, configs: &[Config], stop: &Stop) -> Result<Exclusive> {
+fn grown(old: &ZooFile, schema: &Schema, configs: &[Config], stop: &Stop) -> Result<Held> {
     same_configs(old, configs)?;
     let path = old.path();
     let Schema { program, rounding, dataset_notes, .. } = old.schema().clone();
     let schema = Schema { program, rounding, dataset_notes, ..schema.clone() };
-    let partial = Partial::new(&Guard::default().continued(path, FileKind::Zoo)?)?;
+    let partial = begin(path, &schema, configs)?;
     let file = partial.file();
-    file.try_lock().map_err(|refused| Error::io("lock", path)(refused.into()))?;
-    fill(file, &schema.header()?, &schema, configs).map_err(Error::io("write", path))?;
     let new = ZooFile::of(file, path)?;
     let status = Place::new(new.place("status"), schema.rows());
     for batch in written(old, &schema).chunks(batch(&schema)) {
@@ -82,7 +78,7 @@ fn grown(old: &ZooFile, schema: &Schema, configs: &[Config], stop: &Stop) -> Res
             write_at(file, &code, status.row(ours)).map_err(Error::io("write", path))?;
         }
     }
-    partial.replace().map(Exclusive)
+    Held::new(partial.replace()?, path)
 }
 
 /// The written rows of a file and where they are in one of `schema`, which has all its networks and checkpoints.

@@ -9,6 +9,7 @@
 use super::hyper::{self, Config, HYPERPARAMETERS, Value};
 use super::reader::ZooFile;
 use super::schema::{Column, Metrics, Schema, Status, Width};
+#[cfg(feature = "train")]
 use super::writer::{Mixture, mixture};
 use crate::{Error, Result};
 use safetensors::Dtype;
@@ -142,6 +143,7 @@ impl Zoo {
     }
 
     /// Refuses several files that are not one zoo with all its networks and the same columns.
+    #[cfg(feature = "formats")]
     pub(super) fn check_one(&self) -> Result<()> {
         let alike = |file: &ZooFile| {
             let schema = file.schema();
@@ -272,6 +274,7 @@ impl Zoo {
     }
 
     /// What the rows of a zoo's own file would be mixed with by rows of the family that `rounding` names last.
+    #[cfg(feature = "train")]
     pub(crate) fn mixture(&self, rounding: &[String]) -> Option<Mixture> {
         mixture(&self.files[0], rounding)
     }

@@ -7,38 +7,51 @@
 
 mod check;
 mod checksum;
+#[cfg(feature = "formats")]
 mod export;
 mod grow;
 mod header;
 pub mod hyper;
+#[cfg(feature = "formats")]
 mod import;
 mod joined;
+#[cfg(feature = "formats")]
 mod loose;
 mod merge;
 mod reader;
+#[cfg(feature = "formats")]
 mod released;
 mod schema;
+#[cfg(feature = "formats")]
 mod settings;
 mod shard;
+#[cfg(feature = "formats")]
 mod source;
 mod target;
+#[cfg(feature = "formats")]
 mod torch;
+#[cfg(feature = "formats")]
 mod whole;
 mod writer;
 
 pub use check::Finding;
 pub use checksum::digest;
+#[cfg(feature = "formats")]
 pub use export::export;
 pub use hyper::{Config, Value};
+#[cfg(feature = "formats")]
 pub use import::{Import, Imported, examine, import};
 pub use joined::{Zoo, of_one_zoo};
+#[cfg(feature = "formats")]
 pub use loose::{Exported, Loose};
 pub use merge::{Merge, Merged};
 pub use schema::{FORMAT_VERSION, Metrics, OTHER_ROUNDING, Schema, Status};
 pub use shard::{Place, Shard};
+#[cfg(feature = "formats")]
 pub use source::Source;
 pub use target::Target;
-pub use torch::write as write_torch;
+#[cfg(feature = "formats")]
+pub use torch::{TorchTensor, tensors as torch_tensors, write as write_torch};
 pub use writer::{Mixture, Writer};
 
 #[cfg(all(test, unix))]

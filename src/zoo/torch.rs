@@ -9,6 +9,7 @@ use crate::dataset::Preparation;
 use crate::out::{OutPath, replace};
 use crate::{Error, Result};
 use safetensors::tensor::{Dtype, Metadata, TensorInfo, TensorView};
+use serde::Serialize;
 use std::collections::HashMap;
 use std::io;
 use std::path::Path;
@@ -65,6 +66,33 @@ fn positions(plan: &Plan, dense: usize) -> usize {
 /// Ending of a tensor's name.
 fn ending(role: Role) -> &'static str {
     if role == Role::Bias { "bias" } else { "weight" }
+}
+
+/// What PyTorch calls a tensor.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct TorchTensor {
+    /// Number of its layer: convolutions first, dense layers last.
+    pub layer: usize,
+    /// Name of its layer.
+    pub name: String,
+    /// `weight` or `bias`.
+    pub ending: &'static str,
+    /// OIHW, out×in or out.
+    pub shape: Vec<usize>,
+    /// Positions of the map that a dense layer reads, each with all its channels; 1 of any other tensor.
+    pub positions: usize,
+}
+
+/// The tensors of a network in the order of the flat vector.
+pub fn tensors(plan: &Plan) -> Vec<TorchTensor> {
+    let tensor = |twin: Twin| TorchTensor {
+        layer: twin.weighted,
+        name: plan.names[twin.weighted].to_string(),
+        ending: ending(twin.role),
+        positions: if twin.shape.len() == 2 { positions(plan, twin.weighted) } else { 1 },
+        shape: twin.shape,
+    };
+    twins(plan).into_iter().map(tensor).collect()
 }
 
 /// Writes the network in `row` of a zoo; the metadata `network` says in JSON what the tensors do not: shape, activation and

@@ -12,21 +12,18 @@ use super::hyper::{Config, HYPERPARAMETERS, Value};
 use super::reader::ZooFile;
 use super::schema::{Metrics, Schema, Status};
 use crate::bytes::write_at;
-use crate::out::{FileKind, Guard, Partial};
+use crate::out::{FileKind, Guard, Held, Partial};
 use crate::{Error, Result};
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::File;
 use std::io;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 /// The one process that writes a zoo. Dropping it releases the file.
 #[derive(Debug)]
 pub struct Writer {
-    path: PathBuf,
-    file: Exclusive,
-    /// Bytes of the file.
-    length: u64,
+    file: Held,
     /// The file as it is read: of its rows only those may be that [`Writer::status`] says are there.
     zoo: ZooFile,
     weights: Place,
@@ -56,17 +53,6 @@ pub struct Mixture {
     pub found: Vec<String>,
     /// The family of rows to come.
     pub wanted: String,
-}
-
-/// A locked file.
-#[derive(Debug)]
-pub(super) struct Exclusive(pub File);
-
-// closing alone would not do: a child process that is just being started may still hold a copy of the descriptor
-impl Drop for Exclusive {
-    fn drop(&mut self) {
-        let _ = self.0.unlock();
-    }
 }
 
 /// Where a column begins in the file and how many bytes a row of it has.
@@ -102,28 +88,25 @@ impl Writer {
     ) -> Result<Writer> {
         let path = path.as_ref();
         check(schema, configs)?;
-        let file = match OpenOptions::new().read(true).write(true).open(path) {
-            Ok(old) => {
-                let old = lock(old, path)?;
-                if overwrite { create(path, schema, configs, true)? } else { old }
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => create(path, schema, configs, false)?,
-            Err(error) => return Err(Error::io("open", path)(error)),
+        let file = match Held::open(path)? {
+            Some(old) if !overwrite => old,
+            // an older file stays locked until it is replaced
+            _old => create(path, schema, configs, overwrite)?,
         };
-        Writer::resume(path, file, schema, configs)
+        Writer::resume(file, schema, configs)
     }
 
     /// Goes on with the locked `file` if it is the zoo that is wanted.
-    pub(super) fn resume(path: &Path, file: Exclusive, schema: &Schema, configs: &[Config]) -> Result<Writer> {
-        let zoo = ZooFile::of(&file.0, path)?;
+    pub(super) fn resume(mut file: Held, schema: &Schema, configs: &[Config]) -> Result<Writer> {
+        let path = file.path();
+        let zoo = ZooFile::of(file.file(), path)?;
         if let Some((field, expected, got)) = schema.difference(zoo.schema()) {
             return Err(Error::Mismatch { path: path.into(), field, expected, got });
         }
         same_configs(&zoo, configs)?;
+        file.expect(zoo.bytes() as u64);
         let place = |name| Place::new(zoo.place(name), zoo.rows());
         Ok(Writer {
-            path: path.into(),
-            length: zoo.bytes() as u64,
             weights: place("weights"),
             class_accuracy: place("test_class_accuracy"),
             metrics: [place("test_accuracy"), place("test_loss"), place("train_accuracy"), place("train_loss")],
@@ -149,7 +132,7 @@ impl Writer {
 
     /// Where the file is.
     pub fn path(&self) -> &Path {
-        &self.path
+        self.file.path()
     }
 
     /// Index of the row that holds a checkpoint (an index into [`Schema::checkpoints`]) of a run.
@@ -196,7 +179,7 @@ impl Writer {
         assert_eq!(class_accuracy.len(), self.schema().arch.classes, "class accuracies");
         assert_ne!(status, Status::NotWritten, "status of a row to be written");
         // before anything is written: into a file that was made shorter it would make a hole
-        self.check_place()?;
+        self.file.check_place()?;
         let row = self.row(run, checkpoint);
         if self.status(row) != Status::NotWritten {
             self.write_status(row, Status::NotWritten)?;
@@ -226,7 +209,7 @@ impl Writer {
 
     /// The open file.
     pub(super) fn file(&self) -> &File {
-        &self.file.0
+        self.file.file()
     }
 
     /// The weights, metrics and accuracies of the classes in a row that is there.
@@ -244,7 +227,7 @@ impl Writer {
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> Result<()> {
-        write_at(&self.file.0, bytes, offset).map_err(Error::io("write", &self.path))
+        write_at(self.file(), bytes, offset).map_err(Error::io("write", self.path()))
     }
 
     /// Waits until all that was written is on the disk and is what the path names; at the end of a job, for the last status.
@@ -252,19 +235,7 @@ impl Writer {
     /// # Errors
     /// [`Error::Io`], [`Error::Disturbed`].
     pub fn sync(&self) -> Result<()> {
-        self.file.0.sync_data().map_err(Error::io("write", &self.path))?;
-        self.check_place()
-    }
-
-    /// Ends the job where another program has deleted, replaced or cut the file: who trains on trains for nothing.
-    fn check_place(&self) -> Result<()> {
-        let what = match std::fs::metadata(&self.path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => "deleted",
-            _ if !same_file(&self.file.0, &self.path) => "replaced",
-            Ok(now) if now.len() < self.length => "made shorter",
-            _ => return Ok(()),
-        };
-        Err(Error::Disturbed { path: self.path.clone(), what })
+        self.file.sync()
     }
 }
 
@@ -334,45 +305,24 @@ fn difference(want: &Config, got: &Config) -> Option<(&'static str, String, Stri
     texts.chain([seed]).find(|(_, want, got)| want != got)
 }
 
-/// Makes this process the writer of `file`, which must still be the one at `path`.
-pub(super) fn lock(file: File, path: &Path) -> Result<Exclusive> {
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => return Err(Error::Locked { path: path.into() }),
-        Err(TryLockError::Error(error)) => return Err(Error::io("lock", path)(error)),
-    }
-    let file = Exclusive(file);
-    if same_file(&file.0, path) { Ok(file) } else { Err(Error::Locked { path: path.into() }) }
-}
-
-/// Whether `path` still names the open file.
-#[cfg(unix)]
-fn same_file(file: &File, path: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    match (file.metadata(), std::fs::metadata(path)) {
-        (Ok(open), Ok(named)) => (open.dev(), open.ino()) == (named.dev(), named.ino()),
-        _ => false,
-    }
-}
-
-/// Systems other than Unix do not replace an open file.
-#[cfg(not(unix))]
-fn same_file(_: &File, _: &Path) -> bool {
-    true
-}
-
 /// A new, locked file of full length with everything but the rows in it.
-pub(super) fn create(path: &Path, schema: &Schema, configs: &[Config], overwrite: bool) -> Result<Exclusive> {
-    let partial = Partial::new(&Guard::default().continued(path, FileKind::Zoo)?)?;
-    // where files cannot be locked nobody could tell two writers from one
-    partial.file().try_lock().map_err(|refused| Error::io("lock", path)(refused.into()))?;
-    fill(partial.file(), &schema.header()?, schema, configs).map_err(Error::io("write", path))?;
+pub(super) fn create(path: &Path, schema: &Schema, configs: &[Config], overwrite: bool) -> Result<Held> {
+    let partial = begin(path, schema, configs)?;
     match if overwrite { partial.replace() } else { partial.claim() } {
         Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::AlreadyExists => {
             Err(Error::Locked { path: path.into() })
         }
-        file => file.map(Exclusive),
+        file => Held::new(file?, path),
     }
+}
+
+/// What is to become the zoo at `path`: of full length, with everything but the rows in it.
+pub(super) fn begin(path: &Path, schema: &Schema, configs: &[Config]) -> Result<Partial> {
+    let partial = Partial::new(&Guard::default().continued(path, FileKind::Zoo)?)?;
+    // before it has its name: where files cannot be locked nobody could tell two writers from one
+    partial.file().try_lock().map_err(|refused| Error::io("lock", path)(refused.into()))?;
+    fill(partial.file(), &schema.header()?, schema, configs).map_err(Error::io("write", path))?;
+    Ok(partial)
 }
 
 /// Writes header and settings; the rest stays a hole, which reads as zeros.

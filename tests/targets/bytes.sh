@@ -11,7 +11,7 @@ steps() {
 }
 
 bytes() {
-    local triple=aarch64-unknown-linux-gnu gone start=$SECONDS log=$work/bytes.log features=(--no-default-features --features cli)
+    local triple=aarch64-unknown-linux-gnu gone start=$SECONDS log=$work/bytes.log features=(--no-default-features --features full)
     gone=$(missing qemu-aarch64-static aarch64-linux-gnu-gcc)
     if [[ $gone ]]; then skip aarch64-bytes "no $gone"; return; fi
     if ! standard_library $triple std,panic_abort; then

@@ -1,7 +1,9 @@
 use super::*;
+use crate::eval::{Parts, conformal};
 use crate::kernels::Isa;
 use crate::kernels::compact::{Compact, crc32};
 use crate::par::Stop;
+use crate::predictor::Options;
 use crate::predictor::boost::{Boost, Params, fit};
 use crate::rng::Stream;
 use crate::table::Table;
@@ -112,4 +114,24 @@ fn changed_bytes_are_refused_and_hostile_ones_do_no_harm() {
 #[test]
 fn checksums_are_those_of_everybody() {
     assert_eq!(crc32(b"123456789"), 0xcbf4_3926);
+}
+
+#[test]
+fn intervals_hold_on_rows_never_seen() {
+    // what no predictor can know is most of the error
+    let noisy = |rows, seed| {
+        let mut table = table(rows, seed);
+        let mut stream = Stream::new(seed, 1, 0);
+        table.y.iter_mut().for_each(|y| *y = (*y + 0.05 * stream.normal() as f32).clamp(0.0, 1.0));
+        table
+    };
+    let parts = Parts { train: noisy(200, 1), validation: noisy(60, 2), test: noisy(4000, 3), repeated: 0 };
+    let options = Options::networks("gbm").unwrap();
+    let teacher = parts.fit(Isa::detect(), &options, &Stop::default()).unwrap();
+    let bytes = distill(Isa::detect(), &teacher, &parts, &[5, 9], 2048, &Stop::default()).unwrap();
+    let small = Compact::new(&bytes).unwrap();
+    let predicted: Vec<f32> = (0..parts.test.rows()).map(|row| small.predict(parts.test.row(row))).collect();
+    let held = conformal::coverage(&predicted, &parts.test.y, small.reach().unwrap());
+    let [low, high] = conformal::chance(260, 0.9, 4000).unwrap();
+    assert!((low..=high).contains(&held), "{held} is not in {low} to {high}");
 }

@@ -5,16 +5,14 @@
 //! --config` takes it.
 
 use super::{Search, Trial};
-use crate::out::{FileKind, OutPath, sync_folder};
+use crate::out::{FileKind, Held, OutPath, sync_folder};
 use crate::predictor::Options;
 use crate::table::Table;
 use crate::{Error, Result, bytes};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
-use std::fs::{File, TryLockError};
-use std::io::{Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Mutex;
 
 /// What the first line calls itself.
@@ -30,8 +28,7 @@ struct Head {
 /// An open journal; no other process writes to it.
 #[derive(Debug)]
 pub struct Journal {
-    path: PathBuf,
-    file: Mutex<File>,
+    file: Mutex<Held>,
 }
 
 impl Journal {
@@ -45,38 +42,28 @@ impl Journal {
     /// another process has it open, [`Error::Io`].
     pub fn open(out: &OutPath, about: &[(String, String)], search: &Search) -> Result<(Journal, Vec<Trial>)> {
         let path = out.path();
-        let open = File::options().read(true).write(true).create(true).truncate(false).open(path);
-        let mut file = open.map_err(Error::io("open", path))?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(Error::Locked { path: path.into() }),
-            Err(TryLockError::Error(error)) => return Err(Error::io("lock", path)(error)),
-        }
+        let mut file = Held::open_or_begin(out)?;
         let about: Vec<(String, String)> = about.iter().cloned().chain(describe(search)).collect();
         let entries = about.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str()))).collect();
         let head = line(&Head { format: FORMAT.into(), about: entries });
         let contents = bytes::read(path)?;
         let (whole, trials) = read(path, &contents, &head, &about, search)?;
-        let kept = file.set_len(whole as u64).and_then(|()| file.seek(SeekFrom::End(0)));
-        kept.and_then(|_| if whole == 0 { write(&mut file, &head) } else { Ok(()) })
-            .map_err(Error::io("write", path))?;
+        file.cut(whole as u64)?;
+        if whole == 0 {
+            file.append(head.as_bytes())?;
+        }
         sync_folder(path);
-        Ok((Journal { path: path.into(), file: Mutex::new(file) }, trials))
+        Ok((Journal { file: Mutex::new(file) }, trials))
     }
 
     /// Adds a finished trial; it is on the disk when this returns.
     ///
     /// # Errors
-    /// [`Error::Io`].
+    /// [`Error::Io`], [`Error::Disturbed`] where another program has taken the file away.
     pub fn append(&self, trial: &Trial) -> Result<()> {
         let mut file = self.file.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        write(&mut file, &line(trial)).map_err(Error::io("write", &self.path))
+        file.append(line(trial).as_bytes())
     }
-}
-
-fn write(file: &mut File, line: &str) -> std::io::Result<()> {
-    file.write_all(line.as_bytes())?;
-    file.sync_data()
 }
 
 /// A line of JSON.
