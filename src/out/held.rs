@@ -1,9 +1,12 @@
 //! `Held`: a file that grows, and whose one writer is this process.
 
+#[cfg(feature = "study")]
 use super::OutPath;
 use crate::{Error, Result};
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, Seek, SeekFrom, Write};
+use std::io;
+#[cfg(feature = "study")]
+use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 /// A locked file. Dropping it releases the lock.
@@ -35,15 +38,6 @@ impl Held {
         }
     }
 
-    /// As [`Held::open`]; an empty file where there is none.
-    ///
-    /// # Errors
-    /// Those of [`Held::open`].
-    pub fn open_or_begin(out: &OutPath) -> Result<Held> {
-        let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&out.real);
-        Held::new(open.map_err(Error::io("open", out))?, out.path())
-    }
-
     /// Makes this process the writer of `file`, which must still be the one at `path`. That files cannot be locked is an error.
     ///
     /// # Errors
@@ -73,27 +67,6 @@ impl Held {
         self.length = length;
     }
 
-    /// Takes off what stands behind the first `length` bytes; what is appended comes there.
-    ///
-    /// # Errors
-    /// [`Error::Io`].
-    pub fn cut(&mut self, length: u64) -> Result<()> {
-        let cut = self.file.set_len(length).and_then(|()| self.file.seek(SeekFrom::Start(length)));
-        self.length = cut.map_err(Error::io("write", &self.path))?;
-        Ok(())
-    }
-
-    /// Writes to the end of the file; it is on the disk when this returns.
-    ///
-    /// # Errors
-    /// Those of [`Held::sync`].
-    pub fn append(&mut self, bytes: &[u8]) -> Result<()> {
-        self.check_place()?;
-        self.file.write_all(bytes).map_err(Error::io("write", &self.path))?;
-        self.length += bytes.len() as u64;
-        self.sync()
-    }
-
     /// Waits until all that was written is on the disk and is what the path names.
     ///
     /// # Errors
@@ -115,6 +88,40 @@ impl Held {
             _ => return Ok(()),
         };
         Err(Error::Disturbed { path: self.path.clone(), what })
+    }
+}
+
+/// Journals, which grow at their end.
+#[cfg(feature = "study")]
+impl Held {
+    /// As [`Held::open`]; an empty file where there is none.
+    ///
+    /// # Errors
+    /// Those of [`Held::open`].
+    pub fn open_or_begin(out: &OutPath) -> Result<Held> {
+        let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&out.real);
+        Held::new(open.map_err(Error::io("open", out))?, out.path())
+    }
+
+    /// Takes off what stands behind the first `length` bytes; what is appended comes there.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn cut(&mut self, length: u64) -> Result<()> {
+        let cut = self.file.set_len(length).and_then(|()| self.file.seek(SeekFrom::Start(length)));
+        self.length = cut.map_err(Error::io("write", &self.path))?;
+        Ok(())
+    }
+
+    /// Writes to the end of the file; it is on the disk when this returns.
+    ///
+    /// # Errors
+    /// Those of [`Held::sync`].
+    pub fn append(&mut self, bytes: &[u8]) -> Result<()> {
+        self.check_place()?;
+        self.file.write_all(bytes).map_err(Error::io("write", &self.path))?;
+        self.length += bytes.len() as u64;
+        self.sync()
     }
 }
 
