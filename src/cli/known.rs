@@ -7,6 +7,7 @@ use zoometry::features::Fitted;
 use zoometry::kernels::compact::Compact;
 use zoometry::out::FileKind;
 use zoometry::predictor::{Config, Predictor};
+#[cfg(feature = "full")]
 use zoometry::study::Study;
 use zoometry::table::{Part, npy, read};
 use zoometry::zoo::Loose;
@@ -20,7 +21,7 @@ pub fn show(path: &Path) -> Result<Output> {
     let kind = FileKind::of(path);
     let mut output = Output::default();
     let found = match kind {
-        FileKind::Folder if path.join(zoometry::study::FILE).exists() => "a study".to_owned(),
+        FileKind::Folder if is_study(path) => "a study".to_owned(),
         _ => kind.to_string(),
     };
     output.line(format!("{}: {found}", path.display()));
@@ -193,14 +194,9 @@ fn trials(path: &Path, output: &mut Output) -> Result<()> {
 
 /// A study's folder, or what is in another one.
 fn folder(path: &Path, output: &mut Output) -> Result<()> {
-    if path.join(zoometry::study::FILE).exists() {
-        let study = Study::load(path)?;
-        let names: Vec<&str> = study.zoos.iter().map(|zoo| zoo.name.as_str()).collect();
-        output.line(format!("  {}: {}", counted(names.len(), "zoo"), names.join(", ")));
-        output.line(format!("  {}; `zoometry report` shows them", counted(study.cells.len(), "score")));
-        output.set("zoos", names);
-        output.set("scores", study.cells.len());
-        return Ok(());
+    #[cfg(feature = "full")]
+    if is_study(path) {
+        return study(path, output);
     }
     let entries = path.read_dir().map_err(Error::io("read", path))?;
     let mut names: Vec<String> =
@@ -212,5 +208,28 @@ fn folder(path: &Path, output: &mut Output) -> Result<()> {
     }
     output.line("  of the released format; `zoometry import` makes a zoo of it");
     output.set("entries", names);
+    Ok(())
+}
+
+/// Whether a folder is a study's.
+#[cfg(feature = "full")]
+fn is_study(path: &Path) -> bool {
+    path.join(zoometry::study::FILE).exists()
+}
+
+/// Whether a folder is a study's: a program without experiments knows none.
+#[cfg(not(feature = "full"))]
+fn is_study(_: &Path) -> bool {
+    false
+}
+
+#[cfg(feature = "full")]
+fn study(path: &Path, output: &mut Output) -> Result<()> {
+    let study = Study::load(path)?;
+    let names: Vec<&str> = study.zoos.iter().map(|zoo| zoo.name.as_str()).collect();
+    output.line(format!("  {}: {}", counted(names.len(), "zoo"), names.join(", ")));
+    output.line(format!("  {}; `zoometry report` shows them", counted(study.cells.len(), "score")));
+    output.set("zoos", names);
+    output.set("scores", study.cells.len());
     Ok(())
 }
