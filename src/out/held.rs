@@ -25,6 +25,8 @@ impl Drop for Held {
     }
 }
 
+// journals, which are cut and appended to, are of studies
+#[cfg_attr(not(feature = "study"), allow(dead_code))]
 impl Held {
     /// The file at `path`, if there is one.
     ///

@@ -76,7 +76,7 @@ def main():
     policy = tomllib.loads((ROOT / "deny.toml").read_text())
     names, banned = set(policy["licenses"]["allow"]), {entry["name"] for entry in policy["bans"]["deny"]}
     found = {}
-    for manifest in ["Cargo.toml", "tests/fuzz/Cargo.toml", "tests/firmware/Cargo.toml"]:
+    for manifest in ["Cargo.toml", "tests/fuzz/Cargo.toml", "tests/firmware/Cargo.toml", "tests/browser/Cargo.toml"]:
         for package in packages(ROOT / manifest):
             found[package["name"], package["version"]] = package
     theirs = {key: package for key, package in found.items() if package["source"]}

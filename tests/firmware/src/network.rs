@@ -62,7 +62,19 @@ impl Tile {
         let dims = |layer: usize, inputs| {
             let (side, to) = (SIDES[layer], SIDES[layer + 1]);
             let kernel = [3, 3];
-            Dims { height: side, width: side, inputs, outputs: 1, kernel, stride: 2, top: 0, left: 0, p: to, q: to }
+            Dims {
+                images: TILE,
+                height: side,
+                width: side,
+                inputs,
+                outputs: 1,
+                kernel,
+                stride: 2,
+                top: 0,
+                left: 0,
+                p: to,
+                q: to,
+            }
         };
         let relu = Activation::Relu;
         let (first, weights) = weights.split_at(9);
