@@ -204,6 +204,7 @@ fn params_help(what: &str) -> String {
 }
 
 /// A number of things: `10000`, `10_000` or `1e4`.
+#[cfg(feature = "full")]
 fn number(text: &str) -> std::result::Result<usize, String> {
     let digits = text.replace('_', "");
     let whole = |x: f64| (x.fract() == 0.0 && (0.0..9e15).contains(&x)).then_some(x as usize);

@@ -46,6 +46,7 @@ pub fn is_quiet() -> bool {
 }
 
 /// Whether more is said.
+#[cfg(feature = "full")]
 pub fn is_verbose() -> bool {
     MANNER.get().is_some_and(|manner| manner.verbose)
 }
