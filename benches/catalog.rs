@@ -7,7 +7,7 @@ use zoometry::catalog;
 use zoometry::kernels::Isa;
 
 fn main() {
-    let mut criterion = Criterion::default().configure_from_args().sample_size(20);
+    let mut criterion = Criterion::default().sample_size(20).configure_from_args();
     for case in catalog::cases() {
         let mut group = criterion.benchmark_group(case.path());
         if case.cost.flops > 0.0 {

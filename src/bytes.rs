@@ -53,8 +53,8 @@ pub fn text(path: impl AsRef<Path>) -> Result<String> {
 fn regular(path: &Path, metadata: &std::fs::Metadata) -> Result<()> {
     match metadata {
         file if file.is_file() => Ok(()),
-        folder if folder.is_dir() => Err(Error::malformed(path, "a file", "a folder")),
-        _ => Err(Error::malformed(path, "a file", "a pipe or a device")),
+        folder if folder.is_dir() => Err(Error::other_kind(path, "a file", "a folder")),
+        _ => Err(Error::other_kind(path, "a file", "a pipe or a device")),
     }
 }
 
@@ -139,12 +139,18 @@ impl Deref for Map {
 }
 
 /// Writes all of `bytes` at `offset`, whatever the file's cursor; threads may do so at once.
+///
+/// # Errors
+/// The system's.
 #[cfg(unix)]
 pub fn write_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
     std::os::unix::fs::FileExt::write_all_at(file, bytes, offset)
 }
 
 /// Writes all of `bytes` at `offset`, whatever the file's cursor; threads may do so at once.
+///
+/// # Errors
+/// The system's.
 #[cfg(windows)]
 pub fn write_at(file: &File, mut bytes: &[u8], mut offset: u64) -> io::Result<()> {
     while !bytes.is_empty() {

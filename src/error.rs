@@ -28,6 +28,24 @@ pub enum Error {
         /// What was found.
         got: String,
     },
+    /// A file is sound, but of another kind than the one asked for.
+    OtherKind {
+        /// The file.
+        path: PathBuf,
+        /// What it should be: `a zoo`, `a fitted predictor` …
+        expected: String,
+        /// What it is.
+        found: String,
+    },
+    /// What was given is sound, but there is not enough in it, or not what this needs.
+    Unsuitable {
+        /// A file, or a table in memory.
+        what: String,
+        /// What it must have.
+        expected: String,
+        /// What it has.
+        got: String,
+    },
     /// Files that must exist do not.
     Missing {
         /// What was looked for, such as `data set mnist`.
@@ -50,7 +68,7 @@ pub enum Error {
     },
     /// A value outside what is allowed.
     Invalid {
-        /// Whose value: `--models`, `learning_rate` …
+        /// Whose value: `models`, `learning_rate` …
         what: String,
         /// What is allowed.
         expected: String,
@@ -118,6 +136,10 @@ impl fmt::Display for Error {
             Error::Malformed { path, expected, got } => {
                 write!(f, "{} is malformed: expected {expected}, got {got}", path.display())
             }
+            Error::OtherKind { path, expected, found } => write!(f, "{} is {found}, not {expected}", path.display()),
+            Error::Unsuitable { what, expected, got } => {
+                write!(f, "{what} cannot be used for this: expected {expected}, got {got}")
+            }
             Error::Missing { what, folder, expected, hint } => {
                 write!(f, "{what} not found in {}: expected {expected}\n{hint}", folder.display())
             }
@@ -135,7 +157,7 @@ impl fmt::Display for Error {
                 write!(f, "{} was {what} by another program while it was being written", path.display())
             }
             Error::Occupied { path, what, .. } => write!(f, "{} is not replaced: it is {what}", path.display()),
-            Error::Interrupted => f.write_str("interrupted; what was finished is saved, the same command continues"),
+            Error::Interrupted => f.write_str("interrupted; what was finished is saved"),
             Error::Cancelled => f.write_str("interrupted; nothing was written"),
         }
     }
@@ -162,6 +184,21 @@ impl Error {
         Error::Malformed { path: path.as_ref().to_owned(), expected: expected.into(), got: got.into() }
     }
 
+    /// An [`Error::OtherKind`].
+    pub fn other_kind(path: impl AsRef<Path>, expected: impl Into<String>, found: impl ToString) -> Error {
+        Error::OtherKind { path: path.as_ref().to_owned(), expected: expected.into(), found: found.to_string() }
+    }
+
+    /// An [`Error::Unsuitable`] of a file.
+    pub fn unsuitable(path: impl AsRef<Path>, expected: impl Into<String>, got: impl ToString) -> Error {
+        Error::unsuitable_table(path.as_ref().display().to_string(), expected, got)
+    }
+
+    /// An [`Error::Unsuitable`] of a table in memory.
+    pub fn unsuitable_table(what: impl Into<String>, expected: impl Into<String>, got: impl ToString) -> Error {
+        Error::Unsuitable { what: what.into(), expected: expected.into(), got: got.to_string() }
+    }
+
     /// An [`Error::Invalid`].
     pub fn invalid(what: impl Into<String>, expected: impl Into<String>, got: impl ToString) -> Error {
         let got = Some(got.to_string()).filter(|got| !got.is_empty()).unwrap_or_else(|| "nothing".into());
@@ -175,16 +212,6 @@ impl Error {
         known: impl IntoIterator<Item = N>,
     ) -> Error {
         Error::Unknown { what, got: got.into(), known: known.into_iter().map(|name| name.to_string()).collect() }
-    }
-
-    /// The exit code of a program that ends with this error: 2 for a wrong command line, 130 when stopped by the user (as a
-    /// shell says of SIGINT), 1 for a failed job.
-    pub fn exit_code(&self) -> u8 {
-        match self {
-            Error::Unknown { .. } | Error::Invalid { .. } => 2,
-            Error::Interrupted | Error::Cancelled => 130,
-            _ => 1,
-        }
     }
 }
 

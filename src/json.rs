@@ -1,6 +1,6 @@
 //! JSON that people write: a byte order mark is skipped, and a key that is there twice is refused, because it says two things.
 
-use crate::{Error, Result, bytes};
+use crate::{Error, Result, bytes, magic};
 use serde::de::{DeserializeOwned, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::collections::HashSet;
 use std::path::Path;
@@ -8,10 +8,14 @@ use std::path::Path;
 /// Reads a file.
 ///
 /// # Errors
-/// [`Error::Io`]; [`Error::Malformed`], naming the file, where it is no JSON of `what` or has a key twice.
+/// [`Error::Io`]; [`Error::Malformed`], naming the file, where it is no JSON of `what` or has a key twice;
+/// [`Error::OtherKind`] where it is something well known.
 pub fn read<T: DeserializeOwned>(path: &Path, what: &str) -> Result<T> {
     let text = bytes::read(path)?;
-    parse(&text).map_err(|error| Error::malformed(path, what, error.to_string()))
+    parse(&text).map_err(|error| match magic::recognise(&text) {
+        Some(found) => Error::other_kind(path, what, found),
+        None => Error::malformed(path, what, error.to_string()),
+    })
 }
 
 /// Reads bytes.

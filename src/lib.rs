@@ -4,6 +4,92 @@
 //! One data flow: [`dataset`] → [`train`] → [`zoo`] → [`features`] → [`predictor`] → [`eval`]. Each module owns one noun and
 //! hands over the next; a module imports only from lower layers. The numerics are in the crate [`zoometry_kernels`].
 //!
+//! Goals: experiments that a laptop can do and anybody can repeat to the bit; numbers that come with their intervals and their
+//! provenance; files that other programs read. No goals: large networks, other tasks than classifying images, being a framework.
+//!
+//! # Three examples
+//!
+//! Train four small networks and look at what they have learnt:
+//!
+//! ```
+//! use zoometry::dataset::{Images, glyphs};
+//! use zoometry::par::Stop;
+//! use zoometry::train::{self, Job, recipe::Recipe};
+//! use zoometry::zoo::Zoo;
+//!
+//! # fn main() -> zoometry::Result<()> {
+//! # let folder = tempfile::tempdir().unwrap();
+//! let images = glyphs::generate(&glyphs::Glyphs { train: 600, test: 100, ..glyphs::Glyphs::default() });
+//! let mut recipe = Recipe::default();
+//! recipe.set("layers=4s2,4s2")?;
+//! recipe.set("train_fraction=1")?;
+//! let job = Job::new(&images, &recipe, 4, vec![0, 2]);
+//! let path = folder.path().join("zoo.safetensors");
+//! train::train(&job, &path, &|_| {}, &Stop::new())?;
+//!
+//! let zoo = Zoo::open(&path)?;
+//! assert_eq!(zoo.schema().runs, 4);
+//! for row in zoo.final_rows() {
+//!     println!("network {}: {:.3}", zoo.run()[row], zoo.test_accuracy()[row]);
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Open a zoo and compute what a predictor sees of its networks:
+//!
+//! ```no_run
+//! use zoometry::features::{Fitted, Input, Networks};
+//! use zoometry::kernels::Isa;
+//! use zoometry::par::Stop;
+//! use zoometry::zoo::Zoo;
+//!
+//! # fn main() -> zoometry::Result<()> {
+//! let zoo = Zoo::open("zoo.safetensors")?;
+//! let input: Input = "wstats+probes".parse()?;
+//! let rows = zoo.final_rows();
+//! let table = Fitted::without(&input)?.table(Isa::default(), &Networks::Zoo { zoo: &zoo, rows: &rows }, &Stop::new())?;
+//! println!("{} networks × {} columns", table.rows(), table.width());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Fit a predictor to a table and score it on rows that it has not seen:
+//!
+//! ```
+//! use zoometry::eval::{Division, Parts, Score};
+//! use zoometry::kernels::Isa;
+//! use zoometry::par::Stop;
+//! use zoometry::predictor::Options;
+//! use zoometry::table::Table;
+//!
+//! # fn main() -> zoometry::Result<()> {
+//! let x: Vec<f32> = (0..600).map(|k| (k * 37 % 101) as f32).collect();
+//! let y = x.chunks(2).map(|row| 0.01 * row[0] + 0.5).collect();
+//! let columns = vec!["a".to_owned(), "b".to_owned()];
+//! let table = Table { columns, x, y, group: (0..300).collect(), ..Table::default() };
+//! let parts = Parts::divide(&table, &Division::Seed(0))?;
+//! let predictor = parts.fit(Isa::default(), &Options::new("gbm")?, &Stop::new())?;
+//! let predicted = predictor.predict(Isa::default(), &parts.test)?;
+//! assert!(Score::new(&predicted, &parts.test.y).r2 > 0.9);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Rooms
+//!
+//! | | |
+//! |---|---|
+//! | [`dataset`] | images: readers of what others publish, and letters drawn by a formula |
+//! | [`cnn`] | shapes of networks, their plans and layouts |
+//! | [`train`] | recipes, runs, and training on CPUs and GPUs |
+//! | [`zoo`] | the file: written, grown, merged, checked, imported, exported |
+//! | [`features`], [`table`] | what predictors see |
+//! | [`predictor`], [`eval`] | boosting, perceptrons, processes; parts, scores, intervals, searches |
+//! | [`study`], [`report`] | experiments, and the page that shows them |
+//! | [`bench`], [`catalog`] | how fast it is |
+//! | [`out`], [`bytes`], [`json`], [`magic`], [`par`], [`rng`], [`tensors`] | files, threads, random numbers |
+//!
 //! # Words
 //!
 //! - *Zoo*: many networks of one shape, trained on one data set; also the file that holds them ([`zoo`]).

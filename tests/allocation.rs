@@ -52,14 +52,9 @@ fn a_training_step_allocates_nothing() {
                 eprintln!("ISA {} tested", isa.kind());
                 for &optimizer in Optimizer::ALL {
                     for &activation in Activation::ALL {
-                        let run = Run {
-                            optimizer,
-                            activation,
-                            l2reg: 1e-4,
-                            weight_decay: 1e-4,
-                            dropout: 0.3,
-                            ..Run::default()
-                        };
+                        let mut run = Run::default();
+                        (run.optimizer, run.activation, run.dropout) = (optimizer, activation, 0.3);
+                        (run.l2reg, run.weight_decay) = (1e-4, 1e-4);
                         let mut network = Network::new(isa, &packing, run);
                         let before = COUNT.get();
                         network.step(&split, &batch);

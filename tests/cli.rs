@@ -35,7 +35,7 @@ fn the_pipeline_runs_from_images_to_predictions() {
     let predictions = succeed(&format!("predict {model} {zoo}"));
     assert_eq!(predictions.lines().count(), 25);
     fail(&format!("predict {model} {}", at("features.safetensors")), 1, &["weights", "features"]);
-    fail(&format!("evaluate {zoo} {zoo}"), 1, &["malformed"]);
+    fail(&format!("evaluate {zoo} {zoo}"), 1, &["is a zoo, not a fitted predictor"]);
     fail(&format!("predict {model} {model}"), 1, &["weights"]);
 }
 
@@ -119,7 +119,8 @@ fn nothing_is_predicted_of_weights_that_are_not_finite() {
         serde_json::from_str(&succeed(&format!("predict {model} {} --json", at("some")))).unwrap();
     assert!(json["networks"][0]["predicted"].is_number() && json["networks"][1]["predicted"].is_null(), "{json}");
     loose(&at("one"), &[broken]);
-    fail(&format!("predict {model} {}", at("one")), 1, &["one", "finite", "NaN"]);
+    let one = succeed(&format!("predict {model} {}", at("one")));
+    assert!(one.lines().nth(1).is_some_and(|line| line.starts_with("0,,NaN,,")), "{one}");
 }
 
 #[test]
@@ -217,7 +218,7 @@ fn files_that_are_not_there_or_not_right_end_with_1() {
     );
     fail(&format!("train --dataset glyphs --models 1 --epochs 1 --out {dir}/none/zoo.safetensors"), 1, &["none"]);
     std::fs::write(&zoo, b"not a zoo at all").unwrap();
-    fail(&format!("info {out}"), 1, &["malformed"]);
+    fail(&format!("info {out}"), 1, &["zoo.safetensors"]);
     fail(&small_zoo(&zoo, 1, 1), 1, &["is not replaced"]);
     assert_eq!(std::fs::read(&zoo).unwrap(), b"not a zoo at all", "a file that was there is lost");
     let recipe = folder.path().join("recipe.json");
@@ -342,7 +343,7 @@ fn the_benchmark_reports_what_it_measured() {
     assert!(table.lines().all(|line| line.chars().count() <= 100), "{table}");
     let csv = succeed("bench pool --seconds 0.3 --csv");
     let columns: Vec<usize> = csv.lines().map(|line| line.split(',').count()).collect();
-    assert_eq!(columns, [19, 19], "{csv}");
+    assert_eq!(columns, [25, 25], "{csv}");
 
     fail("bench conv/fourward", 2, &["unknown kernel", "conv/forward"]);
     fail("bench pool --seconds 0", 2, &["--seconds"]);

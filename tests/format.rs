@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 use zoometry::cnn::Arch;
 use zoometry::kernels::{Isa, IsaKind};
-use zoometry::zoo::{Config, Schema, Status, Writer, Zoo};
+use zoometry::zoo::{Config, Status, Writer, Zoo};
 
 /// Three networks by the first program that wrote zoos: `train --dataset glyphs --models 3 --epochs 1 --checkpoints 0 --seed 3 --set
 /// train_fraction=0.1 --set layers=4s2,4s2same`.
@@ -57,7 +57,8 @@ fn files_of_later_formats_are_refused_by_what_is_not_known() {
 /// A zoo without what format 3 brought, checksums and families of rounding: its rows written anew by today's writer.
 fn older(path: &Path) -> PathBuf {
     let (zoo, older) = (Zoo::open(path).unwrap(), path.with_file_name("older.safetensors"));
-    let schema = Schema { rounding: Vec::new(), ..zoo.schema().clone() };
+    let mut schema = zoo.schema().clone();
+    schema.rounding.clear();
     let configs: Vec<Config> = (0..schema.runs).map(|run| zoo.config(run)).collect();
     let writer = Writer::create_or_open(&older, &schema, &configs, false).unwrap();
     for (row, &status) in zoo.status().iter().enumerate().filter(|(_, status)| **status != Status::NotWritten) {

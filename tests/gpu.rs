@@ -11,7 +11,7 @@ use zoometry::gpu::{Gpu, adapters};
 use zoometry::kernels::{Isa, activation::Activation};
 use zoometry::par::Stop;
 use zoometry::train::{self, Cpu, Event, Executor, Job, recipe::Recipe};
-use zoometry::zoo::{Place, Status, Zoo};
+use zoometry::zoo::{Status, Zoo};
 use zoometry::{Error, Result};
 
 /// Networks of the compared zoos.
@@ -37,18 +37,10 @@ fn recipe() -> Recipe {
 }
 
 fn job<'a>(dataset: &'a Dataset, recipe: &'a Recipe, models: usize) -> Job<'a> {
-    Job {
-        dataset,
-        recipe,
-        models,
-        place: Place::WHOLE,
-        checkpoints: vec![0, 2],
-        seed: 11,
-        isa: Isa::detect(),
-        threads: 0,
-        // zoos are continued from one device on another here
-        allow_mixed: true,
-    }
+    let mut job = Job::new(dataset, recipe, models, vec![0, 2]);
+    // zoos are continued from one device on another here
+    (job.seed, job.allow_mixed) = (11, true);
+    job
 }
 
 fn train(executor: &dyn Executor, job: &Job, out: &Path) -> Result<Zoo> {

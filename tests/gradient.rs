@@ -70,7 +70,9 @@ fn check(isa: Isa, arch: &Arch, run: &Run) {
 }
 
 fn run(activation: Activation, dropout: f32) -> Run {
-    Run { optimizer: Optimizer::Sgd, activation, dropout, seed: 0x1234_5678_9abc, ..Run::default() }
+    let mut run = Run::default();
+    (run.optimizer, run.activation, run.dropout, run.seed) = (Optimizer::Sgd, activation, dropout, 0x1234_5678_9abc);
+    run
 }
 
 #[test]
@@ -191,7 +193,11 @@ fn check_team(isa: Isa, arch: &Arch, activation: Activation) {
     };
     let plan = arch.plan();
     let runs: Vec<Run> = (0..LANES as u64)
-        .map(|lane| Run { seed: 77 + lane, dropout: [0.0, 0.3][lane as usize % 2], ..run(activation, 0.0) })
+        .map(|lane| {
+            let mut run = run(activation, [0.0, 0.3][lane as usize % 2]);
+            run.seed = 77 + lane;
+            run
+        })
         .collect();
     let mut orders = vec![Vec::new(); LANES];
     orders.iter_mut().zip(&runs).for_each(|(order, run)| rules::shuffle(run, images, 0, order));

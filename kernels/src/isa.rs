@@ -81,11 +81,46 @@ enum Token {
 ///
 /// `run` must be `#[inline(always)]`, as must everything in it that handles vectors: only then is it compiled inside the
 /// function that enables the instructions.
+///
+/// The sum of squares, compiled for every ISA:
+///
+/// ```
+/// use zoometry_kernels::simd::Simd;
+/// use zoometry_kernels::{Isa, Kernel, Lanes};
+///
+/// struct SumOfSquares<'a>(&'a [Lanes]);
+///
+/// impl Kernel for SumOfSquares<'_> {
+///     type Output = f32;
+///     #[inline(always)]
+///     fn run<S: Simd>(self, s: S) -> f32 {
+///         let mut sum = s.splat(0.0);
+///         for lanes in self.0 {
+///             let x = s.load(lanes);
+///             sum = s.fma(x, x, sum);
+///         }
+///         s.sum(sum)
+///     }
+/// }
+///
+/// let data = [Lanes([0.5; 16]); 3];
+/// assert_eq!(Isa::detect().run(SumOfSquares(&data)), 12.0);
+/// for isa in Isa::available() {
+///     assert_eq!(isa.run(SumOfSquares(&data)), 12.0, "{}", isa.kind());
+/// }
+/// ```
 pub trait Kernel {
     /// What the computation returns.
     type Output;
     /// The computation.
     fn run<S: Simd>(self, simd: S) -> Self::Output;
+}
+
+/// [`Isa::detect`].
+impl Default for Isa {
+    fn default() -> Isa {
+        Isa::detect()
+    }
 }
 
 impl Isa {

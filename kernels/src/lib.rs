@@ -1,4 +1,4 @@
-//! The numeric kernels of zoometry.
+//! The numeric kernels of zoometry, which trains zoos of small neural networks and learns from their weights.
 //!
 //! Slices and lanes only: no allocation, no files, no threads, no knowledge of models. Every kernel is written once over
 //! [`simd::Simd`], sixteen logical `f32` lanes, and is compiled for each instruction set; [`Isa`] chooses at run time.
@@ -7,6 +7,29 @@
 //! Layouts. Activations of a *tile* of [`TILE`] images lie as `[position][channel block][image][16 channels]`, so that one
 //! position of the tile is a small matrix: `TILE` images × 16 channels. See [`conv`]. In [`team`] the lanes are sixteen networks
 //! instead: for networks whose channels do not fill a vector.
+//!
+//! Goals: one source for all instruction sets; the same bits wherever multiplication and addition are fused; an answer that a plain
+//! `f64` loop checks. No goals: large matrices (there are libraries for these), other element types, shapes that no network here has.
+//!
+//! # Rooms
+//!
+//! | | |
+//! |---|---|
+//! | [`simd`], [`isa`] | lanes, and which instructions they are |
+//! | [`conv`], [`gemm`], [`pool`], [`activation`], [`residual`], [`loss`] | layers, forward and backward |
+//! | [`optimizer`], [`random`] | updates, dropout |
+//! | [`team`] | the same for sixteen networks side by side |
+//! | [`quantile`], [`reduce`], [`histogram`], [`tree`], [`compact`], [`summary`] | what predictors need |
+//! | [`mod@reference`] | all of it by definition |
+//!
+//! A kernel of one's own: see [`Kernel`].
+//!
+//! ```
+//! use zoometry_kernels::{Isa, IsaKind};
+//!
+//! assert!(Isa::new(IsaKind::Portable).is_some());
+//! println!("{} is the fastest here", Isa::detect().kind());
+//! ```
 #![no_std]
 #[cfg(feature = "std")]
 extern crate std;

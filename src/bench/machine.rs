@@ -99,9 +99,19 @@ fn processor() -> String {
 }
 
 /// The multiply-adds of an ISA, again and again.
-fn peak_on(isa: Isa, threads: usize) -> Contestant<'static> {
+pub(super) fn peak_on(isa: Isa, threads: usize) -> Contestant<'static> {
     let mut operands = vec![(); threads];
     Box::new(move |calls| together(&mut operands, &|()| _ = black_box(isa.run(MultiplyAdd)), calls))
+}
+
+/// GFLOP/s of calls of [`peak_on`] that take so long.
+pub(super) fn peak_of(isa: Isa, threads: usize, seconds: f64) -> f64 {
+    threads as f64 * flops(isa) / seconds / 1e9
+}
+
+/// Processes that wanted to run in the last minute, where the system tells.
+pub fn load() -> Option<f64> {
+    std::fs::read_to_string("/proc/loadavg").ok()?.split(' ').next()?.parse().ok()
 }
 
 /// GFLOP/s of one thread on an ISA, measured again for about `seconds`: has the machine changed meanwhile?

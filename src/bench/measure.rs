@@ -13,7 +13,7 @@ const SAMPLE: f64 = 5e-3;
 pub const FEWEST: usize = 5;
 
 /// The time of one call.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Timing {
     /// Median of the samples, in seconds.
     pub seconds: f64,
@@ -23,6 +23,8 @@ pub struct Timing {
     pub spread: f64,
     /// Number of samples.
     pub samples: usize,
+    /// The samples, in seconds, ascending.
+    pub all: Vec<f64>,
 }
 
 impl Timing {
@@ -30,7 +32,8 @@ impl Timing {
     pub fn new(mut seconds: Vec<f64>) -> Timing {
         seconds.sort_unstable_by(f64::total_cmp);
         let at = |quarters: usize| seconds[(seconds.len() - 1) * quarters / 4];
-        Timing { seconds: at(2), best: at(0), spread: (at(3) - at(1)) / at(2), samples: seconds.len() }
+        let (median, best, spread) = (at(2), at(0), (at(3) - at(1)) / at(2));
+        Timing { seconds: median, best, spread, samples: seconds.len(), all: seconds }
     }
 }
 
@@ -118,7 +121,10 @@ mod tests {
     #[test]
     fn median_and_spread_are_those_of_the_samples() {
         let timing = Timing::new(vec![5.0, 1.0, 2.0, 4.0, 3.0]);
-        assert_eq!(timing, Timing { seconds: 3.0, best: 1.0, spread: 2.0 / 3.0, samples: 5 });
+        assert_eq!(
+            timing,
+            Timing { seconds: 3.0, best: 1.0, spread: 2.0 / 3.0, samples: 5, all: vec![1.0, 2.0, 3.0, 4.0, 5.0] }
+        );
     }
 
     #[test]

@@ -7,8 +7,6 @@
 pub mod machine;
 pub mod measure;
 pub mod report;
-#[cfg(feature = "cli")]
-pub mod roofline;
 
 pub use machine::Machine;
 pub use report::{Report, Row};

@@ -29,7 +29,7 @@ impl Asked {
         let classes = target.classes(zoo, &rows(zoo, epoch)?);
         if let [only] = &*classes {
             let expected = format!("a zoo whose networks differ in {target}");
-            return Err(Error::malformed(path, expected, format!("{only} only")));
+            return Err(Error::unsuitable(path, expected, format!("{only} only")));
         }
         Ok(Asked { target, classes })
     }
@@ -86,7 +86,7 @@ impl Asked {
             0 => return Ok(table),
             unknown if unknown == all => {
                 let expected = format!("networks with a {name} that the predictor knows");
-                return Err(Error::malformed(path, expected, "none"));
+                return Err(Error::unsuitable(path, expected, "none"));
             }
             unknown => {
                 output::tell(format!("{unknown} of {all} networks of {} left out: no known {name}", path.display()))

@@ -1,19 +1,16 @@
 //! `zoometry bench`
 
-use super::STOP;
-use super::output::{self, Force, Output, count};
+use super::output::{self, Force, Output};
+use super::{STOP, bench_table, files, occupancy};
 use clap::Args;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
-use zoometry::bench::report::{Card, Change, rows};
-use zoometry::bench::{Case, Machine, Report, Row, machine};
-use zoometry::kernels::{Isa, IsaKind};
+use zoometry::bench::report::{Change, rows};
+use zoometry::bench::{Case, Machine, Report, machine};
+use zoometry::kernels::Isa;
 use zoometry::out::FileKind;
 use zoometry::{Error, Result, catalog, par};
-
-/// The ISA of a GPU's rows.
-const GPU: &str = "gpu";
 
 /// Share of the time that goes into measuring the machine itself.
 const MACHINE_SHARE: f64 = 0.1;
@@ -24,9 +21,13 @@ const MACHINE_SHARE: f64 = 0.1;
 /// ISAs and definition take turns.
 #[derive(Args)]
 pub struct Bench {
-    /// Only kernels whose name/shape contains this, such as `train_step` or `conv/forward/13x13`
+    /// Only kernels whose name/shape contains one of these, such as `train_step` or `conv/forward/13x13`; with * and ? it must be
+    /// like that as a whole
     #[arg(value_name = "FILTER")]
-    filter: Option<String>,
+    filter: Vec<String>,
+    /// Only list the kernels
+    #[arg(long)]
+    list: bool,
     /// Time for everything, about; the checks come on top
     #[arg(long, value_name = "S", default_value_t = 40.0)]
     seconds: f64,
@@ -52,9 +53,15 @@ pub struct Bench {
     /// Draw the rows under the machine's roof
     #[arg(long, value_name = "FILE.svg")]
     svg: Option<PathBuf>,
-    /// Compare with what `--json` printed before
+    /// Compare with what `--json` printed before: a bootstrap over the samples of both says what is faster or slower
     #[arg(long, value_name = "OLD.json")]
     compare: Option<PathBuf>,
+    /// Fail where a row is slower by more than this, beyond the noise: 10% for instance
+    #[arg(long, value_name = "SHARE", requires = "compare", value_parser = share)]
+    fail_slower: Option<f64>,
+    /// Keep the threads on processors of their own (Linux)
+    #[arg(long)]
+    pin: bool,
     #[command(flatten)]
     force: Force,
 }
@@ -64,22 +71,38 @@ impl Bench {
         if !(self.seconds.is_finite() && self.seconds > 0.0) {
             return Err(Error::invalid("--seconds", "a positive number", self.seconds));
         }
+        if self.list {
+            return self.listed();
+        }
         let old = self.compare.as_deref().map(read).transpose()?;
         let mut guard = self.force.guard(&self.compare);
         let picture = self.svg.as_ref().map(|path| guard.file(path, FileKind::Picture)).transpose()?;
         let report = if self.device == "gpu" { self.card()? } else { self.processor()? };
         if let Some(out) = &picture {
-            output::picture(out, &zoometry::bench::roofline::svg(&report))?;
+            output::picture(out, &zoometry::report::roofline::svg(&report))?;
         }
         let changes = old.map(|old| report.compare(&old));
-        self.output(&report, changes.as_deref())
+        let mut output = self.output(&report, changes.as_deref())?;
+        if let Some(share) = self.fail_slower {
+            let slower = changes.iter().flatten().filter(|change| change.slower_by(share)).count();
+            output.failed = slower > 0;
+            if slower > 0 {
+                let percent = 100.0 * share;
+                output::tell(format!("{} slower by more than {percent:.0} %", output::counted(slower, "row")));
+            }
+        }
+        Ok(output)
     }
 
     fn processor(&self) -> Result<Report> {
         if let Some(adapter) = &self.adapter {
             return Err(Error::invalid("--adapter", "--device gpu with it", adapter));
         }
-        self.measure(&self.isas()?, &self.cases()?)
+        let (isas, cases) = (self.isas()?, self.cases()?);
+        if self.pin {
+            occupancy::pin(usize::from(self.threads))?;
+        }
+        self.measure(&isas, &cases)
     }
 
     /// A GPU has no ISAs and no threads.
@@ -87,10 +110,13 @@ impl Bench {
         if self.threads != 1 {
             return Err(Error::invalid("--threads", "--device cpu with it", "gpu"));
         }
+        if self.filter.len() > 1 || self.pin {
+            return Err(Error::invalid("--device", "cpu with several filters, or --pin", "gpu"));
+        }
         #[cfg(feature = "gpu")]
         return super::bench_gpu::run(
             self.adapter.as_deref(),
-            self.filter.as_deref().unwrap_or_default(),
+            self.filter.first().map_or("", String::as_str),
             self.seconds,
         );
         #[cfg(not(feature = "gpu"))]
@@ -104,14 +130,28 @@ impl Bench {
         }
     }
 
+    /// The kernels asked for; each filter must let some through.
     fn cases(&self) -> Result<Vec<Case>> {
         let all = catalog::cases();
-        let Some(filter) = &self.filter else { return Ok(all) };
-        let mut seen = HashSet::new();
-        let names: Vec<&str> = all.iter().map(|case| case.name).filter(|name| seen.insert(*name)).collect();
-        let unknown = Error::unknown("kernel", filter, names);
-        let some: Vec<Case> = all.into_iter().filter(|case| case.path().contains(filter.as_str())).collect();
-        if some.is_empty() { Err(unknown) } else { Ok(some) }
+        let lets = |filter: &str, case: &Case| match filter.contains(['*', '?']) {
+            true => files::matches(filter.as_bytes(), case.path().as_bytes()),
+            false => case.path().contains(filter),
+        };
+        if let Some(filter) = self.filter.iter().find(|filter| !all.iter().any(|case| lets(filter, case))) {
+            let mut seen = HashSet::new();
+            let names: Vec<&str> = all.iter().map(|case| case.name).filter(|name| seen.insert(*name)).collect();
+            return Err(Error::unknown("kernel", filter, names));
+        }
+        let wanted = |case: &Case| self.filter.is_empty() || self.filter.iter().any(|filter| lets(filter, case));
+        Ok(all.into_iter().filter(wanted).collect())
+    }
+
+    fn listed(&self) -> Result<Output> {
+        let mut output = Output::default();
+        let paths: Vec<String> = self.cases()?.iter().map(Case::path).collect();
+        paths.iter().for_each(|path| output.line(path));
+        output.set("kernels", paths);
+        Ok(output)
     }
 
     fn measure(&self, isas: &[Isa], cases: &[Case]) -> Result<Report> {
@@ -121,6 +161,7 @@ impl Bench {
         progress.set_message("the machine");
         let best = isas.iter().copied().max_by_key(|isa| isa.kind()).unwrap_or(Isa::detect());
         let machine_seconds = MACHINE_SHARE * self.seconds;
+        let load = machine::load();
         let machine = Machine::measure(isas, most, machine_seconds);
         let start = Instant::now();
         let mut spent = 0.0;
@@ -134,23 +175,30 @@ impl Bench {
                 }
                 // what quick rows leave over goes to the slower ones after them
                 let left = (self.seconds - machine_seconds - spent) / ((cases.len() - done) * most.min(2)) as f64;
-                let began = Instant::now();
+                let (began, cpu) = (Instant::now(), occupancy::cpu_time());
                 let measure = || rows(case, &machine, &checked, threads, left.max(0.0));
-                all.extend(par::with_threads(threads, measure));
-                spent += began.elapsed().as_secs_f64();
+                let mut measured = par::with_threads(threads, measure);
+                let wall = began.elapsed().as_secs_f64();
+                let cpu = occupancy::cpu_time().zip(cpu).map(|(now, then)| (now - then).as_secs_f64());
+                measured.iter_mut().for_each(|row| row.cpu_share = cpu.map(|cpu| cpu / wall));
+                all.extend(measured);
+                spent += wall;
                 progress.inc(1);
             }
         }
         progress.finish_and_clear();
         output::tell(format!("{} rows in {:.1} s", all.len(), machine_seconds + start.elapsed().as_secs_f64()));
-        let version = env!("CARGO_PKG_VERSION").into();
-        Ok(Report { version, machine, peak_at_end: machine::peak_again(best, 0.2), rows: all, card: None })
+        let peak_at_end = machine::peak_again(best, 0.2);
+        let load = load.zip(machine::load()).map(|(before, after)| [before, after]);
+        let mut report = Report::new(machine, peak_at_end, all);
+        (report.load, report.pinned) = (load, self.pin);
+        Ok(report)
     }
 
     fn output(&self, report: &Report, changes: Option<&[Change]>) -> Result<Output> {
         let mut output = Output::default();
         if self.csv {
-            output.text = csv(&report.rows)?;
+            output.text = bench_table::csv(&report.rows)?;
             return Ok(output);
         }
         let Ok(serde_json::Value::Object(json)) = serde_json::to_value(report) else {
@@ -162,15 +210,19 @@ impl Bench {
             output.set("changes", changes);
         }
         match &report.card {
-            Some(card) => describe_card(&report.machine, card, &mut output),
-            None => describe(&report.machine, &mut output),
+            Some(card) => bench_table::describe_card(&report.machine, card, &mut output),
+            None => bench_table::describe(&report.machine, &mut output),
         }
-        table(&report.rows, &mut output);
+        if let Some([before, after]) = report.load {
+            let pinned = if report.pinned { ", threads pinned" } else { "" };
+            output.line(format!("  load {before:.2} before, {after:.2} after the rows{pinned}"));
+        }
+        bench_table::table(&report.rows, &mut output);
         for warning in report.warnings() {
             output.line(format!("warning: {warning}"));
         }
         if let Some(changes) = changes {
-            compared(changes, &mut output);
+            bench_table::compared(changes, &mut output);
         }
         if let Some(path) = &self.svg {
             output.line(format!("{}: the rows under the roof", path.display()));
@@ -197,184 +249,9 @@ fn read(path: &Path) -> Result<Report> {
     serde_json::from_str(&text).map_err(malformed)
 }
 
-fn csv(rows: &[Row]) -> Result<String> {
-    let mut csv = csv::Writer::from_writer(Vec::new());
-    let write = |error: csv::Error| Error::io("write", "stdout")(std::io::Error::other(error));
-    for row in rows {
-        // every column in every row, whatever is not known left empty
-        csv.serialize((
-            (
-                &row.name,
-                &row.shape,
-                &row.isa,
-                row.threads,
-                row.seconds,
-                row.seconds_best,
-                row.spread,
-                row.samples,
-                row.gflops,
-                row.gbs,
-            ),
-            (&row.bound, row.fraction_of_peak, row.fraction_of_roof),
-            (row.speedup_over_portable, row.speedup_over_reference),
-            (row.images_per_second.or(row.items_per_second), &row.items, row.error, row.executed),
-        ))
-        .map_err(write)?;
-    }
-    let body = csv.into_inner().map_err(|error| Error::io("write", "stdout")(error.into_error()))?;
-    let head = "name,shape,isa,threads,seconds,seconds_best,spread,samples,gflops,gbs,bound,fraction_of_peak,fraction_of_roof,\
-                speedup_over_portable,speedup_over_reference,items_per_second,items,error,executed\n";
-    Ok(head.to_owned() + &String::from_utf8_lossy(&body))
-}
-
-fn describe(machine: &Machine, output: &mut Output) {
-    output.line(format!("{}, {} logical processors", machine.processor, machine.processors));
-    for kind in IsaKind::ALL {
-        let Some(one) = machine.fma_gflops.get(kind.name()) else { continue };
-        let all = machine.fma_gflops_threads.get(kind.name()).filter(|_| machine.threads > 1);
-        let all = all.map_or(String::new(), |all| format!(", {all:.1} on {} threads", machine.threads));
-        output.line(format!("  multiply-adds, {kind:8} {one:7.1} GFLOP/s a core{all}"));
-    }
-    for level in &machine.bandwidth {
-        let all = if machine.threads == 1 {
-            String::new()
-        } else {
-            format!(", {:.1} on {} threads", level.gbs_threads, machine.threads)
-        };
-        output.line(format!("  reading {:>8} {:12.1} GB/s a core{all}", machine::size(level.bytes), level.gbs));
-    }
-}
-
-fn describe_card(machine: &Machine, card: &Card, output: &mut Output) {
-    let software = if card.software { ", a program on this processor" } else { "" };
-    output.line(format!("{} ({}{software}), {}", machine.processor, card.backend, card.driver));
-    for peak in machine.fma_gflops.values() {
-        output.line(format!("  multiply-adds {:9.3} TFLOP/s", peak / 1e3));
-    }
-    for copy in &machine.bandwidth {
-        output.line(format!("  copy          {:9.1} GB/s", copy.gbs));
-    }
-    if let Some([before, after]) = card.clock_mhz {
-        output.line(format!("  clock         {before} MHz before the rows, {after} MHz after them"));
-    }
-    if let Some(share) = card.end_to_end {
-        output.line(format!("  a whole zoo   {:.0} % of the speed of its steps and evaluations alone", 100.0 * share));
-    }
-}
-
-/// Columns of a row's name at least.
-const MIN_WIDTH: usize = 28;
-
-/// One table for each ISA and number of threads.
-fn table(rows: &[Row], output: &mut Output) {
-    let mut groups: Vec<(&str, usize)> = Vec::new();
-    for row in rows {
-        if !groups.contains(&(&row.isa, row.threads)) {
-            groups.push((&row.isa, row.threads));
-        }
-    }
-    for (isa, threads) in groups {
-        let s = if threads == 1 { "" } else { "s" };
-        let group = || rows.iter().filter(|row| row.isa == isa && row.threads == threads);
-        let width = group().map(|row| row.name.len() + row.shape.len() + 2).max().unwrap_or(0).max(MIN_WIDTH);
-        output.line(format!(
-            "\n{:<width$}{:>9} {:>4} {:>7} {:>6} {:>5} {:>5} {:>5} {:>6} {:>6} {:>6}",
-            if isa == GPU { isa.to_owned() } else { format!("{isa}, {threads} thread{s}") },
-            "time",
-            "±",
-            "GFLOP/s",
-            "GB/s",
-            "bound",
-            "peak",
-            "roof",
-            "×port.",
-            "×f64",
-            "rate"
-        ));
-        group().for_each(|row| output.line(line(row, width)));
-    }
-    output.line("\nroof: speed relative to what the measured multiply-adds or bytes a second allow; ×port.: relative");
-    output.line("to the portable ISA; ×f64: to the plain definition on one thread; ±: distance of the quartiles of");
-    output.line("the time, ! where it is large, ? of few samples; rate: images, networks, rows, numbers … a second");
-    output.line("peak: counted operations relative to the measured multiply-adds");
-    let mut shares: Vec<String> =
-        rows.iter().filter_map(|row| Some(format!("{:.0} %", 100.0 * row.executed?))).collect();
-    shares.sort_unstable();
-    shares.dedup();
-    if !shares.is_empty() {
-        let shares = shares.join(", ");
-        output.line(format!("the fast path makes {shares} of what is counted: it leaves out units that nothing reads"));
-    }
-}
-
-fn line(row: &Row, width: usize) -> String {
-    let times = |speedup: Option<f64>| {
-        speedup.map_or("".into(), |speedup| match speedup {
-            s if s < 9.95 => format!("{s:.1}"),
-            s => count(s.round() as u64),
-        })
-    };
-    let mark = if row.hasty() {
-        '?'
-    } else if row.disturbed() {
-        '!'
-    } else {
-        '%'
-    };
-    let gflops = if row.gflops > 0.0 { format!("{:.1}", row.gflops) } else { String::new() };
-    let peak = if row.gflops > 0.0 { format!("{:.3}", row.fraction_of_peak) } else { String::new() };
-    let rate = row.images_per_second.or(row.items_per_second).map_or(String::new(), rate);
-    format!(
-        "{:<width$}{:>9} {:>3.0}{mark} {gflops:>7} {:>6.1} {:>5} {peak:>5} {:>5.2} {:>6} {:>6} {rate:>6}",
-        format!("{}/{}", row.name, row.shape),
-        time(row.seconds),
-        100.0 * row.spread,
-        row.gbs,
-        row.bound,
-        row.fraction_of_roof,
-        times(row.speedup_over_portable),
-        times(row.speedup_over_reference),
-    )
-}
-
-/// Seconds as people read them.
-fn time(seconds: f64) -> String {
-    match seconds {
-        s if s < 1e-6 => format!("{:.0} ns", s * 1e9),
-        s if s < 1e-3 => format!("{:.2} µs", s * 1e6),
-        s if s < 1.0 => format!("{:.2} ms", s * 1e3),
-        s => format!("{s:.2} s"),
-    }
-}
-
-/// A number a second as people read it.
-fn rate(rate: f64) -> String {
-    match rate {
-        r if r < 1e3 => format!("{r:.0}"),
-        r if r < 1e6 => format!("{:.1}k", r / 1e3),
-        r if r < 1e9 => format!("{:.1}M", r / 1e6),
-        r => format!("{:.1}G", r / 1e9),
-    }
-}
-
-fn compared(changes: &[Change], output: &mut Output) {
-    if changes.is_empty() {
-        output.line("\nno row is in both reports");
-        return;
-    }
-    output
-        .line(format!("\n{:<38}{:>9} {:>8} {:>8} {:>7}", "against the old report", "ISA", "threads", "speed", "noise"));
-    for change in changes {
-        output.line(format!(
-            "{:<38}{:>9} {:>8} {:>7.2}× {:>5.0} %  {}",
-            format!("{}/{}", change.name, change.shape),
-            change.isa,
-            change.threads,
-            change.speedup,
-            100.0 * change.noise,
-            if change.verdict == "same" { "" } else { change.verdict }
-        ));
-    }
-    let slower = changes.iter().filter(|change| change.verdict == "slower").count();
-    output.line(format!("{slower} of {} rows are slower beyond the noise", changes.len()));
+/// A share: `10%` or `0.1`.
+fn share(text: &str) -> std::result::Result<f64, String> {
+    let (number, unit) = text.strip_suffix('%').map_or((text, 1.0), |number| (number.trim(), 0.01));
+    let share = number.parse::<f64>().ok().map(|number| unit * number).filter(|share| (0.0..10.0).contains(share));
+    share.ok_or_else(|| "expected a share, such as 10% or 0.1".to_owned())
 }

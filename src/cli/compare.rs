@@ -63,7 +63,7 @@ impl Compare {
         let [a, b] = common(a, b);
         if a.unseen.rows() == 0 {
             let expected = "networks that neither predictor has seen";
-            return Err(Error::malformed(zoo.path(), expected, "none"));
+            return Err(Error::unsuitable(zoo.path(), expected, "none"));
         }
         let predicted = self.machine.run(|| -> Result<_> {
             Ok([a.predictor.predict(isa, &a.unseen)?, b.predictor.predict(isa, &b.unseen)?])

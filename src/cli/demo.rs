@@ -12,7 +12,7 @@ use zoometry::features::Input;
 use zoometry::out::FileKind;
 use zoometry::predictor::{DEFAULT, Options};
 use zoometry::train::{Cpu, Job, recipe::Recipe};
-use zoometry::zoo::{Place, Target};
+use zoometry::zoo::Target;
 
 /// Epochs of the demo's networks: few, so that hundreds of them take about a minute.
 const EPOCHS: u32 = 4;
@@ -30,7 +30,7 @@ pub struct Demo {
     #[arg(long, value_name = "DIR", default_value = "zoometry-demo")]
     out: PathBuf,
     /// Number of networks; a demo of fewer grows
-    #[arg(long, value_name = "N", default_value_t = 400, allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", default_value_t = 400, allow_negative_numbers = true, value_parser = super::number)]
     models: usize,
     /// Seed of the zoo
     #[arg(long, value_name = "S", default_value_t = 1, allow_negative_numbers = true)]
@@ -56,17 +56,8 @@ impl Demo {
         let recipe = Recipe { name: "demo".into(), batch: BATCH, ..Recipe::default() };
         let checkpoints = vec![0, EPOCHS];
         let threads = usize::from(self.machine.threads);
-        let job = Job {
-            dataset: &dataset,
-            recipe: &recipe,
-            models: self.models,
-            place: Place::WHOLE,
-            checkpoints,
-            seed: self.seed,
-            isa,
-            threads,
-            allow_mixed: false,
-        };
+        let mut job = Job::new(&dataset, &recipe, self.models, checkpoints);
+        (job.seed, job.isa, job.threads) = (self.seed, isa, threads);
         let mut output = Output::default();
         let zoo = train::session(&job, &Cpu, zoo_path, &mut output)?;
         let fitted = |input: &Input, output: &mut Output| -> Result<_> {
@@ -96,8 +87,8 @@ impl Demo {
         // of the networks that the predictor was fitted to it knows too much
         output.line(format!("  zoometry predict {} {} --part test", model_path.display(), zoo_path.display()));
         output.set("seconds", seconds);
-        output.set("predictor", model_path);
-        output.set("report", page);
+        output.path("predictor", model_path);
+        output.path("report", page);
         Ok(output)
     }
 }

@@ -1,6 +1,6 @@
 //! `zoometry export`
 
-use super::output::{Force, Output, count, duration};
+use super::output::{Force, Output, count, counted, duration};
 use super::{STOP, files, firmware, progress};
 use clap::Args;
 use std::path::{Path, PathBuf};
@@ -13,17 +13,17 @@ use zoometry::{Error, Result};
 ///
 /// The folder gets weights.npy, metrics.csv.gz and layout.csv as the released Small CNN Zoo has them; importing it again gives
 /// the same zoo. With --torch one network goes to a .safetensors file: conv1.weight (OIHW), conv1.bias … dense.weight (out×in),
-/// dense.bias. With --firmware the folder gets what tests/firmware puts into a microcontroller's flash: the predictor's table,
-/// the network's weights, and the accuracy that is to be predicted there to the last bit. With --page the .html file predicts for
-/// networks that are dropped on it, without a server.
+/// dense.bias; without --run all finished ones, each to a file of the folder. With --firmware the folder gets what tests/firmware
+/// puts into a microcontroller's flash: the predictor's table, the network's weights, and the accuracy that is to be predicted
+/// there to the last bit. With --page the .html file predicts for networks that are dropped on it, without a server.
 #[derive(Args)]
 pub struct Export {
     /// The zoo, one file or several, and last the folder, which is not there yet or empty; with --torch the .safetensors file, with
     /// --page the .html file
     #[arg(value_name = "ZOO… OUT", num_args = 1.., required = true)]
     paths: Vec<PathBuf>,
-    /// Write one network with PyTorch's names and order
-    #[arg(long, group = "one", requires = "run")]
+    /// Write one network with PyTorch's names and order, or all
+    #[arg(long, group = "one")]
     torch: bool,
     /// Write one network and a predictor for a microcontroller; TABLE is what `fit --compact` wrote
     #[arg(long, value_name = "TABLE", group = "one", requires = "run")]
@@ -57,7 +57,7 @@ impl Export {
         };
         let zoo = files::zoo(zoos)?;
         let mut output = Output::default();
-        output.set("out", out);
+        output.path("out", out);
         if let Some(run) = self.run {
             let row = self.row(&zoo, run as usize)?;
             let accuracy = zoo.test_accuracy()[row];
@@ -74,6 +74,14 @@ impl Export {
             output.set("run", run);
             output.set("epoch", zoo.epoch()[row]);
             output.set("test_accuracy", accuracy);
+            return Ok(output);
+        }
+        if self.torch && out.extension().is_some_and(|kind| kind == "safetensors") {
+            let expected = "the number of the network for one file; all go to a folder";
+            return Err(Error::invalid("--run", expected, "none"));
+        }
+        if self.torch {
+            self.networks(&zoo, out, zoos, &mut output)?;
             return Ok(output);
         }
         #[cfg(feature = "full")]
@@ -103,6 +111,28 @@ impl Export {
         Ok(output)
     }
 
+    /// All finished networks, each to a file of the folder `out`.
+    fn networks(&self, zoo: &Zoo, out: &Path, zoos: &[PathBuf], output: &mut Output) -> Result<()> {
+        let rows = self.epoch.map_or_else(|| Ok(zoo.final_rows()), |epoch| zoo.rows_at_epoch(epoch))?;
+        if rows.is_empty() {
+            return Err(Error::unsuitable(zoo.path(), "a zoo with finished networks", "none"));
+        }
+        let mut guard = self.force.guard(files::expand(zoos)?);
+        guard.folder(out)?;
+        let digits = zoo.networks().to_string().len();
+        let bar = progress::rows("exporting");
+        for (done, &row) in rows.iter().enumerate() {
+            STOP.check()?;
+            let name = format!("network-{:0digits$}.safetensors", zoo.run()[row]);
+            zoo::write_torch(zoo, row, &guard.file(out.join(name), FileKind::Network)?)?;
+            progress::tell(&bar, done + 1, rows.len());
+        }
+        bar.finish_and_clear();
+        output.line(format!("{}: {}", out.display(), counted(rows.len(), "network")));
+        output.set("networks", rows.len());
+        Ok(())
+    }
+
     /// The file for one network.
     fn network(&self, out: &Path, zoos: &[PathBuf]) -> Result<OutPath> {
         let place = self.force.guard(files::expand(zoos)?).file(out, FileKind::Network)?;
@@ -128,7 +158,7 @@ impl Export {
         let row = network * checkpoints.len() + checkpoint;
         if zoo.status()[row] == Status::NotWritten {
             let expected = format!("a zoo that has epoch {} of network {run}", checkpoints[checkpoint]);
-            return Err(Error::malformed(zoo.path(), expected, "one that has not"));
+            return Err(Error::unsuitable(zoo.path(), expected, "one that has not"));
         }
         Ok(row)
     }

@@ -1,15 +1,17 @@
 //! `zoometry features`
 
 use super::device::Device;
-use super::output::{Force, Output, count, duration};
+use super::output::{Force, Output, counted, duration};
 use super::parts::{self, DivisionArgs};
 use super::{MachineArgs, STOP, files, select};
 use clap::Args;
 use std::path::PathBuf;
 use std::time::Instant;
-use zoometry::features::Networks;
 use zoometry::features::write::{self, TablePath};
-use zoometry::table::Part;
+use zoometry::features::{Input, Networks};
+use zoometry::kernels::Isa;
+use zoometry::table::{Part, Table};
+use zoometry::zoo::Zoo;
 use zoometry::{Error, Result};
 
 /// Compute what a predictor sees of every network
@@ -21,8 +23,8 @@ use zoometry::{Error, Result};
 pub struct Features {
     #[arg(value_name = "ZOO", required = true, help = files::SEVERAL)]
     zoo: Vec<PathBuf>,
-    /// .safetensors, .csv or .npy (with the columns' names beside it in .columns.json); without it the table goes to stdout as
-    /// CSV
+    /// .safetensors, .csv or .npy (with the columns' names beside it in .columns.json); without it, or with -, the table goes to
+    /// stdout as CSV
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// What is computed: wstats, probes, hyper, weights …, joined by + [default: wstats]
@@ -50,19 +52,14 @@ impl Features {
         let isa = self.machine.isa()?;
         let input = super::input(self.input.as_deref())?;
         let mut guard = self.force.guard(files::expand(&self.zoo)?.iter().chain(self.division.file()));
-        let out = self.out.as_ref().map(|path| TablePath::new(&mut guard, path)).transpose()?;
+        let file = super::files::unless_stream(&self.out);
+        let out = file.map(|path| TablePath::new(&mut guard, path)).transpose()?;
         let wanted = parts::named(&self.part, &Part::ALL[..3])?;
-        let zoo = files::zoo(&self.zoo)?;
-        let rows = select::rows(&zoo, zoo.path(), self.epoch, &input)?;
-        let division = self.division.division(&zoo)?;
-        let mut named = self.division.parts(&zoo, &rows)?;
-        named.retain(|(_, part)| wanted.contains(part));
-        let (shown, of): (Vec<usize>, Vec<Part>) = named.into_iter().unzip();
         let start = Instant::now();
-        let table = self.machine.run(|| {
-            let fitted = parts::fit_input(isa, &zoo, &rows, &division, &input)?;
-            self.device.table(&fitted, isa, &Networks::Zoo { zoo: &zoo, rows: &shown })
-        })?;
+        let groups = files::groups(&self.zoo)?;
+        let each = groups.iter().map(|files| self.of_zoo(isa, &Zoo::open_all(files)?, &input, &wanted));
+        let Seen { table, of, files } = joined(each.collect::<Result<_>>()?)?;
+        let files = if groups.iter().map(Vec::len).sum::<usize>() > 1 { files } else { Vec::new() };
         let seconds = start.elapsed().as_secs_f64();
         let mut output = Output::default();
         output.set("rows", table.rows());
@@ -70,20 +67,67 @@ impl Features {
         output.set("columns", &table.columns);
         output.set("seconds", seconds);
         output.set("part", of.iter().map(|part| part.name()).collect::<Vec<_>>());
-        match (&self.out, &out) {
+        if !files.is_empty() {
+            output.set("file", &files);
+        }
+        match (file, &out) {
             (Some(path), Some(out)) => {
-                write::write(&table, &of, out, &STOP)?;
-                let (rows, width) = (count(table.rows() as u64), table.width());
-                output.line(format!("{}: {rows} networks × {width} columns in {}", path.display(), duration(seconds)));
-                output.set("out", path);
+                write::write(&table, &of, &files, out, &STOP)?;
+                let (rows, width) = (counted(table.rows(), "network"), counted(table.width(), "column"));
+                output.line(format!("{}: {rows} × {width} in {}", path.display(), duration(seconds)));
+                output.path("out", path);
             }
             _ if self.machine.json => output.set("x", table.x.chunks(table.width().max(1)).collect::<Vec<_>>()),
             _ => {
                 let mut text = Vec::new();
-                write::csv(&table, &of, &mut text, &STOP).map_err(|_| Error::Cancelled)?;
+                write::csv(&table, &of, &files, &mut text, &STOP).map_err(|_| Error::Cancelled)?;
                 output.text = String::from_utf8_lossy(&text).into_owned();
             }
         }
         Ok(output)
     }
+
+    /// What is seen of one zoo's networks.
+    fn of_zoo(&self, isa: Isa, zoo: &Zoo, input: &Input, wanted: &[Part]) -> Result<Seen> {
+        let rows = select::rows(zoo, zoo.path(), self.epoch, input)?;
+        let division = self.division.division(zoo)?;
+        let mut named = self.division.parts(zoo, &rows)?;
+        named.retain(|(_, part)| wanted.contains(part));
+        let (shown, of): (Vec<usize>, Vec<Part>) = named.into_iter().unzip();
+        let table = self.machine.run(|| {
+            let fitted = parts::fit_input(isa, zoo, &rows, &division, input)?;
+            self.device.table(&fitted, isa, &Networks::Zoo { zoo, rows: &shown })
+        })?;
+        let files = shown.iter().map(|&row| zoo.file_of(row).display().to_string()).collect();
+        Ok(Seen { table, of, files })
+    }
+}
+
+/// What is seen of networks.
+struct Seen {
+    table: Table,
+    /// The part of each.
+    of: Vec<Part>,
+    /// The file of each.
+    files: Vec<String>,
+}
+
+/// One table of several.
+///
+/// # Errors
+/// [`Error::Unsuitable`] where they have not the same columns.
+fn joined(each: Vec<Seen>) -> Result<Seen> {
+    let mut each = each.into_iter();
+    let mut all = each.next().ok_or(Error::Cancelled)?;
+    for next in each {
+        if next.table.columns != all.table.columns {
+            let file = next.files.first().cloned().unwrap_or_default();
+            let expected = format!("the {} columns of the first zoo", all.table.width());
+            return Err(Error::unsuitable(file, expected, format!("{} others", next.table.width())));
+        }
+        all.table = all.table.join(&next.table);
+        all.of.extend(next.of);
+        all.files.extend(next.files);
+    }
+    Ok(all)
 }

@@ -14,6 +14,24 @@ pub fn zoo(words: &[PathBuf]) -> Result<Zoo> {
     Zoo::open_all(expand(words)?)
 }
 
+/// The zoos that files are of, each with its files: one where all can be read as one zoo, else those that are shards of one zoo
+/// together and any other for itself.
+///
+/// # Errors
+/// Those of [`Zoo::open`].
+pub fn groups(words: &[PathBuf]) -> Result<Vec<Vec<PathBuf>>> {
+    let files = expand(words)?;
+    match Zoo::open_all(&files) {
+        Err(Error::Mismatch { .. }) => zoometry::zoo::of_one_zoo(&files),
+        outcome => outcome.map(|_| vec![files]),
+    }
+}
+
+/// The file of an output that may go to stdout too, as nothing or `-` says.
+pub fn unless_stream(out: &Option<PathBuf>) -> Option<&PathBuf> {
+    out.as_ref().filter(|path| **path != Path::new("-"))
+}
+
 /// How files are called in a line.
 pub fn shown(words: &[PathBuf]) -> String {
     match words {
@@ -30,6 +48,13 @@ pub fn shown(words: &[PathBuf]) -> String {
 pub fn expand(words: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for word in words {
+        if word == Path::new("-") {
+            return Err(Error::other_kind(
+                word,
+                "a file, which is read in place (./- for one that is called -)",
+                "a stream",
+            ));
+        }
         let pattern = word.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
         if word.exists() || !pattern.contains(['*', '?']) {
             files.push(word.clone());
@@ -42,7 +67,8 @@ pub fn expand(words: &[PathBuf]) -> Result<Vec<PathBuf>> {
         let fits = |name: &String| name.starts_with('.') == hidden && matches(pattern.as_bytes(), name.as_bytes());
         let mut names: Vec<String> = names.filter_map(|name| name.into_string().ok()).filter(fits).collect();
         if names.is_empty() {
-            return Err(Error::malformed(folder, format!("files {pattern}"), "none"));
+            let reason = format!("{} has no file of that name", folder.display());
+            return Err(Error::io("find", word)(std::io::Error::new(std::io::ErrorKind::NotFound, reason)));
         }
         names.sort_unstable();
         files.extend(names.into_iter().map(|name| word.with_file_name(name)));
@@ -51,7 +77,7 @@ pub fn expand(words: &[PathBuf]) -> Result<Vec<PathBuf>> {
 }
 
 /// Whether a name fits a pattern in which `*` stands for any text and `?` for any byte.
-fn matches(pattern: &[u8], name: &[u8]) -> bool {
+pub fn matches(pattern: &[u8], name: &[u8]) -> bool {
     // after the last star: where to go on in the pattern, and how much of the name the star has taken
     let (mut at, mut seen, mut star) = (0, 0, None);
     while seen < name.len() {

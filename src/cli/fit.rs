@@ -1,7 +1,7 @@
 //! `zoometry fit`
 
 use super::asked::Asked;
-use super::output::{Force, Output, duration};
+use super::output::{Force, Output, count, counted, duration};
 use super::parts::{Divided, Rows};
 use super::score::{self, Tested};
 use super::{MachineArgs, STOP, select};
@@ -84,14 +84,15 @@ impl Fit {
                 classes => options.of_classes(classes)?,
             };
             let mut output = Output::default();
-            let predictor = fit(isa, &divided, &options, self.refit, &mut output)?;
+            let fitted = fit(isa, &divided, &options, self.refit, &mut output);
+            let predictor = fitted.map_err(|error| self.source.named(error))?;
             if let Some(out) = &compact {
                 self.compact(isa, out, &predictor, &divided.parts, &mut output)?;
             }
             if let Some(out) = &out {
                 predictor.save(out)?;
                 output.line(format!("  kept in {}", out.path().display()));
-                output.set("out", out.path());
+                output.path("out", out.path());
             } else {
                 output.line("  not kept: name a file with --out to use it again");
             }
@@ -106,7 +107,11 @@ impl Fit {
             return Err(Error::invalid("--compact", "a predictor of a zoo's wstats", "another input"));
         };
         let budget = self.compact_kb.saturating_mul(1024);
-        let table = compact::distill(isa, full, parts, &compact::windows(&arch)?, budget, &STOP)?;
+        let table = compact::distill(isa, full, parts, &compact::windows(&arch)?, budget, &STOP);
+        let table = table.map_err(|error| match error {
+            Error::Invalid { what, expected, got } if what == "budget" => Error::invalid("--compact-kb", expected, got),
+            other => other,
+        })?;
         let small = Compact::new(&table).map_err(|refusal| Error::invalid("compact table", "a table", refusal))?;
         let test = &parts.test;
         let predicted: Vec<f32> = (0..test.rows()).map(|row| small.predict(test.row(row))).collect();
@@ -119,7 +124,7 @@ impl Fit {
         }
         replace(out, |file| file.write_all(&table))?;
         output.line(format!("  kept in {}", out.path().display()));
-        output.set("compact", out.path());
+        output.path("compact", out.path());
         output.set("compact_bytes", bytes);
         output.set("compact_r2", score.r2);
         Ok(())
@@ -166,17 +171,24 @@ pub fn fit(isa: Isa, divided: &Divided, options: &Options, refit: bool, output: 
     let predicted = predictor.predict(isa, &parts.test)?;
     let caveats = predictor.info.get(origin::CAVEATS);
     output.line(format!(
-        "{} on {} columns, fitted in {}{}",
+        "{} on {}, fitted in {}{}",
         predictor.model.options().title(),
-        parts.train.width(),
+        counted(parts.train.width(), "column"),
         duration(seconds),
         caveats.map_or(String::new(), |caveats| format!(" ({caveats})"))
     ));
     output.set("caveats", caveats);
     output.set("repeated", parts.repeated);
-    output.line(format!("  {train} train, {val} validation and {test} test networks"));
+    let [trained, chosen, tested] = [train, val, test].map(|n| count(n as u64));
+    output.line(format!("  {trained} train, {chosen} validation and {tested} test networks"));
     score::show(score::NEVER_SEEN, Tested::new(&predictor, &predicted, &parts.test.y), output);
     score::show_intervals(isa, &predictor, &parts.test, &predicted, output);
+    // `info` of the file shows them
+    for name in score::KEPT {
+        let value = output.json.get(name).filter(|value| value.is_number());
+        predictor.info.extend(value.map(|value| (format!("test_{name}"), value.to_string())));
+    }
+    predictor.info.insert("n_test".to_owned(), test.to_string());
     output.set("n_train", train);
     output.set("n_val", val);
     output.set("n_test", test);

@@ -1,6 +1,6 @@
 //! `zoometry import`
 
-use super::output::{self, Output, count, duration};
+use super::output::{self, Output, count, counted, duration};
 use super::{STOP, progress};
 use clap::Args;
 use std::path::PathBuf;
@@ -39,13 +39,12 @@ pub struct Import {
 
 impl Import {
     pub fn run(&self) -> Result<Output> {
-        let options = zoo::Import {
-            final_only: self.final_only,
-            image: self.image.as_deref().map(size).transpose()?,
-            layers: self.layers.as_deref().map(layer::parse).transpose()?,
-            names: run::names_of_format_1(),
-            program: format!("zoometry {}", env!("CARGO_PKG_VERSION")),
-        };
+        let mut options = zoo::Import::default();
+        options.final_only = self.final_only;
+        options.image = self.image.as_deref().map(size).transpose()?;
+        options.layers = self.layers.as_deref().map(layer::parse).transpose()?;
+        options.names = run::names_of_format_1();
+        options.program = format!("zoometry {}", env!("CARGO_PKG_VERSION"));
         let out = output::careful([&self.folder]).file(&self.out, FileKind::Zoo)?;
         let start = Instant::now();
         let bar = progress::rows("importing");
@@ -59,13 +58,12 @@ impl Import {
         let number = |n: usize| count(n as u64);
         let mut output = Output::default();
         output.line(format!(
-            "{}: {} networks of {} weights × {} checkpoint{}, {} MB, in {}",
+            "{}: {} of {} weights × {}, {}, in {}",
             self.out.display(),
-            number(report.runs),
-            zoo.schema().arch.parameters(),
-            report.checkpoints,
-            if report.checkpoints == 1 { "" } else { "s" },
-            number(zoo.bytes() / 1_000_000),
+            counted(report.runs, "network"),
+            number(zoo.schema().arch.parameters()),
+            counted(report.checkpoints, "checkpoint"),
+            output::size(zoo.bytes() as u64),
             duration(seconds)
         ));
         output.line(format!("  {} of the folder's {} rows", number(report.kept), number(report.rows)));
@@ -80,7 +78,7 @@ impl Import {
         }
         output.line(format!("  test accuracy: {}", output::quantile_line(&accuracies)));
         report.notes.iter().for_each(|note| output.line(format!("  note: {note}")));
-        output.set("zoo", &self.out);
+        output.path("zoo", &self.out);
         output.set("models", report.runs);
         output.set("checkpoints", report.checkpoints);
         output.set("folder_rows", report.rows);

@@ -1,7 +1,7 @@
 //! `zoometry importance`
 
 use super::asked::Asked;
-use super::output::{Force, Output};
+use super::output::{Force, Output, counted};
 use super::score::{self, Tested};
 use super::{MachineArgs, STOP, files, select};
 use clap::Args;
@@ -91,7 +91,7 @@ impl Importance {
         let mut output = Output::default();
         let rows = table.rows();
         let title = select::title(&zoo, &self.zoo);
-        output.line(format!("{} on {title}: {rows} networks, {}", self.model.display(), unseen.said));
+        output.line(format!("{} on {title}: {}, {}", self.model.display(), counted(rows, "network"), unseen.said));
         self.machine
             .run(|| score::show(score::seen(&unseen), Tested::new(&predictor, &predicted, &table.y), &mut output));
         output.set("n", rows);
@@ -173,7 +173,7 @@ fn show(columns: &[String], found: Found, out: Option<&OutPath>, output: &mut Ou
     if let Some(out) = out {
         write(out, columns, &found, &order)?;
         output.line(format!("  all {} columns are in {}", columns.len(), out.path().display()));
-        output.set("out", out.path());
+        output.path("out", out.path());
     }
     let object = |&column: &usize| {
         let mut object = Map::from_iter([("column".to_owned(), Value::from(columns[column].as_str()))]);

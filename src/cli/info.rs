@@ -1,7 +1,7 @@
 //! `zoometry info`
 
-use super::files;
-use super::output::{self, Output, count};
+use super::output::{self, Output, count, counted};
+use super::{files, known};
 use clap::Args;
 use serde::Serialize;
 use std::path::PathBuf;
@@ -9,14 +9,17 @@ use zoometry::Result;
 use zoometry::cnn::Arch;
 use zoometry::cnn::layer::{self, Layer};
 use zoometry::cnn::plan::{Map, Op, Plan};
+use zoometry::out::FileKind;
 use zoometry::train::overrides::overrides;
 use zoometry::zoo::{Status, Zoo};
 
-/// Show what is in a zoo file and how far it is, or which GPUs this machine has
+/// Show what is in a zoo file and how far it is, what any other file of ours holds, or which GPUs this machine has
 #[derive(Args)]
 pub struct Info {
-    #[arg(value_name = "ZOO", required_unless_present = "devices", conflicts_with = "devices", help = files::SEVERAL)]
-    zoo: Vec<PathBuf>,
+    /// Zoos, of which those that belong together are read as one, predictors, tables, networks, configurations, journals, folders
+    /// of studies … A name in quotes may have * and ? in its last part
+    #[arg(value_name = "FILE", required_unless_present = "devices", conflicts_with = "devices")]
+    file: Vec<PathBuf>,
     /// List the GPUs that `--adapter` can choose
     #[arg(long)]
     devices: bool,
@@ -30,77 +33,99 @@ impl Info {
         if self.devices {
             return super::device::list();
         }
-        let zoo = files::zoo(&self.zoo)?;
-        let schema = zoo.schema();
-        let of = |status: Status| zoo.status().iter().filter(|&&found| found == status).count();
-        let (done, diverged, rows) = (of(Status::Done), of(Status::Diverged), zoo.rows());
-        let finals = zoo.final_rows();
-        let accuracies: Vec<f32> = finals.iter().map(|&row| zoo.test_accuracy()[row]).collect();
-        let parameters = schema.arch.parameters();
-        let recipe = schema.recipe.get("name").and_then(|name| name.as_str()).unwrap_or("unnamed").to_owned();
-        let epochs: Vec<String> = schema.checkpoints.iter().map(u32::to_string).collect();
-
-        let mut output = Output::default();
-        output.line(files::shown(&self.zoo));
-        let digest =
-            if schema.digest.is_empty() { "images unknown".into() } else { format!("sha256 {}", schema.digest) };
-        output.line(format!("  data set      {} ({digest})", schema.dataset));
-        output.line(format!("  network       {}, {} weights", schema.arch, count(parameters as u64)));
-        let plan = schema.arch.plan();
-        let layers = layers(&schema.arch, &plan);
-        layers.iter().for_each(|layer| output.line(format!("    {}", layer.line())));
-        let set = overrides(&schema.recipe);
-        let with = if set.is_empty() { String::new() } else { format!(" with {}", set.join(" ")) };
-        let seeds: Vec<String> = zoo.seeds().iter().map(u64::to_string).collect();
-        let plural = if seeds.len() > 1 { "s" } else { "" };
-        output.line(format!("  recipe        {recipe}{with}, zoo seed{plural} {}", seeds.join(", ")));
-        output.line(format!(
-            "  networks      {}{} × {} checkpoints (epochs {})",
-            count(schema.runs as u64),
-            part(&zoo, self.zoo.len()),
-            epochs.len(),
-            epochs.join(", ")
-        ));
-        output.line(format!("  origin        {}", schema.origin()));
-        let families = zoo.families();
-        if !families.is_empty() {
-            output.line(format!("  rounding      {}", families.join("; ")));
+        let (zoos, others): (Vec<PathBuf>, Vec<PathBuf>) =
+            files::expand(&self.file)?.into_iter().partition(|file| FileKind::of(file) == FileKind::Zoo);
+        let mut each = Vec::new();
+        if !zoos.is_empty() {
+            for group in files::groups(&zoos)? {
+                each.push(of_zoo(&group)?);
+            }
         }
-        schema.dataset_notes.iter().for_each(|note| output.line(format!("  images        {note}")));
-        let share = 100.0 * (done + diverged) as f64 / rows as f64;
-        output.line(format!(
-            "  rows          {} of {} ({share:.1} %), {} diverged",
-            count((done + diverged) as u64),
-            count(rows as u64),
-            count(diverged as u64)
-        ));
-        output.line(format!("  finished      {} networks", count(finals.len() as u64)));
-        output.line(format!("  test accuracy {}", output::quantile_line(&accuracies)));
-        output.set("dataset", &schema.dataset);
-        output.set("dataset_digest", &schema.digest);
-        output.set("architecture", &schema.arch);
-        output.set("parameters", parameters);
-        output.set("layers", layers);
-        output.set("recipe", &schema.recipe);
-        output.set("recipe_overrides", &set);
-        output.set("seed", schema.seed);
-        output.set("program", &schema.program);
-        output.set("origin", schema.origin());
-        output.set("rounding", families);
-        output.set("checksums", schema.has_checksums());
-        output.set("caveats", zoo.caveats());
-        output.set("models", schema.runs);
-        output.set("networks", zoo.networks());
-        output.set("seeds", zoo.seeds());
-        output.set("shard", schema.shard.map(|shard| shard.place().to_string()));
-        output.set("checkpoints", &schema.checkpoints);
-        output.set("rows", rows);
-        output.set("done", done);
-        output.set("diverged", diverged);
-        output.set("finished", finals.len());
-        output.set("accuracy_quantiles", output::quantiles(&accuracies));
+        for file in &others {
+            each.push(known::show(file)?);
+        }
+        if each.len() == 1 {
+            return Ok(each.pop().unwrap_or_default());
+        }
+        let text = each.iter().map(|one| one.text.as_str()).collect::<Vec<_>>().join("\n");
+        let mut output = Output { text, ..Output::default() };
+        output.set("files", each.into_iter().map(|one| one.json).collect::<Vec<_>>());
         Ok(output)
     }
+}
+
+/// Describes a zoo, in one file or several.
+fn of_zoo(files: &[PathBuf]) -> Result<Output> {
+    let zoo = Zoo::open_all(files)?;
+    let schema = zoo.schema();
+    let of = |status: Status| zoo.status().iter().filter(|&&found| found == status).count();
+    let (done, diverged, rows) = (of(Status::Done), of(Status::Diverged), zoo.rows());
+    let finals = zoo.final_rows();
+    let accuracies: Vec<f32> = finals.iter().map(|&row| zoo.test_accuracy()[row]).collect();
+    let parameters = schema.arch.parameters();
+    let recipe = schema.recipe.get("name").and_then(|name| name.as_str()).unwrap_or("unnamed").to_owned();
+    let epochs: Vec<String> = schema.checkpoints.iter().map(u32::to_string).collect();
+
+    let mut output = Output::default();
+    output.line(files::shown(files));
+    let digest = if schema.digest.is_empty() { "images unknown".into() } else { format!("sha256 {}", schema.digest) };
+    output.line(format!("  data set      {} ({digest})", schema.dataset));
+    output.line(format!("  network       {}, {} weights", schema.arch, count(parameters as u64)));
+    let plan = schema.arch.plan();
+    let layers = layers(&schema.arch, &plan);
+    layers.iter().for_each(|layer| output.line(format!("    {}", layer.line())));
+    let set = overrides(&schema.recipe);
+    let with = if set.is_empty() { String::new() } else { format!(" with {}", set.join(" ")) };
+    let seeds: Vec<String> = zoo.seeds().iter().map(u64::to_string).collect();
+    let plural = if seeds.len() > 1 { "s" } else { "" };
+    output.line(format!("  recipe        {recipe}{with}, zoo seed{plural} {}", seeds.join(", ")));
+    output.line(format!(
+        "  networks      {}{} × {} (epochs {})",
+        count(schema.runs as u64),
+        part(&zoo, files.len()),
+        counted(epochs.len(), "checkpoint"),
+        epochs.join(", ")
+    ));
+    output.line(format!("  origin        {}", schema.origin()));
+    let families = zoo.families();
+    if !families.is_empty() {
+        output.line(format!("  rounding      {}", families.join("; ")));
+    }
+    schema.dataset_notes.iter().for_each(|note| output.line(format!("  images        {note}")));
+    let share = 100.0 * (done + diverged) as f64 / rows as f64;
+    output.line(format!(
+        "  rows          {} of {} ({share:.1} %), {} diverged",
+        count((done + diverged) as u64),
+        count(rows as u64),
+        count(diverged as u64)
+    ));
+    output.line(format!("  finished      {}", counted(finals.len(), "network")));
+    output.line(format!("  test accuracy {}", output::quantile_line(&accuracies)));
+    output.set("file", files::shown(files));
+    output.set("dataset", &schema.dataset);
+    output.set("dataset_digest", &schema.digest);
+    output.set("architecture", &schema.arch);
+    output.set("parameters", parameters);
+    output.set("layers", layers);
+    output.set("recipe", &schema.recipe);
+    output.set("recipe_overrides", &set);
+    output.set("seed", schema.seed);
+    output.set("program", &schema.program);
+    output.set("origin", schema.origin());
+    output.set("rounding", families);
+    output.set("checksums", schema.has_checksums());
+    output.set("caveats", zoo.caveats());
+    output.set("models", schema.runs);
+    output.set("networks", zoo.networks());
+    output.set("seeds", zoo.seeds());
+    output.set("shard", schema.shard.map(|shard| shard.place().to_string()));
+    output.set("checkpoints", &schema.checkpoints);
+    output.set("rows", rows);
+    output.set("done", done);
+    output.set("diverged", diverged);
+    output.set("finished", finals.len());
+    output.set("accuracy_quantiles", output::quantiles(&accuracies));
+    Ok(output)
 }
 
 /// Of how many networks these are, where files hold some of them.

@@ -1,6 +1,6 @@
 //! `zoometry merge`
 
-use super::output::{self, Output, count, duration};
+use super::output::{self, Output, count, counted, duration};
 use super::{STOP, files, progress};
 use clap::Args;
 use std::path::PathBuf;
@@ -46,19 +46,18 @@ impl Merge {
         let (merged, seconds) = (outcome?, start.elapsed().as_secs_f64());
         let mut output = Output::default();
         output.line(format!(
-            "{}: a zoo of {} networks, {} rows copied from {} file{} in {}",
+            "{}: a zoo of {}, {} copied from {} in {}",
             self.out.display(),
-            count(merged.networks as u64),
-            count(merged.copied as u64),
-            count(shards.len() as u64),
-            if shards.len() == 1 { "" } else { "s" },
+            counted(merged.networks, "network"),
+            counted(merged.copied, "row"),
+            counted(shards.len(), "file"),
             duration(seconds)
         ));
         if merged.doubled > 0 {
             output.line(format!("  {} rows were there already, byte for byte the same", count(merged.doubled as u64)));
         }
         missing(&merged, &mut output);
-        output.set("zoo", &self.out);
+        output.path("zoo", &self.out);
         output.set("files", shards.len());
         output.set("networks", merged.networks);
         output.set("copied", merged.copied);

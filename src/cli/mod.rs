@@ -7,13 +7,20 @@ mod bench;
 #[cfg(all(feature = "full", feature = "gpu"))]
 mod bench_gpu;
 #[cfg(feature = "full")]
+mod bench_table;
+#[cfg(feature = "full")]
 mod check;
 mod compare;
 #[cfg(feature = "full")]
 mod demo;
 mod device;
+#[cfg(feature = "full")]
+mod disk;
+#[cfg(feature = "full")]
+mod estimate;
 mod evaluate;
 mod export;
+mod failure;
 mod features;
 mod files;
 mod firmware;
@@ -21,7 +28,10 @@ mod fit;
 mod import;
 mod importance;
 mod info;
+mod known;
 mod merge;
+#[cfg(feature = "full")]
+mod occupancy;
 mod output;
 mod parts;
 mod predict;
@@ -40,8 +50,9 @@ mod signals;
 mod split;
 #[cfg(feature = "full")]
 mod train;
+mod words;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::process::ExitCode;
 use std::sync::LazyLock;
 use zoometry::features::Input;
@@ -59,6 +70,8 @@ static STOP: LazyLock<Stop> = LazyLock::new(Stop::new);
 struct Cli {
     #[command(subcommand)]
     verb: Verb,
+    #[command(flatten)]
+    manner: output::Manner,
 }
 
 #[derive(Subcommand)]
@@ -114,6 +127,8 @@ enum Verb {
     Bench(bench::Bench),
     Import(import::Import),
     Export(export::Export),
+    Completions(words::Completions),
+    Man(words::Man),
 }
 
 /// How a verb runs.
@@ -188,6 +203,15 @@ fn params_help(what: &str) -> String {
     format!("{what}, by its name; {}; {made}", kinds.join("; "))
 }
 
+/// A number of things: `10000`, `10_000` or `1e4`.
+#[cfg(feature = "full")]
+fn number(text: &str) -> std::result::Result<usize, String> {
+    let digits = text.replace('_', "");
+    let whole = |x: f64| (x.fract() == 0.0 && (0.0..9e15).contains(&x)).then_some(x as usize);
+    let power = || digits.contains(['e', 'E']).then(|| digits.parse().ok().and_then(whole)).flatten();
+    digits.parse().ok().or_else(power).ok_or_else(|| "expected a whole number, such as 10000, 10_000 or 1e4".to_owned())
+}
+
 /// The input of a key, or the default.
 fn input(key: Option<&str>) -> Result<Input> {
     key.map_or_else(|| Ok(Input::default()), str::parse)
@@ -212,7 +236,10 @@ impl Data {
 
 /// Parses the command line, runs the verb and prints what it found.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let command = Cli::command().color(output::colour_of(std::env::args_os()));
+    let matches = command.clone().get_matches();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    output::set_manner(cli.manner);
     signals::listen();
     let (json, outcome) = match cli.verb {
         #[cfg(feature = "full")]
@@ -256,17 +283,13 @@ pub fn main() -> ExitCode {
         Verb::Bench(verb) => (verb.json, verb.run()),
         Verb::Import(verb) => (verb.json, verb.run()),
         Verb::Export(verb) => (verb.json, verb.run()),
+        Verb::Completions(verb) => (false, verb.run()),
+        Verb::Man(verb) => (false, verb.run()),
     };
+    let verb = matches.subcommand_name().and_then(|name| command.find_subcommand(name)).unwrap_or(&command);
     match outcome.and_then(|output| output.print(json).map(|()| output.failed)) {
         Ok(false) => ExitCode::SUCCESS,
         Ok(true) => ExitCode::FAILURE,
-        Err(error) => {
-            let hint = match &error {
-                Error::Occupied { forcible: true, .. } => "; --force replaces it",
-                _ => "",
-            };
-            output::tell(format!("error: {error}{hint}"));
-            ExitCode::from(error.exit_code())
-        }
+        Err(error) => failure::report(error, verb),
     }
 }

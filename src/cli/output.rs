@@ -1,18 +1,83 @@
 //! What a verb prints: text for people or one JSON object.
 
-use clap::Args;
-use serde_json::{Map, Value};
-use std::io::{ErrorKind, Write};
+use clap::{Args, ColorChoice, builder::Styles};
+use serde_json::{Map, Number, Value};
+use std::ffi::OsString;
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::Path;
+use std::sync::OnceLock;
 use zoometry::features::window::quantile;
 use zoometry::out::Guard;
 #[cfg(feature = "full")]
 use zoometry::out::{self, OutPath, PICTURE};
 use zoometry::{Error, Result};
 
+/// How much is said, and how; the same for every verb.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct Manner {
+    /// Say nothing on stderr but errors
+    #[arg(short, long, global = true, help_heading = "Manner")]
+    quiet: bool,
+    /// Say more on stderr: a line for each network that is finished
+    #[arg(short, long, global = true, conflicts_with = "quiet", help_heading = "Manner")]
+    verbose: bool,
+    /// Colours: auto, always or never
+    #[arg(
+        long,
+        value_name = "WHEN",
+        global = true,
+        default_value = "auto",
+        hide_possible_values = true,
+        help_heading = "Manner"
+    )]
+    color: ColorChoice,
+}
+
+static MANNER: OnceLock<Manner> = OnceLock::new();
+
+/// Says once how much is to be said.
+pub fn set_manner(manner: Manner) {
+    let _ = MANNER.set(manner);
+}
+
+/// Whether nothing but errors is said.
+pub fn is_quiet() -> bool {
+    MANNER.get().is_some_and(|manner| manner.quiet)
+}
+
+/// Whether more is said.
+#[cfg(feature = "full")]
+pub fn is_verbose() -> bool {
+    MANNER.get().is_some_and(|manner| manner.verbose)
+}
+
+/// What `--color` says, before the command line is parsed: its errors have colours too.
+pub fn colour_of(words: impl IntoIterator<Item = OsString>) -> ColorChoice {
+    let words: Vec<String> = words.into_iter().map(|word| word.to_string_lossy().into_owned()).collect();
+    let after = |pair: &[String]| (pair[0] == "--color").then(|| pair[1].clone());
+    let value = words.windows(2).find_map(after);
+    let value = value.or_else(|| words.iter().find_map(|word| word.strip_prefix("--color=").map(str::to_owned)));
+    value.and_then(|value| value.parse().ok()).unwrap_or(ColorChoice::Auto)
+}
+
 /// Tells people something on stderr; that nobody reads it is no failure.
 pub fn tell(line: impl std::fmt::Display) {
-    let _ = writeln!(std::io::stderr(), "{}", visible(&line.to_string()));
+    if !is_quiet() {
+        let _ = writeln!(std::io::stderr(), "{}", visible(&line.to_string()));
+    }
+}
+
+/// Tells people what went wrong, with the first word as the parser of the command line has it.
+pub fn error(message: impl std::fmt::Display) {
+    let coloured = match MANNER.get().map_or(ColorChoice::Auto, |manner| manner.color) {
+        ColorChoice::Always => true,
+        ColorChoice::Never => false,
+        ColorChoice::Auto => std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
+    };
+    let styles = Styles::styled();
+    let style = styles.get_error();
+    let first = if coloured { format!("{style}error:{style:#}") } else { "error:".into() };
+    let _ = writeln!(std::io::stderr(), "{first} {}", visible(&message.to_string()));
 }
 
 /// What every verb that replaces files takes.
@@ -69,12 +134,24 @@ pub struct Output {
     pub json: Map<String, Value>,
     /// Whether what was found is a failure: exit code 1.
     pub failed: bool,
+    /// Whether the text is for programs too and is printed as it is.
+    pub raw: bool,
 }
 
 impl Output {
+    /// A text that a program reads.
+    pub fn raw(text: String) -> Output {
+        Output { text, raw: true, ..Output::default() }
+    }
+
     /// Adds a key of the JSON object.
     pub fn set(&mut self, key: &str, value: impl serde::Serialize) {
-        self.json.insert(key.to_owned(), serde_json::to_value(value).unwrap_or(Value::Null));
+        self.json.insert(key.to_owned(), short(serde_json::to_value(value).unwrap_or(Value::Null)));
+    }
+
+    /// Adds a path; what is no Unicode in it is replaced.
+    pub fn path(&mut self, key: &str, path: impl AsRef<Path>) {
+        self.set(key, path.as_ref().to_string_lossy());
     }
 
     /// Adds a line of text.
@@ -97,12 +174,47 @@ impl Output {
 
     /// Prints one of the forms on stdout; a reader that has gone away is no failure.
     pub fn print(&self, json: bool) -> Result<()> {
-        let text = if json { format!("{}\n", Value::Object(self.json.clone())) } else { visible(&self.text) };
+        let text = match json {
+            true => format!("{}\n", Value::Object(self.json.clone())),
+            false if self.raw => self.text.clone(),
+            false => visible(&self.text),
+        };
         let mut stdout = std::io::stdout().lock();
         match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
             Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Error::io("write", Path::new("stdout"))(error)),
             _ => Ok(()),
         }
+    }
+}
+
+/// JSON with numbers of single precision as short as they are: a fraction that f32 holds is one of ours, and 0.1 is not
+/// 0.10000000149011612.
+pub fn short(value: Value) -> Value {
+    match value {
+        Value::Array(items) => items.into_iter().map(short).collect(),
+        Value::Object(entries) => entries.into_iter().map(|(key, value)| (key, short(value))).collect(),
+        Value::Number(number) => Value::Number(number.as_f64().and_then(shorter).unwrap_or(number)),
+        other => other,
+    }
+}
+
+fn shorter(x: f64) -> Option<Number> {
+    let single = x as f32;
+    let ours = f64::from(single) == x && x.fract() != 0.0;
+    ours.then(|| single.to_string().parse().ok().and_then(Number::from_f64)).flatten()
+}
+
+/// A number of things with their name: `1 network`, `12,345 networks`.
+pub fn counted(n: usize, thing: &str) -> String {
+    format!("{} {thing}{}", count(n as u64), if n == 1 { "" } else { "s" })
+}
+
+/// Bytes as people read them: `79 MB`, `5.4 GB`.
+pub fn size(bytes: u64) -> String {
+    match bytes {
+        b if b < 1_000_000 => format!("{} kB", b.div_ceil(1000)),
+        b if b < 1_000_000_000 => format!("{} MB", b / 1_000_000),
+        b => format!("{:.1} GB", b as f64 / 1e9),
     }
 }
 
@@ -125,7 +237,8 @@ pub fn duration(seconds: f64) -> String {
         s if s < 1.0 => format!("{s:.2} s"),
         s if s < 100.0 => format!("{s:.1} s"),
         s if s < 3600.0 => format!("{} min {} s", s as u64 / 60, s as u64 % 60),
-        s => format!("{} h {} min", s as u64 / 3600, s as u64 % 3600 / 60),
+        s if s < 48.0 * 3600.0 => format!("{} h {} min", s as u64 / 3600, s as u64 % 3600 / 60),
+        s => format!("{:.1} days", s / 86_400.0),
     }
 }
 
@@ -198,9 +311,14 @@ mod tests {
             (duration(0.5), duration(61.0), duration(125.0)),
             ("0.50 s".into(), "61.0 s".into(), "2 min 5 s".into())
         );
+        let mut output = Output::default();
         assert_eq!(quantiles(&[3.0, 1.0, f32::NAN, 2.0]), [1.0, 1.2, 1.5, 2.0, 2.5, 2.8, 3.0]);
         assert_eq!(quantile_line(&[]), "none yet");
-        let mut output = Output::default();
+        assert_eq!((counted(1, "network"), counted(1200, "network")), ("1 network".into(), "1,200 networks".into()));
+        assert_eq!(duration(4.6 * 86_400.0), "4.6 days");
+        output.set("x", serde_json::json!([0.1f32, 0.1, 0.5, -3.0, 1.0e9, 1e-9f32, [{ "y": 0.7f32 }], 7, null]));
+        let short = r#"[0.1,0.1,0.5,-3.0,1000000000.0,1e-9,[{"y":0.7}],7,null]"#;
+        assert_eq!(output.json["x"].to_string(), short);
         output.table(&[
             vec!["".into(), "R²".into()],
             vec!["conv1".into(), "0.5".into()],

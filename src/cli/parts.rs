@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use zoometry::eval::{Division, Fractions, MIN_NETWORKS, Parts, Split};
 use zoometry::features::{Fitted, Input, Networks};
 use zoometry::kernels::Isa;
-use zoometry::table::Part;
+use zoometry::table::{Part, read};
 use zoometry::zoo::{Target, Zoo};
 use zoometry::{Error, Result};
 
@@ -17,14 +17,15 @@ use zoometry::{Error, Result};
 pub struct Rows {
     #[arg(value_name = "ZOO", required_unless_present = "x", conflicts_with = "x", help = files::SEVERAL)]
     pub zoo: Vec<PathBuf>,
-    /// A table instead: rows × columns, .npy
-    #[arg(long, value_name = "X.npy", requires = "y")]
+    /// A table instead: rows × columns as .npy, or .csv and .safetensors as `features` writes them, with their parts and their
+    /// targets test_accuracy; - for CSV from stdin
+    #[arg(long, value_name = "TABLE")]
     x: Option<PathBuf>,
     /// The table's targets, .npy
     #[arg(long, value_name = "Y.npy", requires = "x")]
     y: Option<PathBuf>,
-    /// Rows to be tested on
-    #[arg(long, value_name = "X.npy", requires = "y_test", requires = "x")]
+    /// Rows to be tested on, a table likewise
+    #[arg(long, value_name = "TABLE", requires = "x")]
     x_test: Option<PathBuf>,
     /// Their targets
     #[arg(long, value_name = "Y.npy", requires = "x_test")]
@@ -49,13 +50,29 @@ impl Rows {
         [&self.x, &self.y, &self.x_test, &self.y_test, &self.split].into_iter().flatten().chain(&self.zoo)
     }
 
+    /// An error about a table in memory, with the names of the files that it was made of.
+    pub fn named(&self, error: Error) -> Error {
+        let files =
+            self.zoo.iter().chain(&self.x).map(|file| file.display().to_string()).collect::<Vec<_>>().join(", ");
+        match error {
+            Error::Unsuitable { what, expected, got } => {
+                Error::Unsuitable { what: format!("{what} of {files}"), expected, got }
+            }
+            other => other,
+        }
+    }
+
     /// The parts; where `validation` some rows are for validation in any case.
     pub fn parts(&self, isa: Isa, input: &Input, target: Target, validation: bool) -> Result<Divided> {
         match (&*self.zoo, &self.x) {
             ([_, ..], _) => {
-                let zoo = files::zoo(&self.zoo)?;
-                let division = Division::new(self.split.as_deref(), self.split_seed, &zoo)?;
-                from_zoo(isa, &zoo, zoo.path(), self.epoch, &division, input, target)
+                let of_group = |files: &Vec<PathBuf>| {
+                    let zoo = Zoo::open_all(files)?;
+                    let division = Division::new(self.split.as_deref(), self.split_seed, &zoo)?;
+                    from_zoo(isa, &zoo, zoo.path(), self.epoch, &division, input, target)
+                };
+                let groups = files::groups(&self.zoo)?;
+                joined(groups.iter().map(of_group).collect::<Result<_>>()?, input)
             }
             ([], Some(x)) => {
                 Ok(Divided { parts: self.from_tables(x, validation)?, info: BTreeMap::new(), input: None })
@@ -66,16 +83,19 @@ impl Rows {
 
     /// The parts of tables on disk.
     fn from_tables(&self, x: &Path, validation: bool) -> Result<Parts> {
-        let y = self.y.as_deref().unwrap_or(x);
-        let table = zoometry::table::npy::load(x, y)?;
+        let read::Divided { table, parts, .. } = table("--y", x, self.y.as_deref())?;
         enough(table.rows(), x, "rows")?;
-        let (Some(x_test), Some(y_test)) = (&self.x_test, &self.y_test) else {
-            return Ok(Parts::new(&table, &Division::Seed(self.split_seed).split(&table.group)?));
+        let Some(x_test) = &self.x_test else {
+            let split = match parts.is_empty() {
+                true => Division::Seed(self.split_seed).split(&table.group)?,
+                false => named_in(&parts),
+            };
+            return Ok(Parts::new(&table, &split));
         };
-        let test = zoometry::table::npy::load(x_test, y_test)?;
+        let test = self::table("--y-test", x_test, self.y_test.as_deref())?.table;
         if test.width() != table.width() {
             let expected = format!("{} columns, as {}", table.width(), x.display());
-            return Err(Error::malformed(x_test, expected, format!("{}", test.width())));
+            return Err(Error::unsuitable(x_test, expected, format!("{}", test.width())));
         }
         if !validation {
             return Ok(Parts { train: table, test, ..Parts::default() });
@@ -84,6 +104,58 @@ impl Rows {
         let split = Split::new(&table.group, self.split_seed, fractions)?;
         Ok(Parts { test, ..Parts::new(&table, &split) })
     }
+}
+
+/// A table and its targets; `option` names these where the table cannot have them.
+fn table(option: &str, x: &Path, y: Option<&Path>) -> Result<read::Divided> {
+    let is = |ending: &str| x.extension().is_some_and(|found| found == ending);
+    match (x == Path::new("-"), y) {
+        (true, None) => read::from_csv(x, std::io::stdin().lock()),
+        (true, Some(_)) => {
+            Err(Error::invalid(option, "a table as a file with it", "CSV from stdin, which has its targets"))
+        }
+        (false, None) if !is("csv") && !is("safetensors") => {
+            Err(Error::invalid(option, "the targets of an array of features", "none"))
+        }
+        (false, y) => read::load(x, y),
+    }
+}
+
+/// The division that the parts of rows are.
+fn named_in(parts: &[Part]) -> Split {
+    let of = |wanted: Part| (0..parts.len()).filter(|&row| parts[row] == wanted).collect();
+    Split { train: of(Part::Train), validation: of(Part::Validation), test: of(Part::Test) }
+}
+
+/// What several zoos are together: each is divided for itself, and their parts are put together.
+///
+/// # Errors
+/// [`Error::Unsuitable`] for zoos of which the input is not the same, and for one that is fitted to each.
+fn joined(mut each: Vec<Divided>, input: &Input) -> Result<Divided> {
+    if each.len() == 1 {
+        return each.pop().ok_or(Error::Cancelled);
+    }
+    let same = Fitted::without(input)?;
+    let mut each = each.into_iter();
+    let mut all = each.next().ok_or(Error::Cancelled)?;
+    for next in each {
+        let [mine, theirs] = [&all, &next].map(|divided| &divided.parts.train.columns);
+        if mine != theirs {
+            let expected = format!("zoos of which {input} is the same: {} columns", mine.len());
+            return Err(Error::unsuitable_table("the second zoo", expected, format!("{} others", theirs.len())));
+        }
+        let parts = [
+            (&mut all.parts.train, &next.parts.train),
+            (&mut all.parts.validation, &next.parts.validation),
+            (&mut all.parts.test, &next.parts.test),
+        ];
+        parts.into_iter().for_each(|(all, next)| *all = all.join(next));
+        all.parts.repeated += next.parts.repeated;
+        // what is not so of all zoos is said of none
+        all.info.retain(|key, value| next.info.get(key) == Some(value));
+    }
+    all.input = Some(same);
+    Ok(all)
 }
 
 /// The parts of these names, all if there is no name.
@@ -144,7 +216,7 @@ fn enough(rows: usize, path: &Path, what: &str) -> Result<()> {
     if rows >= MIN_NETWORKS {
         return Ok(());
     }
-    Err(Error::malformed(path, format!("at least {MIN_NETWORKS} {what}"), rows.to_string()))
+    Err(Error::unsuitable(path, format!("at least {MIN_NETWORKS} {what}"), rows.to_string()))
 }
 
 /// What a predictor is fitted to, and what its file is to say of it.

@@ -1,7 +1,7 @@
 //! Progress on stderr: a bar on a terminal, elsewhere (a log, `nohup`) a plain line now and then.
 
 use super::output;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -32,7 +32,10 @@ impl Bar {
     fn new(what: &'static str, unit: &'static str, all: Option<u64>, template: &str) -> Bar {
         let bar = all.map_or_else(ProgressBar::new_spinner, ProgressBar::new).with_prefix(what);
         bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
-        let next = (!std::io::stderr().is_terminal()).then(|| Mutex::new(PACE));
+        let next = (!std::io::stderr().is_terminal() && !output::is_quiet()).then(|| Mutex::new(PACE));
+        if output::is_quiet() {
+            bar.set_draw_target(ProgressDrawTarget::hidden());
+        }
         Bar { bar, what, unit, start: Instant::now(), kept: AtomicU64::new(0), next }
     }
 
@@ -138,7 +141,11 @@ impl Training {
                 let rate = images as f64 / self.bar.start.elapsed().as_secs_f64();
                 self.bar.set_message(format!("{:.0}k images/s", rate / 1e3));
             }
-            Event::Finished { diverged, .. } => {
+            Event::Finished { run, accuracy, diverged } => {
+                if output::is_verbose() {
+                    let end = if diverged { ", diverged" } else { "" };
+                    self.bar.bar.suspend(|| output::tell(format!("network {run}: test accuracy {accuracy:.4}{end}")));
+                }
                 self.diverged.fetch_add(u64::from(diverged), Ordering::Relaxed);
                 self.bar.inc(1);
             }

@@ -1,6 +1,6 @@
 //! `zoometry report`
 
-use super::output::{self, Force, Output, count};
+use super::output::{self, Force, Output, count, counted};
 use super::{MachineArgs, STOP, files, progress};
 use clap::Args;
 use std::io::Write;
@@ -60,20 +60,19 @@ impl Report {
         let mut output = Output::default();
         let kilobytes = count(bytes.div_ceil(1000) as u64);
         output.line(format!("{}: {kilobytes} kB, {}", self.out.display(), contents(&study)));
-        output.set("out", &self.out);
+        output.path("out", &self.out);
         output.set("bytes", bytes);
         if let Some(folder) = &self.pictures {
             let files = write_pictures(&study, folder, &mut guard)?;
             output.line(format!("{}: {} pictures", folder.display(), files.len()));
-            output.set("pictures", files);
+            output.set("pictures", files.iter().map(|file| file.to_string_lossy()).collect::<Vec<_>>());
         }
         Ok(output)
     }
 }
 
 fn contents(study: &Study) -> String {
-    let plural = |n: usize, one: &str| format!("{} {one}{}", count(n as u64), if n == 1 { "" } else { "s" });
-    format!("{}, {}", plural(study.zoos.len(), "zoo"), plural(study.cells.len(), "score"))
+    format!("{}, {}", counted(study.zoos.len(), "zoo"), counted(study.cells.len(), "score"))
 }
 
 /// Writes all pictures; gives their paths.
@@ -88,7 +87,10 @@ fn write_pictures(study: &Study, folder: &Path, guard: &mut Guard) -> Result<Vec
 
 /// What a zoo alone tells: its networks, a few predictors, what matters to them. Nothing of it is kept.
 pub fn of_zoo(isa: Isa, files: &[PathBuf]) -> Result<Study> {
-    let zoos = [Subject::open(files, &[], None, 0)?];
+    let mut zoos: Vec<Subject> = Vec::new();
+    for files in files::groups(files)? {
+        zoos.push(Subject::open(&files, &zoos, None, 0)?);
+    }
     let mut run = StudyRun::new(isa, &zoos, header(Protocol::Clean, zoos[0].division()), None, &STOP)?;
     let bar = progress::steps();
     let outcome = run.brief(&mut |done, all, next| progress::step(&bar, done, all, next));

@@ -105,7 +105,7 @@ impl Options {
             write_csv(&csv, run.study())?;
             report::write(run.study(), report::TITLE, &page)?;
             output.line(format!("kept in {}; look at {}", folder.display(), page.path().display()));
-            output.set("report", page.path());
+            output.path("report", page.path());
         }
         output.line(format!(
             "{} scores in {}",

@@ -10,6 +10,9 @@ use zoometry::zoo::Zoo;
 /// Networks tested below which it is said that they are few.
 const FEW: usize = 100;
 
+/// Scores that a predictor's file keeps.
+pub const KEPT: [&str; 6] = ["r2", "tau", "mse", "mae", "accuracy", "log_loss"];
+
 /// The level of the prediction intervals that are counted.
 const LEVEL: f64 = 0.9;
 

@@ -1,6 +1,6 @@
 //! `zoometry search`
 
-use super::output::{Force, Output, duration};
+use super::output::{Force, Output, counted, duration};
 use super::parts::Rows;
 use super::{MachineArgs, STOP, fit, progress};
 use clap::Args;
@@ -89,8 +89,8 @@ impl Search {
         output.set("validation", best.score);
         output.set("best", config);
         output.set("trials", &trials);
-        output.set("journal", journal.path());
-        output.set("out", &self.out);
+        output.path("journal", journal.path());
+        output.path("out", &self.out);
         Ok(output)
     }
 }
@@ -115,7 +115,7 @@ fn run(search: &Trials, isa: Isa, journal: &Journal, done: Vec<Trial>, output: &
     bar.finish();
     let (trials, seconds) = (outcome?, start.elapsed().as_secs_f64());
     let there = if kept > 0 { format!(", {kept} of them were there already") } else { String::new() };
-    output.line(format!("{} trials in {}{there}", trials.len(), duration(seconds)));
+    output.line(format!("{} in {}{there}", counted(trials.len(), "trial"), duration(seconds)));
     output.line(format!("  on the {} validation networks:", search.validation.rows()));
     output.set("search_seconds", seconds);
     Ok(trials)

@@ -25,7 +25,7 @@ pub fn rows(zoo: &Zoo, path: &Path, epoch: Option<u32>, input: &Input) -> Result
     };
     tell_others(zoo, path, epoch);
     if rows.is_empty() {
-        return Err(Error::malformed(
+        return Err(Error::unsuitable(
             path,
             "a zoo with finished networks",
             "none that is finished and has not diverged",
@@ -35,7 +35,7 @@ pub fn rows(zoo: &Zoo, path: &Path, epoch: Option<u32>, input: &Input) -> Result
     let names = others.into_iter().collect::<Vec<_>>().join(", ");
     let known = Activation::names().join(", ");
     if computable.is_empty() {
-        return Err(Error::malformed(path, format!("networks that {input} can be computed of ({known})"), names));
+        return Err(Error::unsuitable(path, format!("networks that {input} can be computed of ({known})"), names));
     }
     if let left_out @ 1.. = rows.len() - computable.len() {
         let (all, path) = (rows.len(), path.display());

@@ -74,9 +74,9 @@ fn files() {
     let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::new(AtomicBool::new(false)));
     let _ = zoometry::bytes::on_cut(|files| {
         let files: Vec<String> = files.iter().map(|path| path.display().to_string()).collect();
-        output::tell(match files.is_empty() {
-            true => "error: a file could not be read: it was made shorter meanwhile, or its disk failed".into(),
-            false => format!("error: {} was made shorter while it was being read", files.join(", ")),
+        output::error(match files.is_empty() {
+            true => "a file could not be read: it was made shorter meanwhile, or its disk failed".into(),
+            false => format!("{} was made shorter while it was being read", files.join(", ")),
         });
         std::process::exit(1);
     });

@@ -43,7 +43,7 @@ pub struct Split {
 impl Split {
     pub fn run(&self) -> Result<Output> {
         let mut guard = self.force.guard(files::expand(&self.zoo)?.iter().chain(self.division.file()));
-        let out = self.out.as_ref().map(|path| guard.file(path, FileKind::Table)).transpose()?;
+        let out = files::unless_stream(&self.out).map(|path| guard.file(path, FileKind::Table)).transpose()?;
         let wanted = parts::named(&self.part, &Part::ALL[..3])?;
         let zoo = files::zoo(&self.zoo)?;
         if self.order {
@@ -63,13 +63,13 @@ impl Split {
             *counts.entry(part.name()).or_default() += 1;
         }
         if counts.is_empty() {
-            return Err(Error::malformed(zoo.path(), "a zoo with finished networks of these parts", "none"));
+            return Err(Error::unsuitable(zoo.path(), "a zoo with finished networks of these parts", "none"));
         }
         let mut output = Output::default();
         for (part, count) in &counts {
             output.set(part, count);
         }
-        let each: Vec<String> = counts.iter().map(|(part, count)| format!("{count} {part}")).collect();
+        let each: Vec<String> = counts.iter().map(|(part, n)| format!("{} {part}", count(*n as u64))).collect();
         write(output, text, out.as_ref(), &format!("{} networks", each.join(", ")))
     }
 }
@@ -81,7 +81,7 @@ fn write(mut output: Output, text: String, out: Option<&OutPath>, said: &str) ->
         Some(out) => {
             replace(out, |file| file.write_all(text.as_bytes()))?;
             output.line(format!("{}: {said}", out.path().display()));
-            output.set("out", out.path());
+            output.path("out", out.path());
         }
     }
     Ok(output)

@@ -1,9 +1,9 @@
 //! `zoometry train`
 
 use super::device::Device;
-use super::output::{self, Output, count, duration};
+use super::output::{self, Output, count, counted, duration};
 use super::progress::Training;
-use super::{Data, MachineArgs, STOP, shard};
+use super::{Data, MachineArgs, STOP, estimate, shard};
 use clap::Args;
 use std::path::{Path, PathBuf};
 use zoometry::cnn::plan::{Flops, Function};
@@ -21,10 +21,10 @@ use zoometry::{Error, Result};
 #[derive(Args)]
 pub struct Train {
     /// mnist, fashion-mnist, cifar10, svhn, glyphs, or a folder in one of their formats
-    #[arg(long, value_name = "NAME")]
-    dataset: String,
+    #[arg(long, value_name = "NAME", value_parser = clap::builder::OsStringValueParser::new())]
+    dataset: std::ffi::OsString,
     /// Number of networks
-    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = super::number)]
     models: usize,
     /// Epochs of each network's training
     #[arg(long, value_name = "E", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
@@ -58,6 +58,9 @@ pub struct Train {
     /// on who trained which; every row says who did
     #[arg(long)]
     allow_mixed: bool,
+    /// Say how much room and time it is going to take, by a measurement of a second or two, and stop
+    #[arg(long)]
+    estimate: bool,
     #[command(flatten)]
     device: Device,
     #[command(flatten)]
@@ -81,20 +84,16 @@ impl Train {
         };
         let isa = self.machine.isa()?;
         let dataset = dataset::load(&self.dataset, self.data.folder(), recipe.images)?;
-        let job = Job {
-            dataset: &dataset,
-            recipe: &recipe,
-            models: self.models,
-            place,
-            checkpoints,
-            seed: self.seed,
-            isa,
-            threads: usize::from(self.machine.threads),
-            allow_mixed: self.allow_mixed,
-        };
+        let mut job = Job::new(&dataset, &recipe, self.models, checkpoints);
+        (job.place, job.seed, job.allow_mixed) = (place, self.seed, self.allow_mixed);
+        (job.isa, job.threads) = (isa, usize::from(self.machine.threads));
         let mut output = Output::default();
         let (executor, device) = self.device.executor(&job)?;
         output.set("device", device);
+        estimate::tell(&job, &*executor, out.path(), self.estimate, &mut output)?;
+        if self.estimate {
+            return Ok(output);
+        }
         session(&job, &*executor, out.path(), &mut output)?;
         Ok(output)
     }
@@ -175,10 +174,10 @@ pub fn session(job: &Job, executor: &dyn Executor, out: &Path, output: &mut Outp
     let gflops = |flops: Flops| (flops.training * images) as f64 / seconds / 1e9;
     let rate = images as f64 / seconds;
     output.line(format!(
-        "{}: {} networks of {} weights",
+        "{}: {} of {} weights",
         out.display(),
-        count(networks as u64),
-        zoo.schema().arch.parameters()
+        counted(networks, "network"),
+        count(zoo.schema().arch.parameters() as u64)
     ));
     if let Some(shard) = zoo.schema().shard {
         let (place, all) = (shard.place(), count(job.models as u64));
@@ -196,11 +195,11 @@ pub fn session(job: &Job, executor: &dyn Executor, out: &Path, output: &mut Outp
             count(rate as u64),
             gflops(executed),
             gflops(nominal),
-            diverged
+            count(diverged)
         ));
     }
     output.line(format!("  test accuracy: {}", output::quantile_line(&accuracies)));
-    output.set("zoo", out);
+    output.path("zoo", out);
     output.set("models", networks);
     output.set("shard", job.place.to_string());
     output.set("trained", summary.trained);

@@ -54,8 +54,12 @@ const PUBLISHED_CLASSES: usize = 10;
 /// and the common beginning of the file names, such as `FOLDER/emnist-letters`. Such a set has as many classes as its largest
 /// label says.
 ///
-/// Errors: an unknown name, missing files (with the expected names and their publisher), files that are malformed or disagree.
-pub fn load(name_or_folder: &str, data_dir: Option<&Path>, images: Images) -> Result<Dataset> {
+/// # Errors
+/// [`Error::Unknown`]; [`Error::Missing`] with the expected names and their publisher; [`Error::Malformed`] where files are
+/// damaged or disagree, [`Error::OtherKind`] where they are others.
+pub fn load(name_or_folder: impl AsRef<Path>, data_dir: Option<&Path>, images: Images) -> Result<Dataset> {
+    let path = name_or_folder.as_ref();
+    let name_or_folder = &*path.to_string_lossy();
     if name_or_folder == "glyphs" {
         return glyphs::prepared(&glyphs::Glyphs::default(), images);
     }
@@ -63,7 +67,7 @@ pub fn load(name_or_folder: &str, data_dir: Option<&Path>, images: Images) -> Re
     if let Some(published) = PUBLISHED.iter().find(|set| set.name == name_or_folder) {
         return load_published(published, data_dir, images);
     }
-    for place in [Path::new(name_or_folder), &data_dir.join(name_or_folder)] {
+    for place in [path, &data_dir.join(path)] {
         if let Some(folder) = Folder::find(place)? {
             let Some(kind) = folder.kind() else { return Err(folder.of_no_kind()) };
             let name = place.file_name().map_or(name_or_folder.into(), |name| name.to_string_lossy());
@@ -72,7 +76,7 @@ pub fn load(name_or_folder: &str, data_dir: Option<&Path>, images: Images) -> Re
     }
     if name_or_folder.contains(['/', '\\']) {
         let source = std::io::ErrorKind::NotFound.into();
-        return Err(Error::io("open", name_or_folder)(source));
+        return Err(Error::io("open", path)(source));
     }
     Err(Error::unknown("data set", name_or_folder, NAMES.into_iter().chain(["or a folder"])))
 }

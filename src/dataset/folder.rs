@@ -80,7 +80,7 @@ impl Folder {
             return Ok(Some(Folder { path: place.to_owned(), names: names(place)? }));
         }
         if place.is_file() {
-            return Err(Error::malformed(place, "a folder with the files of a data set", "a file"));
+            return Err(Error::other_kind(place, "a folder with the files of a data set", "a file"));
         }
         let (Some(parent), Some(prefix)) = (place.parent().filter(|parent| parent.is_dir()), place.file_name()) else {
             return Ok(None);

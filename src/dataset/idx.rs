@@ -88,11 +88,8 @@ fn dimensions<const D: usize>(path: &Path, header: &[u8]) -> Result<[usize; D]> 
     let magic = [0, 0, UBYTE, D as u8];
     if header.len() < 4 || header[..4] != magic {
         let expected = format!("an IDX file of unsigned bytes with {D} dimensions (magic {magic:02x?})");
-        return Err(Error::malformed(
-            path,
-            expected,
-            format!("{} ({:02x?})", FileKind::of(path), &header[..header.len().min(4)]),
-        ));
+        let found = format!("{} (that begins with {:02x?})", FileKind::of(path), &header[..header.len().min(4)]);
+        return Err(Error::other_kind(path, expected, found));
     }
     let words = header[4..].chunks_exact(4).map(|b| u32::from_be_bytes([b[0], b[1], b[2], b[3]]) as usize);
     let dims: Vec<usize> = words.collect();

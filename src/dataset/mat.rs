@@ -47,6 +47,9 @@ pub enum Values {
 }
 
 /// Reads the arrays with the names `wanted`; others are not decoded. Names that the file does not have are left out.
+///
+/// # Errors
+/// [`Error::Io`]; [`Error::Malformed`] where it is no such file, or an array that is wanted is damaged.
 pub fn read(path: &Path, wanted: &[&str]) -> Result<Vec<Array>> {
     let mut file = BufReader::new(crate::bytes::open(path)?);
     let length = file.get_ref().metadata().map_err(Error::io("read", path))?.len();

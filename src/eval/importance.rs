@@ -37,7 +37,7 @@ pub fn permutation(
         return Err(Error::invalid("importance", "a predictor of a number", "one of classes"));
     }
     if table.y.len() != table.rows() {
-        return Err(Error::invalid("table", "a target for each row", table.y.len()));
+        return Err(Error::unsuitable_table("table", "a target for each row", table.y.len()));
     }
     let before = r2(&predictor.predict(isa, table)?, &table.y);
     let (width, mut shuffled) = (table.width(), table.clone());

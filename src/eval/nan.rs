@@ -40,6 +40,9 @@ impl<T: OrNan> OrNan for Vec<T> {
 }
 
 /// For `#[serde(deserialize_with)]`.
+///
+/// # Errors
+/// The deserializer's.
 pub fn or_nan<'de, D: Deserializer<'de>, T: OrNan>(deserializer: D) -> Result<T, D::Error> {
     T::Written::deserialize(deserializer).map(T::filled)
 }

@@ -40,7 +40,8 @@ impl Split {
     /// change it. Only where a part that should have rows would have none does it get the group whose hash is nearest; of two
     /// groups one is in the train and one in the test part, a single one is in the train part.
     ///
-    /// Errors: [`Error::Invalid`] unless the fractions are in 0..=1, `train` is above 0, and their sum is at most 1.
+    /// # Errors
+    /// [`Error::Invalid`] unless the fractions are in 0..=1, `train` is above 0, and their sum is at most 1.
     pub fn new(group: &[u64], seed: u64, fractions: Fractions) -> Result<Split> {
         let Fractions { train, validation } = fractions;
         let end = train + validation;

@@ -48,7 +48,7 @@ impl Unseen {
                 if about(origin::SPLIT).map(String::as_str) != digest {
                     let expected = if digest.is_none() { "the file of the fit" } else { "none, as in the fit" };
                     let got = file.map_or("none".into(), |file| file.display().to_string());
-                    return Err(Error::invalid("--split", format!("{expected}, on the zoo of the fit"), got));
+                    return Err(Error::invalid("split", format!("{expected}, on the zoo of the fit"), got));
                 }
                 let said = "the test part of the zoo it was fitted to, by their numbers: its file is too old to know them by weights";
                 Unseen { rows: division.split(&table.group)?.test, said: said.into(), left_out: 0, known: true }
@@ -60,7 +60,7 @@ impl Unseen {
         };
         if found.rows.is_empty() {
             let got = format!("{} that it was fitted to", found.left_out);
-            return Err(Error::malformed(zoo.path(), "networks that the predictor was not fitted to", got));
+            return Err(Error::unsuitable(zoo.path(), "networks that the predictor was not fitted to", got));
         }
         Ok(found)
     }

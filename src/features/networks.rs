@@ -132,7 +132,7 @@ impl<'a> Networks<'a> {
             Networks::Loose { activation: None, .. } => {
                 let known = Activation::names().join(", ");
                 let what = format!("networks for the input {input}");
-                let expected = format!("their activation, {known} (--activation), as the file does not have it");
+                let expected = format!("their activation, {known} (`activation`), as the file does not have it");
                 Err(Error::invalid(what, expected, "none"))
             }
         }

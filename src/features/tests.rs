@@ -64,12 +64,12 @@ fn what_is_no_key_is_refused_with_what_would_be() {
         ("hyper", &["hyper", "a zoo", "weights alone"]),
     ] {
         let error = table(key, &arch, &weights).unwrap_err();
-        assert_eq!(error.exit_code(), 2, "{key}: {error}");
+        assert!(matches!(error, crate::Error::Invalid { .. } | crate::Error::Unknown { .. }), "{key}: {error}");
         texts.iter().for_each(|text| assert!(error.to_string().contains(text), "{key}: no {text:?} in {error}"));
     }
     let networks = Networks::Loose { arch: &arch, weights: &weights, activation: None };
     let error = "probes".parse::<Input>().unwrap().table(Isa::detect(), &networks).unwrap_err().to_string();
-    assert!(error.contains("--activation") && error.contains("gelu"), "{error}");
+    assert!(error.contains("`activation`") && error.contains("gelu"), "{error}");
 }
 
 #[test]

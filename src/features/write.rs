@@ -17,11 +17,12 @@ const KINDS: [&str; 3] = ["safetensors", "npy", "csv"];
 #[derive(Clone, Debug)]
 pub enum TablePath {
     /// `.safetensors`: `features` f32 \[rows, columns\], `run` u64 \[rows\], `part` u8 \[rows\] (0 train, 1 validation, 2
-    /// test) and `test_accuracy` f32 \[rows\] where they are known; metadata `columns`: the names as a JSON list.
+    /// test) and `test_accuracy` f32 \[rows\] where they are known; of several files `file` u32 \[rows\], their numbers from 0 in
+    /// the order they were given in; metadata `columns`: the names as a JSON list.
     Safetensors(OutPath),
     /// `.npy`: the features alone, f32 \[rows, columns\]; their names as a JSON list beside it, in `….columns.json`.
     Npy(ArrayPath),
-    /// `.csv`: a line of names, then `run`, `part` where it is known, the features and, where it is known, `test_accuracy` of
+    /// `.csv`: a line of names, then `run`, of several files `file`, `part` where it is known, the features and, where it is known, `test_accuracy` of
     /// each row.
     Csv(OutPath),
 }
@@ -43,15 +44,15 @@ impl TablePath {
 
 /// Writes a table; the file has its name only when it is complete.
 ///
-/// `parts` has one entry a row, or none.
+/// `parts` and `files`, the names of the files that the rows are of, have one entry a row, or none.
 ///
 /// # Errors
 /// [`Error::Io`] where the file cannot be written, [`Error::Cancelled`] when `stop` was requested: then there is nothing new.
-pub fn write(table: &Table, parts: &[Part], out: &TablePath, stop: &Stop) -> Result<()> {
+pub fn write(table: &Table, parts: &[Part], files: &[String], out: &TablePath, stop: &Stop) -> Result<()> {
     let outcome = match out {
-        TablePath::Safetensors(out) => replace(out, |file| safetensors(table, parts, file)),
+        TablePath::Safetensors(out) => replace(out, |file| safetensors(table, parts, files, file)),
         TablePath::Npy(out) => replace_array(out, &table.columns, |file| npy(table, file, stop)),
-        TablePath::Csv(out) => replace(out, |file| csv(table, parts, file, stop)),
+        TablePath::Csv(out) => replace(out, |file| csv(table, parts, files, file, stop)),
     };
     match outcome {
         Err(_) if stop.requested() => Err(Error::Cancelled),
@@ -64,7 +65,7 @@ fn go_on(stop: &Stop) -> io::Result<()> {
     if stop.requested() { Err(io::ErrorKind::Interrupted.into()) } else { Ok(()) }
 }
 
-fn safetensors(table: &Table, parts: &[Part], file: &mut impl Write) -> io::Result<()> {
+fn safetensors(table: &Table, parts: &[Part], files: &[String], file: &mut impl Write) -> io::Result<()> {
     let (rows, width) = (table.rows(), table.width());
     let known =
         if table.y.is_empty() { None } else { Some(("test_accuracy", Dtype::F32, vec![rows], bytes(&table.y))) };
@@ -74,8 +75,19 @@ fn safetensors(table: &Table, parts: &[Part], file: &mut impl Write) -> io::Resu
     ];
     let codes: Vec<u8> = parts.iter().map(|&part| part as u8).collect();
     let part = (!codes.is_empty()).then_some(("part", Dtype::U8, vec![rows], &*codes));
+    let mut names: Vec<&String> = Vec::new();
+    let mut number = |name| match names.iter().position(|known| *known == name) {
+        Some(number) => number as u32,
+        None => {
+            names.push(name);
+            names.len() as u32 - 1
+        }
+    };
+    let numbers: Vec<u32> = files.iter().map(&mut number).collect();
+    let of_file = (!numbers.is_empty()).then(|| ("file", Dtype::U32, vec![rows], bytes(&numbers)));
     let views: std::result::Result<Vec<_>, _> = tensors
         .into_iter()
+        .chain(of_file)
         .chain(part)
         .chain(known)
         .map(|(name, dtype, shape, data)| Ok((name, TensorView::new(dtype, shape, data)?)))
@@ -99,22 +111,28 @@ fn npy(table: &Table, file: &mut impl Write, stop: &Stop) -> io::Result<()> {
     Ok(())
 }
 
-/// Writes a table as CSV: a line of names, then `run`, `part` where it is known, the features and, where it is known,
+/// Writes a table as CSV: a line of names, then `run`, of several files `file`, `part` where it is known, the features and, where it is known,
 /// `test_accuracy` of each row.
 ///
 /// # Errors
 /// Whatever `file` gives; [`io::ErrorKind::Interrupted`] when `stop` was requested.
-pub fn csv(table: &Table, parts: &[Part], file: &mut impl Write, stop: &Stop) -> io::Result<()> {
+pub fn csv(table: &Table, parts: &[Part], files: &[String], file: &mut impl Write, stop: &Stop) -> io::Result<()> {
     let mut csv = csv::Writer::from_writer(file);
     let target = (!table.y.is_empty()).then_some("test_accuracy");
     let part = (!parts.is_empty()).then_some("part");
-    csv.write_record(["run"].into_iter().chain(part).chain(table.columns.iter().map(String::as_str)).chain(target))?;
+    let of_file = (!files.is_empty()).then_some("file");
+    csv.write_record(
+        ["run"].into_iter().chain(of_file).chain(part).chain(table.columns.iter().map(String::as_str)).chain(target),
+    )?;
     for row in 0..table.rows() {
         go_on(stop)?;
         let features = table.row(row).iter().map(|value| format!("{value:?}"));
         let accuracy = table.y.get(row).map(|value| format!("{value:?}"));
         let part = parts.get(row).map(|part| part.to_string());
-        csv.write_record(std::iter::once(table.group[row].to_string()).chain(part).chain(features).chain(accuracy))?;
+        let of_file = files.get(row).cloned();
+        csv.write_record(
+            std::iter::once(table.group[row].to_string()).chain(of_file).chain(part).chain(features).chain(accuracy),
+        )?;
     }
     csv.flush()
 }
@@ -143,7 +161,7 @@ mod tests {
         let (folder, table) = (tempfile::tempdir().unwrap(), table());
         let at = |name: &str| folder.path().join(name);
         for kind in ["t.safetensors", "t.npy"] {
-            write(&table, &[Part::Test, Part::Train], &place(&at(kind)).unwrap(), &Stop::new()).unwrap();
+            write(&table, &[Part::Test, Part::Train], &[], &place(&at(kind)).unwrap(), &Stop::new()).unwrap();
         }
         let file = std::fs::read(at("t.safetensors")).unwrap();
         let tensors = SafeTensors::deserialize(&file).unwrap();
@@ -165,7 +183,7 @@ mod tests {
     fn csv_has_names_and_every_digit() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("t.csv");
-        write(&table(), &[Part::Validation, Part::Test], &place(&path).unwrap(), &Stop::new()).unwrap();
+        write(&table(), &[Part::Validation, Part::Test], &[], &place(&path).unwrap(), &Stop::new()).unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
         let want = [
             "run,part,conv1.bias.min,\"a, b\",test_accuracy",
@@ -182,11 +200,14 @@ mod tests {
         // a folder has appeared in the array's place
         let late = place(&at("t.npy")).unwrap();
         std::fs::create_dir(at("t.npy")).unwrap();
-        assert!(write(&table(), &[], &late, &Stop::new()).is_err());
+        assert!(write(&table(), &[], &[], &late, &Stop::new()).is_err());
         let stop = Stop::new();
         stop.request();
         for kind in ["u.npy", "u.csv"] {
-            assert!(matches!(write(&table(), &[], &place(&at(kind)).unwrap(), &stop), Err(Error::Cancelled)), "{kind}");
+            assert!(
+                matches!(write(&table(), &[], &[], &place(&at(kind)).unwrap(), &stop), Err(Error::Cancelled)),
+                "{kind}"
+            );
         }
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     }

@@ -59,6 +59,8 @@ pub enum FileKind {
     Page,
     /// A picture, `.svg`.
     Picture,
+    /// A page of the manual.
+    Manual,
     /// A configuration that a search found.
     Config,
     /// What a search has tried so far.
@@ -85,6 +87,7 @@ impl fmt::Display for FileKind {
             FileKind::Network => "a network for PyTorch",
             FileKind::Page => "a page",
             FileKind::Picture => "a picture",
+            FileKind::Manual => "a page of the manual",
             FileKind::Config => "a configuration",
             FileKind::Trials => "the journal of a search",
             FileKind::Findings => "the journal of a study",
@@ -95,6 +98,20 @@ impl fmt::Display for FileKind {
 }
 
 impl FileKind {
+    /// What is at `path` in words: its kind, or how it begins.
+    pub fn described(path: impl AsRef<Path>) -> String {
+        let path = path.as_ref();
+        match FileKind::of(path) {
+            FileKind::Other("another file" | "another text") => {
+                let mut start = Vec::new();
+                // what cannot be read begins with nothing
+                let _ = crate::bytes::open(path).map(|file| file.take(16).read_to_end(&mut start));
+                magic::describe(&start)
+            }
+            kind => kind.to_string(),
+        }
+    }
+
     /// What is at `path`, by its first bytes alone: whether the rest is sound is not looked at.
     pub fn of(path: impl AsRef<Path>) -> FileKind {
         let path = path.as_ref();
@@ -139,6 +156,7 @@ fn of_bytes(path: &Path, start: &[u8]) -> FileKind {
         [0x93, b'N', b'U', b'M', b'P', b'Y', ..] if path.with_extension("columns.json").exists() => FileKind::Array,
         _ if start.starts_with(&MAGIC) => FileKind::Compact,
         _ if begins(&[PICTURE]) => FileKind::Picture,
+        _ if begins(&[".ie \\n(.g", ".TH zoometry"]) => FileKind::Manual,
         _ if text.contains(PAGE) => FileKind::Page,
         _ if begins(&["{\"format\":\"zoometry search"]) => FileKind::Trials,
         _ if begins(&["{\"kind\":\"study\""]) => FileKind::Findings,

@@ -66,8 +66,8 @@ impl Bag {
     fn deal(&self, table: &Table) -> Result<Vec<usize>> {
         let distinct: BTreeSet<u64> = table.group.iter().copied().collect();
         if distinct.len() < self.folds {
-            let expected = format!("at least {} networks, one a fold", self.folds);
-            return Err(Error::invalid("training table", expected, distinct.len()));
+            let expected = format!("at most {}, a network for each of the folds", distinct.len());
+            return Err(Error::invalid("folds", expected, self.folds));
         }
         let mut order: Vec<u64> = distinct.into_iter().collect();
         Stream::new(self.fold_seed, PURPOSE, 0).shuffle(&mut order);

@@ -76,7 +76,7 @@ pub trait Estimator: Debug + Send + Sync {
     /// Fits to a table.
     ///
     /// # Errors
-    /// [`crate::Error::Invalid`] for a table that the kind cannot be fitted to, [`crate::Error::Cancelled`] when `stop` is
+    /// [`crate::Error::Unsuitable`] for a table that the kind cannot be fitted to, [`crate::Error::Cancelled`] when `stop` is
     /// requested.
     fn fit(&self, isa: Isa, train: &Table, val: Option<&Table>, stop: &Stop) -> Result<Arc<dyn Model>>;
 

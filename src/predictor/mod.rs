@@ -255,7 +255,7 @@ impl Predictor {
     /// The prediction of each row: a number, or of each class its probability ([`Model::outputs`]).
     ///
     /// # Errors
-    /// [`Error::Invalid`] if the table's columns are not those of the fit.
+    /// [`Error::Unsuitable`] if the table's columns are not those of the fit.
     pub fn predict(&self, isa: Isa, table: &Table) -> Result<Vec<f32>> {
         self.check(table)?;
         Ok(self.model.predict(isa, &table.x))
@@ -264,7 +264,7 @@ impl Predictor {
     fn check(&self, table: &Table) -> Result<()> {
         let (expected, got) = (self.columns.len(), table.width());
         if expected != got {
-            return Err(Error::invalid(
+            return Err(Error::unsuitable_table(
                 "table",
                 format!("the {expected} columns of the fit"),
                 format!("{got} columns"),
@@ -272,11 +272,11 @@ impl Predictor {
         }
         if let Some(c) = (0..expected).find(|&c| self.columns[c] != table.columns[c]) {
             let column = |names: &[String]| format!("{:?} as column {c}", names[c]);
-            return Err(Error::invalid("table", column(&self.columns), column(&table.columns)));
+            return Err(Error::unsuitable_table("table", column(&self.columns), column(&table.columns)));
         }
         if table.x.len() != table.rows() * expected {
             let got = format!("{} in {} rows", table.x.len(), table.rows());
-            return Err(Error::invalid("table", format!("{expected} values a row"), got));
+            return Err(Error::unsuitable_table("table", format!("{expected} values a row"), got));
         }
         Ok(())
     }

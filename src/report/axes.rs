@@ -84,6 +84,13 @@ impl Scale {
         Scale { low, high, log: true, ticks }
     }
 
+    /// Logarithmic between two values, with ticks at the powers of ten.
+    pub fn decades(low: f64, high: f64) -> Scale {
+        let first = low.log10().ceil() as i32;
+        let powers = (first..first + 40).map(|k| 10f64.powi(k)).take_while(|value| *value <= high);
+        Scale { low, high, log: true, ticks: powers.map(|value| (value, format!("{value}"))).collect() }
+    }
+
     /// Where a value lies: 0 at the low end, 1 at the high one.
     pub fn at(&self, value: f64) -> f64 {
         match self.log {
@@ -132,7 +139,12 @@ pub struct Plot {
 impl Plot {
     /// Both axes with numbers.
     pub fn new(title: &str, x: Axis, y: Axis) -> Plot {
-        let mut plot = Plot::frame(title, [WIDTH, HEIGHT], LEFT, x, y.0);
+        Plot::sized(title, [WIDTH, HEIGHT], x, y)
+    }
+
+    /// The same of another size.
+    pub fn sized(title: &str, size: [f64; 2], x: Axis, y: Axis) -> Plot {
+        let mut plot = Plot::frame(title, size, LEFT, x, y.0);
         let ticks = plot.y.ticks.clone();
         for (value, text) in &ticks {
             let py = plot.py(*value);

@@ -1,6 +1,6 @@
 //! Figures: panels side by side under one legend, in the page or as one file.
 
-use super::palette::{MUTED, TEXT, explicit};
+use super::palette::{CARD, MUTED, TEXT, explicit, variables};
 use super::svg::{Anchor, NORMAL, Panel, escape, width_of};
 use std::fmt::Write;
 
@@ -122,6 +122,22 @@ impl Figure {
 
     /// The figure as a file of its own: white, with explicit colours.
     pub fn svg(&self) -> String {
+        let (head, body) = self.sheet();
+        format!("{head}<rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n{}</svg>\n", explicit(&body))
+    }
+
+    /// The figure as a file of its own, light or dark as its reader has it; for browsers, which know CSS variables.
+    pub fn svg_of_both_schemes(&self) -> String {
+        let (head, body) = self.sheet();
+        let [light, dark] = [0, 1].map(variables);
+        format!(
+            "{head}<style>:root{{color-scheme:light dark;{light}}}@media(prefers-color-scheme:dark){{:root{{{dark}}}}}</style>\n\
+             <rect width=\"100%\" height=\"100%\" fill=\"{CARD}\"/>\n{body}</svg>\n"
+        )
+    }
+
+    /// The beginning of a file, and what is drawn.
+    fn sheet(&self) -> (String, String) {
         let columns = self.columns.max(1);
         let widest = |from: f64| self.panels.iter().map(|panel| panel.width).fold(from, f64::max);
         let cell = widest(200.0) + GAP;
@@ -136,12 +152,12 @@ impl Figure {
             }
             y += row.iter().map(|panel| panel.height).fold(0.0, f64::max) + GAP;
         }
-        format!(
+        let head = format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width:.0}\" height=\"{y:.0}\" viewBox=\"0 0 {width:.0} {y:.0}\" \
-             font-family=\"{FONT}\">\n<title>{}</title>\n<rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n{}</svg>\n",
-            escape(&self.title),
-            explicit(&sheet.body)
-        )
+             font-family=\"{FONT}\">\n<title>{}</title>\n",
+            escape(&self.title)
+        );
+        (head, sheet.body)
     }
 
     /// Title and legend; gives the height that they take.

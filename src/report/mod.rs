@@ -18,6 +18,8 @@ mod overview;
 mod page;
 mod palette;
 mod results;
+#[cfg(feature = "bench")]
+pub mod roofline;
 mod rows;
 mod svg;
 mod transfer;

@@ -1,5 +1,5 @@
 //! Pictures as SVG, a few bytes a mark: shapes whose colours are names of [`super::palette`], so that a picture in the page
-//! follows its scheme. (The crate plotters writes a hundred bytes for each point, in whole pixels and fixed colours.)
+//! follows its scheme.
 
 use super::palette::TEXT;
 use std::fmt::{Display, Write};
@@ -138,6 +138,15 @@ impl Panel {
         let (x, y, card) = (Short(x), Short(y), super::palette::CARD);
         self.put(format_args!(
             r#"<circle cx="{x}" cy="{y}" r="{radius}" fill="{card}" stroke="{stroke}" stroke-width="1.8"/>"#
+        ));
+    }
+
+    /// A disc, or a ring, that tells what it is where a pointer rests on it.
+    pub fn titled(&mut self, [x, y]: [f64; 2], radius: f64, colour: &str, ring: bool, title: &str) {
+        let (x, y, title) = (Short(x), Short(y), escape(title));
+        let fill = if ring { super::palette::CARD } else { colour };
+        self.put(format_args!(
+            r#"<circle cx="{x}" cy="{y}" r="{radius}" fill="{fill}" stroke="{colour}" stroke-width="1.6" fill-opacity="0.8"><title>{title}</title></circle>"#
         ));
     }
 

@@ -127,7 +127,7 @@ impl Journal {
 /// Refuses to mix what must not stand in one table.
 fn same(path: &Path, study: &Study, header: &Header, zoos: &[ZooEntry]) -> Result<()> {
     let mismatch = |field: &str, expected: String, got: String| {
-        let expected = format!("{expected} (for which another --out begins a study of its own)");
+        let expected = format!("{expected} (for which another folder begins a study of its own)");
         Err(Error::Mismatch { path: path.to_owned(), field: field.into(), expected, got })
     };
     let old = &study.header;
@@ -135,12 +135,12 @@ fn same(path: &Path, study: &Study, header: &Header, zoos: &[ZooEntry]) -> Resul
         return mismatch("protocol", header.protocol.to_string(), old.protocol.to_string());
     }
     if old.split_seed != header.split_seed {
-        return mismatch("--split-seed", header.split_seed.to_string(), old.split_seed.to_string());
+        return mismatch("split_seed", header.split_seed.to_string(), old.split_seed.to_string());
     }
     if old.split != header.split {
         let tell =
             |header: &Header| header.split.clone().map_or("none".into(), |digest| format!("a file of digest {digest}"));
-        return mismatch("--split", tell(header), tell(old));
+        return mismatch("split", tell(header), tell(old));
     }
     for zoo in zoos {
         // the same networks may lie in another folder

@@ -56,7 +56,7 @@ impl Subject {
         if finals.len() < MIN_NETWORKS {
             let expected = format!("a zoo with at least {MIN_NETWORKS} finished networks that have not diverged");
             let got = format!("{} of {}", finals.len(), zoo.schema().runs);
-            return Err(Error::malformed(path, expected, got));
+            return Err(Error::unsuitable(path, expected, got));
         }
         let stem = path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy();
         let name = |n: usize| if n == 1 { stem.to_string() } else { format!("{stem}-{n}") };

@@ -5,6 +5,8 @@ mod narrow;
 #[cfg(feature = "formats")]
 pub mod npy;
 pub mod origin;
+#[cfg(feature = "formats")]
+pub mod read;
 
 pub use origin::{Identity, Origin, Part};
 

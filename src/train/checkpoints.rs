@@ -12,7 +12,7 @@ pub fn reference(epochs: u32) -> Vec<u32> {
 /// # Errors
 /// [`Error::Invalid`] for what is not a list of epochs up to `epochs`.
 pub fn parse(text: &str, epochs: u32) -> Result<Vec<u32>> {
-    let wrong = || Error::invalid("--checkpoints", format!("epochs 0 to {epochs}, such as 0,1,2"), text);
+    let wrong = || Error::invalid("checkpoints", format!("epochs 0 to {epochs}, such as 0,1,2"), text);
     let mut schedule = vec![epochs];
     for part in text.split(',') {
         let epoch: u32 = part.trim().parse().map_err(|_| wrong())?;

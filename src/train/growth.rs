@@ -32,22 +32,22 @@ pub(super) fn on<'j>(job: &Job<'j>, rounding: &[String], out: &Path) -> Result<(
     let shown = out.display();
     if job.models < there.networks() {
         let expected =
-            format!("at least {}, the networks of {shown}; another --out for a zoo of fewer", there.networks());
-        return Err(Error::invalid("--models", expected, job.models));
+            format!("at least {}, the networks of {shown}; another file for a zoo of fewer", there.networks());
+        return Err(Error::invalid("models", expected, job.models));
     }
     let [wanted, had] = [&job.checkpoints, &there.checkpoints].map(|epochs| epochs.last().copied().unwrap_or(0));
     if wanted < had {
-        let expected = format!("at least {had}, the epochs of {shown}; another --out for shorter trainings");
-        return Err(Error::invalid("--epochs", expected, wanted));
+        let expected = format!("at least {had}, the epochs of {shown}; another file for shorter trainings");
+        return Err(Error::invalid("epochs", expected, wanted));
     }
     let old = configs.iter().take(there.runs);
     let scheduled = old.filter(|config| Run::from(*config).schedule != Schedule::Constant).count();
     if wanted > had && scheduled > 0 {
         let expected = format!(
             "{had}, the epochs of {shown}: the learning rates of {scheduled} of its networks follow a schedule made for as many; \
-             another --out for longer trainings"
+             another file for longer trainings"
         );
-        return Err(Error::invalid("--epochs", expected, wanted));
+        return Err(Error::invalid("epochs", expected, wanted));
     }
     job.checkpoints.extend_from_slice(&there.checkpoints);
     job.checkpoints.sort_unstable();

@@ -35,6 +35,7 @@ use std::path::Path;
 
 /// What is to be trained.
 #[derive(Clone)]
+#[non_exhaustive]
 pub struct Job<'a> {
     /// The images.
     pub dataset: &'a Dataset,
@@ -93,6 +94,7 @@ pub enum Event {
 
 /// What a training session did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Summary {
     /// Networks in the file.
     pub models: usize,
@@ -102,7 +104,22 @@ pub struct Summary {
     pub kept: usize,
 }
 
-impl Job<'_> {
+impl<'a> Job<'a> {
+    /// A whole zoo of so many networks with seed 1, on all cores with the fastest ISA.
+    pub fn new(dataset: &'a Dataset, recipe: &'a Recipe, models: usize, checkpoints: Vec<u32>) -> Job<'a> {
+        Job {
+            dataset,
+            recipe,
+            models,
+            place: Place::WHOLE,
+            checkpoints,
+            seed: 1,
+            isa: Isa::default(),
+            threads: 0,
+            allow_mixed: false,
+        }
+    }
+
     /// Shape of every network.
     ///
     /// # Errors
@@ -118,7 +135,7 @@ impl Job<'_> {
     /// [`Error::Invalid`] where there are none, or too few for all shards.
     pub fn shard(&self) -> Result<Option<Shard>> {
         if self.models == 0 || self.models > u32::MAX as usize {
-            return Err(Error::invalid("--models", "at least 1", self.models));
+            return Err(Error::invalid("models", "at least 1", self.models));
         }
         Shard::new(self.place, self.models)
     }
@@ -133,7 +150,7 @@ impl Job<'_> {
     fn check_mixture(&self, out: &Path, mixture: Option<&Mixture>) -> Result<()> {
         let Some(mixture) = mixture.filter(|_| !self.allow_mixed) else { return Ok(()) };
         let (field, got) = ("rounding".into(), mixture.found.join("; "));
-        let expected = format!("{} (--allow-mixed adds such rows and marks them)", mixture.wanted);
+        let expected = format!("{} (`allow_mixed` adds such rows and marks them)", mixture.wanted);
         Err(Error::Mismatch { path: out.into(), field, expected, got })
     }
 

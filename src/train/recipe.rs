@@ -222,7 +222,7 @@ impl Recipe {
     /// [`Error::Unknown`] for a name, [`Error::Invalid`] for a value.
     pub fn set(&mut self, assignment: &str) -> Result<()> {
         let (name, value) =
-            assignment.split_once('=').ok_or_else(|| Error::invalid("--set", "NAME=VALUE", assignment))?;
+            assignment.split_once('=').ok_or_else(|| Error::invalid("assignment", "NAME=VALUE", assignment))?;
         match name {
             "layers" => self.layers = layer::parse(value)?,
             "images" => self.images.colour = colour(value)?,

@@ -73,6 +73,7 @@ pub fn names_of_format_1() -> BTreeMap<String, Vec<String>> {
 
 /// The hyperparameters of one network.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Run {
     /// Rule of the updates.
     pub optimizer: Optimizer,

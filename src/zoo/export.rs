@@ -55,7 +55,7 @@ pub fn export(zoo: &Zoo, out: &OutPath, progress: &mut dyn FnMut(usize, usize), 
     zoo.check_one()?;
     let rows: Vec<usize> = exported_rows(zoo).collect();
     if rows.is_empty() {
-        return Err(Error::malformed(zoo.path(), "a zoo with written rows", "none"));
+        return Err(Error::unsuitable(zoo.path(), "a zoo with written rows", "none"));
     }
     let folder = PartialFolder::new(out)?;
     let failed = |name: &str| Error::io("write", out.path().join(name));

@@ -3,7 +3,8 @@
 use super::hyper::{self, HYPERPARAMETERS};
 use super::schema::{FORMAT_VERSION, Schema};
 use crate::cnn::layout;
-use crate::{Error, Result, json, magic};
+use crate::out::FileKind;
+use crate::{Error, Result, json};
 use safetensors::tensor::{Metadata, TensorInfo};
 use serde::{Serialize, de::DeserializeOwned, ser::SerializeMap};
 use std::borrow::Cow;
@@ -37,18 +38,18 @@ impl Serialize for Text<'_> {
 /// The header of an open file and where the data begins.
 ///
 /// # Errors
-/// [`Error::Malformed`] where the bytes are no safetensors file: the header's length, text, offsets and shapes, and the
+/// [`Error::OtherKind`] where the bytes are another file, [`Error::Malformed`] where they are no sound safetensors file: the header's length, text, offsets and shapes, and the
 /// file's length are checked, all before anything is allocated that the file does not hold.
 pub(super) fn parse(path: &Path, bytes: &[u8]) -> Result<(Metadata, usize)> {
     let wrong = |expected: &str, got: String| Error::malformed(path, expected, got);
     let (length, rest) =
         bytes.split_first_chunk::<8>().ok_or_else(|| wrong("a safetensors file", format!("{} bytes", bytes.len())))?;
     let length = u64::from_le_bytes(*length);
-    let text = usize::try_from(length)
-        .ok()
-        .filter(|_| length <= LONGEST)
-        .and_then(|length| rest.get(..length))
-        .ok_or_else(|| wrong("a safetensors file", magic::describe(bytes)))?;
+    let text = usize::try_from(length).ok().filter(|_| length <= LONGEST).and_then(|length| rest.get(..length));
+    let text = text.ok_or_else(|| match rest.first() {
+        Some(b'{') => wrong("a safetensors file", format!("{} bytes of a header of {length}", rest.len())),
+        _ => Error::other_kind(path, "a safetensors file", FileKind::described(path)),
+    })?;
     let header: Metadata = json::parse(text).map_err(|error| wrong("a safetensors header", error.to_string()))?;
     let data = rest.len() - text.len();
     if header.data_len() != data {
@@ -109,9 +110,7 @@ impl Schema {
         let none = HashMap::new();
         let entries = Entries { path, map: header.metadata().as_ref().unwrap_or(&none) };
         if !entries.map.contains_key("format") {
-            let got =
-                if entries.map.contains_key("zoometry.predictor") { "a fitted predictor" } else { "another file" };
-            return Err(Error::malformed(path, "a zoo (metadata \"format\")", got));
+            return Err(Error::other_kind(path, "a zoo", FileKind::of(path)));
         }
         entries.expect("format", FORMAT)?;
         let version: u32 = entries.json("format_version")?;

@@ -56,7 +56,7 @@ impl Zoo {
     }
 
     fn of(files: Vec<ZooFile>) -> Result<Zoo> {
-        let Some(first) = files.first() else { return Err(Error::invalid("ZOO", "at least one file", "none")) };
+        let Some(first) = files.first() else { return Err(Error::invalid("files", "at least one file", "none")) };
         if files.len() == 1 {
             return Ok(Zoo { schema: first.schema().clone(), files, joined: None });
         }
@@ -95,6 +95,14 @@ impl Zoo {
     /// Where the file is; of several the first.
     pub fn path(&self) -> &Path {
         self.files[0].path()
+    }
+
+    /// The file that a row is in.
+    ///
+    /// # Panics
+    /// If there is no such row.
+    pub fn file_of(&self, row: usize) -> &Path {
+        self.at(row).0.path()
     }
 
     /// What zoo it is. Of several files it counts the networks of all, and the seed is the first one's.
@@ -146,7 +154,7 @@ impl Zoo {
             true => {
                 let got =
                     format!("{} of {} networks of {} zoos", self.schema.runs, self.networks(), self.seeds().len());
-                Err(Error::malformed(self.path(), "one zoo, all of its networks (`zoometry merge` makes it)", got))
+                Err(Error::unsuitable(self.path(), "one zoo, all of its networks (merging makes it)", got))
             }
             false => Ok(()),
         }
@@ -427,12 +435,12 @@ fn numbered(files: &[ZooFile]) -> Result<Vec<(u64, u32, u32)>> {
     if let Some(pair) = networks.windows(2).find(|pair| pair[0].0 == pair[1].0) {
         let [one, other] = [pair[0], pair[1]].map(|(_, file, _)| files[file as usize].path());
         let number = files[pair[1].1 as usize].schema().number(pair[1].2 as usize);
-        let got = format!("network {number} is in {} too; `zoometry merge` joins them", one.display());
-        return Err(Error::malformed(other, "networks that no other file has", got));
+        let got = format!("network {number} is in {} too; merging joins them", one.display());
+        return Err(Error::unsuitable(other, "networks that no other file has", got));
     }
     match networks.last() {
         Some(&(last, ..)) if last > u64::from(u32::MAX) => {
-            Err(Error::invalid("ZOO", "files of at most 4294967295 networks", "more"))
+            Err(Error::invalid("files", "files of at most 4294967295 networks", "more"))
         }
         _ => Ok(networks),
     }

@@ -5,8 +5,26 @@ use crate::bytes::Map;
 use crate::cnn::Arch;
 use crate::{Error, Result};
 use safetensors::tensor::{Dtype, Metadata};
+use serde::Deserialize;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+
+/// What an exported network's file says of it; anything may be missing in what others have written.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct Exported {
+    /// Name of the activation.
+    pub activation: Option<String>,
+    /// Name of the data set.
+    pub dataset: Option<String>,
+    /// Number in its zoo.
+    pub run: Option<u64>,
+    /// Epoch of the weights.
+    pub epoch: Option<u32>,
+    /// Measured by the zoo.
+    pub test_accuracy: Option<f32>,
+}
 
 /// An open file with weights.
 pub struct Loose {
@@ -34,11 +52,18 @@ impl Loose {
         metadata.and_then(|entries| entries.get("format")).is_some_and(|format| format == header::FORMAT)
     }
 
-    /// Name of the activation, where the file is of [`super::write_torch`].
-    pub fn activation(&self) -> Option<String> {
+    /// What the file says of its network, where it is of [`super::write_torch`].
+    pub fn exported(&self) -> Option<Exported> {
         let network = self.header.metadata().as_ref()?.get("network")?;
-        let network: serde_json::Value = serde_json::from_str(network).ok()?;
-        network.get("activation")?.as_str().map(String::from)
+        serde_json::from_str(network).ok()
+    }
+
+    /// Names, types and shapes of the tensors, in the order of the names.
+    pub fn tensors(&self) -> Vec<(String, Dtype, Vec<usize>)> {
+        let all = self.header.tensors().into_iter();
+        let mut all: Vec<_> = all.map(|(name, info)| (name, info.dtype, info.shape.clone())).collect();
+        all.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        all
     }
 
     /// The flat vectors of the networks one after another, all of shape `arch`: the rows of a tensor `weights`, or one network

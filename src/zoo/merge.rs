@@ -80,7 +80,7 @@ impl Merge<'_> {
 
     /// What the whole zoo is; every part must be of it.
     fn schema(&self, files: &[ZooFile], out: &Path) -> Result<Schema> {
-        let Some(first) = files.first() else { return Err(Error::invalid("SHARD", "at least one file", "none")) };
+        let Some(first) = files.first() else { return Err(Error::invalid("files", "at least one file", "none")) };
         let there = if out.exists() { Some(ZooFile::open(out)?) } else { None };
         let mut schema = first.schema().clone();
         let mut networks = 0;
@@ -92,7 +92,7 @@ impl Merge<'_> {
                 return refused(difference);
             }
             if schema.program != theirs.program && !self.allow_mixed {
-                let expected = format!("{} (--allow-mixed joins them all the same)", schema.program);
+                let expected = format!("{} (`allow_mixed` joins them all the same)", schema.program);
                 return refused(("program".into(), expected, theirs.program.clone()));
             }
             if let Err(name) = schema.widen(theirs) {
@@ -107,7 +107,7 @@ impl Merge<'_> {
         self.check_families(files.iter().chain(&there))?;
         if let Some(part) = there.as_ref().filter(|there| there.schema().shard.is_some()) {
             let got = format!("shard {}", part.schema().place());
-            return Err(Error::malformed(out, "a whole zoo that shards can be added to", got));
+            return Err(Error::unsuitable(out, "a whole zoo that shards can be added to", got));
         }
         (schema.runs, schema.shard) = (networks, None);
         schema.check()?;
@@ -122,7 +122,7 @@ impl Merge<'_> {
                 let known = first.get_or_insert_with(|| family.clone());
                 if *known != family && !self.allow_mixed {
                     let (path, field) = (file.path().into(), "rounding".into());
-                    let expected = format!("{known} (--allow-mixed joins them and marks which is which)");
+                    let expected = format!("{known} (`allow_mixed` joins them and marks which is which)");
                     return Err(Error::Mismatch { path, field, expected, got: family });
                 }
             }

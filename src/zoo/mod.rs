@@ -43,7 +43,7 @@ pub use hyper::{Config, Value};
 pub use import::{Import, Imported, examine, import};
 pub use joined::{Zoo, of_one_zoo};
 #[cfg(feature = "formats")]
-pub use loose::Loose;
+pub use loose::{Exported, Loose};
 pub use merge::{Merge, Merged};
 pub use schema::{FORMAT_VERSION, Metrics, OTHER_ROUNDING, Schema, Status};
 pub use shard::{Place, Shard};

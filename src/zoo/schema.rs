@@ -42,6 +42,7 @@ pub const OTHER_ROUNDING: &str = "other";
 
 /// What makes a zoo the one it is: enough to lay out its file and to tell whether another is the same.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Schema {
     /// Shape of every network.
     pub arch: Arch,
@@ -299,6 +300,15 @@ impl Schema {
             return Err(Error::invalid("names of rounding", expected, format!("{:?}", self.rounding)));
         }
         self.tensors().map(drop)
+    }
+
+    /// Size of the zoo's file.
+    ///
+    /// # Errors
+    /// Those of [`Schema::check`].
+    pub fn bytes(&self) -> Result<u64> {
+        let data = self.tensors()?.last().map_or(0, |(_, info)| info.data_offsets.1);
+        Ok((self.header()?.len() + data) as u64)
     }
 
     /// Name, type, shape and place of every tensor.

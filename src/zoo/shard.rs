@@ -25,7 +25,7 @@ impl Shard {
     pub fn new(Place { index, count }: Place, networks: usize) -> Result<Option<Shard>> {
         if index >= networks.min(count) {
             let expected = format!("a place from 1 to {}, for there are {networks} networks", networks.min(count));
-            return Err(Error::invalid("--shard", expected, Place { index, count }));
+            return Err(Error::invalid("shard", expected, Place { index, count }));
         }
         Ok((count > 1).then_some(Shard { index, count, networks }))
     }
@@ -78,7 +78,7 @@ impl std::fmt::Display for Place {
 impl std::str::FromStr for Place {
     type Err = Error;
     fn from_str(text: &str) -> Result<Place> {
-        let wrong = || Error::invalid("--shard", "I/N, such as 2/8: I from 1 to N, N at most 99999", text);
+        let wrong = || Error::invalid("shard", "I/N, such as 2/8: I from 1 to N, N at most 99999", text);
         let (number, count) = text.split_once('/').ok_or_else(wrong)?;
         let parse = |text: &str| text.parse::<usize>().map_err(|_| wrong());
         let (number, count) = (parse(number)?, parse(count)?);

@@ -48,7 +48,7 @@ fn main() -> std::process::ExitCode {
         Ok(()) => 0.into(),
         Err(error) => {
             eprintln!("{error}");
-            error.exit_code().into()
+            1.into()
         }
     }
 }

@@ -101,6 +101,8 @@ pub fn measure(
             bandwidth: vec![Bandwidth { bytes: 2 * bench.copied(), gbs: copy, gbs_threads: copy }],
         },
         peak_at_end: again.peak / 1e9,
+        load: None,
+        pinned: false,
         rows: bench.rows,
         card: Some(Card {
             backend: adapter.backend.clone(),
@@ -202,6 +204,8 @@ impl Bench<'_> {
             items: work.items.into(),
             error,
             executed: (work.executed < 1.0).then_some(work.executed),
+            sample_seconds: timing.all,
+            ..Row::default()
         };
         (self.on_row)(&row);
         self.rows.push(row);

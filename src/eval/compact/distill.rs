@@ -62,7 +62,7 @@ pub fn distill(
             }
         }
     }
-    let least = || Error::invalid("--compact-kb", "room for a tree", format!("{} KB", budget as f64 / 1024.0));
+    let least = || Error::invalid("budget", "room for a tree", format!("{} KB", budget as f64 / 1024.0));
     let (_, params, boost) = best.ok_or_else(least)?;
     let errors = unseen(isa, teacher, &parts.train.join(&parts.validation), windows, budget, &params, stop)?;
     let reach = Some(conformal::reach(&errors, LEVEL)).filter(|reach| reach.is_finite());

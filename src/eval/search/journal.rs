@@ -5,7 +5,7 @@
 //! --config` takes it.
 
 use super::{Search, Trial};
-use crate::out::{Held, OutPath, sync_folder};
+use crate::out::{FileKind, Held, OutPath, sync_folder};
 use crate::predictor::Options;
 use crate::table::Table;
 use crate::{Error, Result, bytes};
@@ -112,7 +112,8 @@ fn read(
     let wrong = |got: String| Error::malformed(path, "the journal of a search", got);
     let mut lines = contents.split_inclusive(|&byte| byte == b'\n');
     let first = lines.next().unwrap_or_default();
-    let found: Head = serde_json::from_slice(first).map_err(|_| wrong("another file".into()))?;
+    let found: Head = serde_json::from_slice(first)
+        .map_err(|_| Error::other_kind(path, "the journal of a search", FileKind::of(path)))?;
     if found.format != FORMAT {
         return Err(wrong(format!("{:?}", found.format)));
     }

@@ -69,14 +69,14 @@ fn softmax(scores: &[Vec<f64>], row: usize) -> Vec<f64> {
 /// part's cross-entropy does not fall any more, and the rounds after the best one are dropped.
 ///
 /// # Errors
-/// [`Error::Invalid`] for what [`super::fit`] refuses, and for targets that are no classes; [`Error::Cancelled`].
+/// Those of [`super::fit`], [`Error::Unsuitable`] also for targets that are no classes; [`Error::Cancelled`].
 pub fn fit(isa: Isa, train: &Table, val: Option<&Table>, params: &Params, stop: &Stop) -> Result<Classes> {
     params.check()?;
     check(train, "training table")?;
     let val = val.filter(|val| val.rows() > 0);
     if let Some(val) = val.filter(|val| val.columns != train.columns) {
         let got = format!("{} others", val.width());
-        return Err(Error::invalid("validation table", "the columns of the training table", got));
+        return Err(Error::unsuitable_table("validation table", "the columns of the training table", got));
     }
     let classes = codes(train, params.num_class)?;
     let val_classes = val.map(|val| check(val, "validation table").and_then(|_| codes(val, params.num_class)));
@@ -90,8 +90,13 @@ pub fn fit(isa: Isa, train: &Table, val: Option<&Table>, params: &Params, stop: 
 /// The targets as numbers of classes.
 fn codes(table: &Table, classes: usize) -> Result<Vec<usize>> {
     let code = |(row, &y): (usize, &f32)| {
-        let wrong =
-            || Error::invalid("targets", format!("classes from 0 to {}", classes - 1), format!("{y} in row {row}"));
+        let wrong = || {
+            Error::unsuitable_table(
+                "targets",
+                format!("classes from 0 to {}", classes - 1),
+                format!("{y} in row {row}"),
+            )
+        };
         if y.fract() == 0.0 && (0.0..classes as f32).contains(&y) { Ok(y as usize) } else { Err(wrong()) }
     };
     table.y.iter().enumerate().map(code).collect()

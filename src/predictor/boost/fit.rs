@@ -17,7 +17,8 @@ use rayon::prelude::*;
 /// `NaN` is a missing value, infinite values count as the largest finite ones. Constant columns and constant targets are fine;
 /// what cannot be split is predicted by the mean.
 ///
-/// Errors: [`Error::Invalid`] for options out of range, a table without rows or columns, or with more than there is room for,
+/// # Errors
+/// [`Error::Invalid`] for options out of range; [`Error::Unsuitable`] for a table without rows or columns, or with more than there is room for,
 /// targets that are missing or not finite, or validation columns that differ; [`Error::Cancelled`] when `stop` is requested.
 pub fn fit(
     isa: Isa,
@@ -33,7 +34,7 @@ pub fn fit(
     if let Some(val) = val {
         check(val, "validation table")?;
         if val.columns != train.columns {
-            return Err(Error::invalid("validation table", "the columns of the training table", "others"));
+            return Err(Error::unsuitable_table("validation table", "the columns of the training table", "others"));
         }
     }
     let columns = bin::columns(&train.x, train.width(), params.max_bin);
@@ -45,18 +46,18 @@ pub fn fit(
 pub(super) fn check(table: &Table, what: &str) -> Result<Packing> {
     let (rows, width) = (table.rows(), table.width());
     if !(1..=Forest::MAX_WIDTH).contains(&width) {
-        return Err(Error::invalid(what, format!("1 to {} columns", Forest::MAX_WIDTH), width));
+        return Err(Error::unsuitable_table(what, format!("1 to {} columns", Forest::MAX_WIDTH), width));
     }
     if table.x.len() != rows * width || table.y.len() != rows {
         let got = format!("{} values and {} targets in {rows} rows", table.x.len(), table.y.len());
-        return Err(Error::invalid(what, format!("{width} values and one target a row"), got));
+        return Err(Error::unsuitable_table(what, format!("{width} values and one target a row"), got));
     }
     if let Some(row) = table.y.iter().position(|y| !y.is_finite()) {
-        return Err(Error::invalid(what, "finite targets", format!("{} in row {row}", table.y[row])));
+        return Err(Error::unsuitable_table(what, "finite targets", format!("{} in row {row}", table.y[row])));
     }
     match Packing::new(rows) {
         Some(packing) if rows > 0 => Ok(packing),
-        _ => Err(Error::invalid(what, format!("1 to {} rows", Packing::MAX_ROWS), rows)),
+        _ => Err(Error::unsuitable_table(what, format!("1 to {} rows", Packing::MAX_ROWS), rows)),
     }
 }
 

@@ -39,6 +39,7 @@ const ALIASES: [(&str, &[&str]); 14] = [
 /// The options of a fit: LightGBM's names, meanings and defaults.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Params {
     /// Trees at most.
     pub n_estimators: usize,
@@ -148,7 +149,8 @@ impl Params {
 
     /// Sets one option from `name=value`.
     ///
-    /// Errors: [`Error::Unknown`] for a name that is none of [`Params::NAMES`], [`Error::Invalid`] for a value that is no
+    /// # Errors
+    /// [`Error::Unknown`] for a name that is none of [`Params::NAMES`], [`Error::Invalid`] for a value that is no
     /// number, or is out of range.
     pub fn set(&mut self, assignment: &str) -> Result<()> {
         let (name, value) = split(assignment)?;
@@ -179,6 +181,9 @@ impl Params {
     }
 
     /// Checks that every option is in its range.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] naming the option.
     pub fn check(&self) -> Result<()> {
         let rule = |holds: bool, name: &str, expected: &str, got: &dyn ToString| {
             if holds { Ok(()) } else { Err(Error::invalid(name, expected, got.to_string())) }

@@ -69,6 +69,9 @@ impl Tree {
 
     /// Checks that every walk ends soon, whatever file the tree comes from: children come after their parent, no node has two,
     /// columns exist, numbers are finite, depth and leaves are those of a fit.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] naming tree and node.
     pub fn check(&self, path: &Path, tree: usize, width: usize) -> Result<()> {
         let fail = |i: usize, expected: &str, got: String| {
             Err(Error::malformed(path, format!("{expected} in node {i} of tree {tree}"), got))

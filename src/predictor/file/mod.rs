@@ -20,7 +20,7 @@ mod tests;
 
 use super::{Config, Domain, INPUT, Options, Predictor, Provenance};
 use crate::features::Fitted;
-use crate::out::{OutPath, replace};
+use crate::out::{FileKind, OutPath, replace};
 use crate::table::Part;
 use crate::tensors::{Tensors, bytes, column};
 use crate::{Error, Result};
@@ -88,13 +88,14 @@ pub(super) fn save(predictor: &Predictor, out: &OutPath) -> Result<()> {
 
 pub(super) fn load(path: &Path) -> Result<Predictor> {
     let contents = crate::bytes::read(path)?;
+    if FileKind::of(path) != FileKind::Predictor {
+        return Err(Error::other_kind(path, "a fitted predictor", FileKind::described(path)));
+    }
     let not_safetensors = |e: safetensors::SafeTensorError| Error::malformed(path, "a safetensors file", e.to_string());
     let (_, metadata) = SafeTensors::read_metadata(&contents).map_err(not_safetensors)?;
     let entries = metadata.metadata().as_ref();
     let Some(head) = entries.and_then(|entries| entries.get(KEY)) else {
-        let zoo = entries.is_some_and(|entries| entries.contains_key("format"));
-        let got = if zoo { "a zoo" } else { "another file" };
-        return Err(Error::malformed(path, format!("a fitted predictor (metadata {KEY:?})"), got));
+        return Err(Error::malformed(path, format!("metadata {KEY:?}"), "none"));
     };
     let version: serde_json::Value = serde_json::from_str(head).unwrap_or_default();
     if version["version"] != VERSION {

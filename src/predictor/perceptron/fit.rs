@@ -29,7 +29,7 @@ pub struct Epoch {
 /// The same bits for every number of threads.
 ///
 /// # Errors
-/// [`Error::Invalid`] for options out of range, a table without rows or columns, targets that are not in [0, 1] (a sigmoid
+/// [`Error::Invalid`] for options out of range; [`Error::Unsuitable`] for a table without rows or columns, targets that are not in [0, 1] (a sigmoid
 /// gives no others), or validation columns that differ; [`Error::Cancelled`] when `stop` is requested.
 pub fn fit(isa: Isa, train: &Table, val: Option<&Table>, params: &Params, stop: &Stop) -> Result<Perceptron> {
     params.check()?;
@@ -38,7 +38,7 @@ pub fn fit(isa: Isa, train: &Table, val: Option<&Table>, params: &Params, stop: 
     if let Some(val) = val {
         check(val, "validation table")?;
         if val.columns != train.columns {
-            return Err(Error::invalid("validation table", "the columns of the training table", "others"));
+            return Err(Error::unsuitable_table("validation table", "the columns of the training table", "others"));
         }
     }
     Fit::new(isa, train, params).run(val, stop)
@@ -48,10 +48,12 @@ fn check(table: &Table, what: &str) -> Result<()> {
     let (rows, width) = (table.rows(), table.width());
     if rows == 0 || width == 0 || table.x.len() != rows * width || table.y.len() != rows {
         let got = format!("{rows} rows, {width} columns, {} values, {} targets", table.x.len(), table.y.len());
-        return Err(Error::invalid(what, "rows and columns, one target a row", got));
+        return Err(Error::unsuitable_table(what, "rows and columns, one target a row", got));
     }
     match table.y.iter().position(|y| !(0.0..=1.0).contains(y)) {
-        Some(row) => Err(Error::invalid(what, "targets from 0 to 1", format!("{} in row {row}", table.y[row]))),
+        Some(row) => {
+            Err(Error::unsuitable_table(what, "targets from 0 to 1", format!("{} in row {row}", table.y[row])))
+        }
         None => Ok(()),
     }
 }

@@ -17,6 +17,7 @@ pub enum Optimizer {
 /// The options of a fit.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Params {
     /// Hidden layers; 0 is the logit-linear model.
     pub layers: usize,
@@ -108,6 +109,9 @@ impl Params {
     }
 
     /// Checks that every option is in its range.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] naming the option.
     pub fn check(&self) -> Result<()> {
         let rule = |holds: bool, name: &str, expected: &str, got: &dyn ToString| match holds {
             true => Ok(()),

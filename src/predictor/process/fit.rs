@@ -22,7 +22,7 @@ const ATTEMPTS: usize = 6;
 /// Missing values count as the median of their column, infinite ones as its ends.
 ///
 /// # Errors
-/// [`Error::Invalid`] for fewer than two rows or more than [`MOST_ROWS`], a table without columns, or targets that are not finite;
+/// [`Error::Unsuitable`] for fewer than two rows or more than [`MOST_ROWS`], a table without columns, or targets that are not finite;
 /// [`Error::Cancelled`] when `stop` is requested.
 pub fn fit(isa: Isa, train: &Table, params: &Params, stop: &Stop) -> Result<Process> {
     check(train)?;
@@ -51,7 +51,7 @@ pub fn fit(isa: Isa, train: &Table, params: &Params, stop: &Stop) -> Result<Proc
         }
         hyper.noise *= 10.0;
     }
-    Err(Error::invalid(
+    Err(Error::unsuitable_table(
         "training table",
         "a covariance that is positive definite",
         "one that is not, whatever the noise",
@@ -60,8 +60,9 @@ pub fn fit(isa: Isa, train: &Table, params: &Params, stop: &Stop) -> Result<Proc
 
 fn check(train: &Table) -> Result<()> {
     let (rows, width) = (train.rows(), train.width());
-    let wrong =
-        |expected: String, got: String| Err(Error::invalid("training table of a Gaussian process", expected, got));
+    let wrong = |expected: String, got: String| {
+        Err(Error::unsuitable_table("training table of a Gaussian process", expected, got))
+    };
     if rows > MOST_ROWS {
         let expected = format!("{MOST_ROWS} rows at most (time grows with their cube; gbm takes any number)");
         return wrong(expected, rows.to_string());

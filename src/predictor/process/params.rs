@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 /// The options of a fit.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Params {
     /// Steps of the search for the largest likelihood; 0: one length for all columns, √columns, and a noise of 0.05.
     pub steps: usize,

@@ -34,6 +34,11 @@ impl Element {
         self.kind == b'f'
     }
 
+    /// `f32`, `i64` …
+    pub(super) fn name(self) -> String {
+        format!("{}{}", char::from(self.kind), 8 * self.bytes)
+    }
+
     /// Size of an element.
     pub(crate) fn bytes(self) -> usize {
         self.bytes

@@ -27,7 +27,7 @@ impl Header {
     pub(crate) fn parse(path: &Path, start: &[u8], length: u64) -> Result<Header> {
         let wrong = |got: String| Error::malformed(path, "a .npy array", got);
         if !start.starts_with(b"\x93NUMPY") {
-            return Err(wrong(magic::describe(start)));
+            return Err(Error::other_kind(path, "a .npy array", magic::describe(start)));
         }
         let (begin, data) = match text_range(start) {
             Some((begin, data)) if data <= start.len() => (begin, data),

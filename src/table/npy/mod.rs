@@ -24,19 +24,42 @@ pub fn load(x: &Path, y: &Path) -> Result<Table> {
     let &[rows, width] = shape.as_slice() else {
         return Err(Error::malformed(x, "an array of rows × columns", format!("shape {shape:?}")));
     };
-    let (y_shape, targets, lost_y) = array(y, |_| "y".into())?;
-    if !matches!(y_shape.as_slice(), [n] | [n, 1] if *n == rows) {
-        let expected = format!("one target for each of the {rows} rows of {}", x.display());
-        return Err(Error::malformed(y, expected, format!("shape {y_shape:?}")));
-    }
-    if let Some(row) = targets.iter().position(|target| !target.is_finite()) {
-        return Err(Error::malformed(y, "finite targets", format!("{} in row {row}", targets[row])));
-    }
+    let (targets, lost_y) = vector(y, rows, x)?;
     let columns = (0..width).map(|column| format!("x{column}")).collect();
     let mut table = Table { columns, x: values, y: targets, group: (0..rows as u64).collect(), ..Table::default() };
     let caveats = [lost_x, lost_y, narrow::drowned(&table)].into_iter().flatten().collect::<Vec<String>>().join("; ");
     table.origin.about.extend(Some((origin::CAVEATS.to_owned(), caveats)).filter(|(_, caveats)| !caveats.is_empty()));
     Ok(table)
+}
+
+/// Shape and element type of an array, `f32` for instance.
+///
+/// # Errors
+/// Those of [`load`].
+pub fn shape(path: &Path) -> Result<(Vec<usize>, String)> {
+    let bytes = crate::bytes::read(path)?;
+    let header = Header::parse(path, &bytes, bytes.len() as u64)?;
+    Ok((header.shape, header.element.name()))
+}
+
+/// Reads the targets of the `rows` rows of a table `of`.
+///
+/// # Errors
+/// Those of [`load`].
+pub fn targets(y: &Path, rows: usize, of: &Path) -> Result<Vec<f32>> {
+    vector(y, rows, of).map(|(targets, _)| targets)
+}
+
+fn vector(y: &Path, rows: usize, of: &Path) -> Result<(Vec<f32>, Option<String>)> {
+    let (shape, targets, lost) = array(y, |_| "y".into())?;
+    if !matches!(shape.as_slice(), [n] | [n, 1] if *n == rows) {
+        let expected = format!("one target for each of the {rows} rows of {}", of.display());
+        return Err(Error::malformed(y, expected, format!("shape {shape:?}")));
+    }
+    match targets.iter().position(|target| !target.is_finite()) {
+        Some(row) => Err(Error::malformed(y, "finite targets", format!("{} in row {row}", targets[row]))),
+        None => Ok((targets, lost)),
+    }
 }
 
 /// Writes numbers as rows of the columns, f64 in C order, and the columns' names.

@@ -110,6 +110,9 @@ impl Shape {
     }
 
     /// The tables where a workgroup may have `most` bytes of its own, or how many bytes it would need.
+    ///
+    /// # Errors
+    /// These bytes.
     pub fn within(arch: &Arch, most: usize) -> std::result::Result<Shape, usize> {
         let mut shape = Shape::tables(arch);
         let room = |bytes: usize, image: usize| bytes.saturating_sub(RESERVE + QUAD) / image.max(1);

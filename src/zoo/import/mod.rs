@@ -28,6 +28,7 @@ use weights::Weights;
 
 /// What a folder does not tell, and what of it is wanted.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct Import {
     /// Only the last checkpoint of each run, whatever its epoch.
     pub final_only: bool,
@@ -207,7 +208,7 @@ fn schema(folder: &Path, layout: &Layout, sheet: &Sheet, options: &Import) -> Re
     let released = DATASETS.iter().find(|dataset| dataset.0 == theirs || dataset.1 == theirs);
     let image = options.image.or(released.map(|dataset| (dataset.2, dataset.2))).ok_or_else(|| {
         Error::invalid(
-            "--image",
+            "image",
             format!("HEIGHTxWIDTH, since data set {theirs:?} is none of the released ones"),
             "nothing",
         )
@@ -307,7 +308,7 @@ fn describe(schema: &Schema, sheet: &Sheet, places: &[Option<usize>]) -> Importe
         let more = if ending.len() > 8 { " …" } else { "" };
         let each = each.join(", ");
         note(format!(
-            "networks end at different epochs ({each}{more}): verbs see those of the last one unless --epoch names another"
+            "networks end at different epochs ({each}{more}): verbs see those of the last one unless another epoch is named"
         ));
     }
     if !sheet.missing.is_empty() {

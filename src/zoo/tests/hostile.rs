@@ -104,7 +104,7 @@ fn a_done_row_has_an_accuracy() {
     for (wrong, status) in [(f32::NAN, Status::Done), (-0.1, Status::Done), (1.5, Status::Done)] {
         writer.write(1, 2, &weights(5), &with(wrong), &[0.5; 3], status).unwrap();
         let error = Zoo::open(&path).unwrap_err();
-        assert!(error.exit_code() == 1 && error.to_string().contains("run 1"), "{error}");
+        assert!(error.to_string().contains("run 1"), "{error}");
     }
     writer.write(1, 2, &weights(5), &with(f32::NAN), &[0.5; 3], Status::Diverged).unwrap();
     Zoo::open(&path).unwrap();

@@ -89,7 +89,7 @@ fn read(bytes: &[u8]) -> crate::Result<Zoo> {
 /// The message with which `bytes` are refused.
 fn refusal(bytes: &[u8]) -> String {
     match read(bytes) {
-        Err(error @ Error::Malformed { .. }) => error.to_string(),
+        Err(error @ (Error::Malformed { .. } | Error::OtherKind { .. })) => error.to_string(),
         other => panic!("{other:?}"),
     }
 }

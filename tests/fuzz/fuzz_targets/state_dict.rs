@@ -10,7 +10,7 @@ use zoometry_fuzz::put;
 fuzz_target!(|data: &[u8]| {
     let arch = Arch::grey(6, 6, "4s2", 2).expect("a network");
     if let Ok(loose) = Loose::open(put("network.safetensors", data)) {
-        let _ = loose.activation();
+        let _ = loose.exported();
         if let Ok(weights) = loose.weights(&arch) {
             assert_eq!(weights.len() % arch.parameters(), 0, "whole networks");
         }

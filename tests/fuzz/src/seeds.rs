@@ -91,7 +91,8 @@ fn zoos(folder: &Path, seed: Seed) -> Result<()> {
     }
     let path = folder.join("zoo.safetensors");
     let (isa, stop) = (Isa::detect(), go());
-    let job = Job { dataset: &dataset, recipe: &recipe, models: 4, checkpoints: vec![0, 1], seed: 1, isa, threads: 1 };
+    let mut job = Job::new(&dataset, &recipe, 4, vec![0, 1]);
+    (job.isa, job.threads) = (isa, 1);
     train::train(&job, &path, &|_| {}, &stop)?;
     let zoo = Zoo::open(&path)?;
     seed("zoo", "whole", &read(&path));

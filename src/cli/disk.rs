@@ -1,0 +1,66 @@
+//! Room on a disk.
+
+use std::path::Path;
+use zoometry::{Error, Result};
+
+/// Bytes that the disk of a folder, or of the folder of a file, has for this user; nothing where the system does not tell.
+pub fn free(path: &Path) -> Option<u64> {
+    let folder = if path.is_dir() { path } else { path.parent()? };
+    let folder = if folder == Path::new("") { Path::new(".") } else { folder };
+    available(folder)
+}
+
+#[cfg(unix)]
+fn available(folder: &Path) -> Option<u64> {
+    let disk = rustix::fs::statvfs(folder).ok()?;
+    Some(disk.f_bavail * disk.f_frsize)
+}
+
+#[cfg(not(unix))]
+fn available(_: &Path) -> Option<u64> {
+    None
+}
+
+/// Bytes of a file that are on its disk: one that grows has holes.
+#[cfg(unix)]
+fn held(path: &Path) -> u64 {
+    use std::os::unix::fs::MetadataExt;
+    path.metadata().map_or(0, |file| file.blocks() * 512)
+}
+
+#[cfg(not(unix))]
+fn held(path: &Path) -> u64 {
+    path.metadata().map_or(0, |file| file.len())
+}
+
+/// Refuses to begin what the disk has no room for: `bytes` in all at `path`, less those that are there.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn check(path: &Path, bytes: u64) -> Result<()> {
+    let more = bytes.saturating_sub(held(path));
+    match free(path) {
+        Some(free) if free < more => {
+            let sizes = [more, free].map(super::output::size);
+            let reason = format!("it needs {}, and {} are free", sizes[0], sizes[1]);
+            Err(Error::io("write", path)(std::io::Error::new(std::io::ErrorKind::StorageFull, reason)))
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_no_room_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("zoo");
+        check(&path, 0).unwrap();
+        if free(&path).is_some() {
+            let message = check(&path, u64::MAX / 2).unwrap_err().to_string();
+            assert!(message.contains("zoo") && message.contains("are free"), "{message}");
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! What a training is going to take: room on the disk, which is known, and time, by a measurement of a second or two.
+
+use super::output::{self, Output, count, duration, size};
+use super::{STOP, disk};
+use std::path::Path;
+use std::time::Instant;
+use zoometry::Result;
+use zoometry::dataset::{Dataset, Examples};
+use zoometry::kernels::LANES;
+use zoometry::train::{self, Executor, Job, run::Run};
+use zoometry::zoo::Place;
+
+/// Images through training steps from which on a job is said to be long: a minute or so of a core.
+const LONG: u64 = 20_000_000;
+
+/// Images of the set that is measured.
+const IMAGES: usize = 2048;
+
+/// What a job is made of.
+struct Work {
+    networks: usize,
+    /// Images through training steps, and through evaluations.
+    images: [u64; 2],
+    bytes: u64,
+}
+
+impl Work {
+    fn of(job: &Job) -> Result<Work> {
+        let configs = job.configs();
+        let schema = job.schema(&configs)?;
+        let (all, tested) = (job.dataset.train.len(), job.dataset.test.len());
+        let (epochs, checkpoints) = (job.checkpoints.last().copied().unwrap_or(0), job.checkpoints.len());
+        let mut images = [0; 2];
+        for config in &configs {
+            let own = Run::from(config).train_images(all);
+            images[0] += u64::from(epochs) * (own / job.recipe.batch * job.recipe.batch) as u64;
+            images[1] += (checkpoints * (own + tested)) as u64;
+        }
+        Ok(Work { networks: configs.len(), images, bytes: schema.bytes()? })
+    }
+}
+
+/// Says before a long job, or where it is asked, what it is going to take, and refuses it where the disk is too small.
+///
+/// # Errors
+/// [`zoometry::Error::Io`] for a disk without room; those of a training.
+pub fn tell(job: &Job, executor: &dyn Executor, out: &Path, asked: bool, output: &mut Output) -> Result<()> {
+    let work = Work::of(job)?;
+    let all = job.checkpoints.len();
+    let mut line = format!(
+        "{} × {}: {}",
+        output::counted(work.networks, "network"),
+        output::counted(all, "checkpoint"),
+        size(work.bytes)
+    );
+    if let Some(free) = disk::free(out) {
+        line += &format!(" ({} free)", size(free));
+        output.set("free_bytes", free);
+    }
+    output.set("bytes", work.bytes);
+    if !asked {
+        disk::check(out, work.bytes)?;
+    }
+    if asked || work.images[0] > LONG {
+        let seconds = seconds(job, executor, &work)?;
+        let there = if out.exists() { ", less what is there" } else { "" };
+        line += &format!(", about {} on {}{there}", duration(seconds), output::counted(threads(job), "thread"));
+        output.set("estimated_seconds", seconds);
+        match asked {
+            true => output.line(&line),
+            false => output::tell(&line),
+        }
+    }
+    disk::check(out, work.bytes)
+}
+
+/// Seconds of all of it, by two trainings of a few images that differ in the number of epochs alone.
+fn seconds(job: &Job, executor: &dyn Executor, work: &Work) -> Result<f64> {
+    let short = |images: &Examples| {
+        let mut few = images.clone();
+        let n = IMAGES.max(job.recipe.batch).min(images.len());
+        few.images.truncate(n * few.height * few.width * few.channels);
+        few.labels.truncate(n);
+        few
+    };
+    let dataset = Dataset { train: short(&job.dataset.train), test: short(&job.dataset.test), ..job.dataset.clone() };
+    let mut recipe = job.recipe.clone();
+    recipe.set("train_fraction=1")?;
+    let models = (LANES * threads(job)).min(job.models);
+    let folder = tempfile::tempdir().map_err(zoometry::Error::io("create", std::env::temp_dir()))?;
+    let once = |epochs: u32| -> Result<f64> {
+        let mut few = job.clone();
+        (few.dataset, few.recipe, few.models, few.place) = (&dataset, &recipe, models, Place::WHOLE);
+        few.checkpoints = vec![epochs];
+        let start = Instant::now();
+        train::train_on(executor, &few, &folder.path().join(count(epochs.into())), &|_| {}, &STOP)?;
+        Ok(start.elapsed().as_secs_f64())
+    };
+    // the first one also wakes the processor
+    once(1)?;
+    let (one, three) = (once(1)?, once(3)?);
+    let (own, tested) = (dataset.train.len(), dataset.test.len());
+    let an_epoch = (models * (own / recipe.batch * recipe.batch)) as f64;
+    let step = ((three - one) / 2.0).max(0.0) / an_epoch;
+    let look = (one - (three - one) / 2.0).max(0.0) / (models * (own + tested)) as f64;
+    Ok(step * work.images[0] as f64 + look * work.images[1] as f64)
+}
+
+fn threads(job: &Job) -> usize {
+    match job.threads {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        threads => threads,
+    }
+}
