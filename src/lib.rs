@@ -68,7 +68,7 @@
 //! let y = x.chunks(2).map(|row| 0.01 * row[0] + 0.5).collect();
 //! let columns = vec!["a".to_owned(), "b".to_owned()];
 //! let table = Table { columns, x, y, group: (0..300).collect(), ..Table::default() };
-//! let parts = Parts::divide(&table, &Division::Seed(0))?;
+//! let parts = Parts::divide(table, &Division::Seed(0))?;
 //! let predictor = parts.fit(Isa::default(), &Options::new("gbm")?, &Stop::new())?;
 //! let predicted = predictor.predict(Isa::default(), &parts.test)?;
 //! assert!(Score::new(&predicted, &parts.test.y).r2 > 0.9);
@@ -87,7 +87,7 @@
 //! | [`features`], [`table`] | what predictors see |
 //! | [`predictor`], [`eval`] | boosting, perceptrons, processes; parts, scores, intervals, searches |
 //! | [`study`], [`report`] | experiments, and the page that shows them |
-//! | [`bench`], [`catalog`] | how fast it is |
+//! | [`mod@bench`], [`catalog`] | how fast it is |
 //! | [`out`], [`bytes`], [`json`], [`magic`], [`par`], [`rng`], [`tensors`] | files, threads, random numbers |
 //!
 //! # Words

@@ -251,7 +251,7 @@ mod tests {
     fn a_folder_or_nothing_in_the_place_of_a_file_is_refused() {
         let folder = TempDir::new().unwrap();
         let message = array::<1>(folder.path()).unwrap_err().to_string();
-        assert!(message.contains("expected a file, got a folder"), "{message}");
+        assert!(message.contains("is a folder, not a file"), "{message}");
         let message = array::<1>(&folder.path().join("none")).unwrap_err().to_string();
         assert!(message.contains("cannot open") && message.contains("none"), "{message}");
     }

@@ -290,7 +290,8 @@ fn what_cannot_be_fitted_is_an_error() {
     assert!(error(&|t| t.y.clear()).contains("0 targets in 60 rows"));
     assert!(error(&|t| t.x.truncate(179)).contains("179 values"));
     let other = Table { columns: vec!["a".into(), "b".into(), "c".into()], ..good.clone() };
-    assert!(matches!(fit_quietly(Isa::detect(), &good, Some(&other), &Params::default()), Err(Error::Invalid { .. })));
+    let refused = fit_quietly(Isa::detect(), &good, Some(&other), &Params::default());
+    assert!(matches!(refused, Err(Error::Unsuitable { .. })));
     let bad = Params { max_bin: 300, ..Params::default() };
     assert!(matches!(fit_quietly(Isa::detect(), &good, None, &bad), Err(Error::Invalid { .. })));
 }

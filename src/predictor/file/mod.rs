@@ -88,7 +88,8 @@ pub(super) fn save(predictor: &Predictor, out: &OutPath) -> Result<()> {
 
 pub(super) fn load(path: &Path) -> Result<Predictor> {
     let contents = crate::bytes::read(path)?;
-    if FileKind::of(path) != FileKind::Predictor {
+    // one that is cut short is still a safetensors file by its first bytes: what is wrong with it is said below
+    if !matches!(FileKind::of(path), FileKind::Predictor | FileKind::Other("a safetensors file")) {
         return Err(Error::other_kind(path, "a fitted predictor", FileKind::described(path)));
     }
     let not_safetensors = |e: safetensors::SafeTensorError| Error::malformed(path, "a safetensors file", e.to_string());

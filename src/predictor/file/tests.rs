@@ -75,8 +75,11 @@ fn other_columns_are_refused_by_name() {
         let table = Table { columns, ..table.clone() };
         predictor.predict(Isa::detect(), &table).unwrap_err().to_string()
     };
-    assert_eq!(error(&["a", "b"]), "invalid table: expected the 3 columns of the fit, got 2 columns");
-    assert_eq!(error(&["a", "x", "c"]), "invalid table: expected \"b\" as column 1, got \"x\" as column 1");
+    assert_eq!(error(&["a", "b"]), "table cannot be used for this: expected the 3 columns of the fit, got 2 columns");
+    assert_eq!(
+        error(&["a", "x", "c"]),
+        "table cannot be used for this: expected \"b\" as column 1, got \"x\" as column 1"
+    );
 }
 
 /// Saves the example after a change to its tensors and its head, and loads it.
@@ -166,10 +169,13 @@ fn no_damaged_file_gets_in_or_panics() {
     let whole = fs::read(&path).unwrap();
     for length in (0..whole.len()).step_by(41) {
         fs::write(&path, &whole[..length]).unwrap();
-        assert!(matches!(Predictor::load(&path), Err(Error::Malformed { .. })), "{length} bytes");
+        let refused = Predictor::load(&path);
+        // of fewer than nine bytes nobody can say what they began
+        let known = length > 8;
+        assert!(matches!(refused, Err(Error::Malformed { .. })) || !known && refused.is_err(), "{length} bytes");
     }
     fs::write(&path, [&u64::MAX.to_le_bytes()[..], &whole[8..]].concat()).unwrap();
-    assert!(matches!(Predictor::load(&path), Err(Error::Malformed { .. })));
+    assert!(matches!(Predictor::load(&path), Err(Error::OtherKind { .. })));
     for at in 0..whole.len() {
         let mut damaged = whole.clone();
         damaged[at] ^= 0x55;
