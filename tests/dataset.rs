@@ -109,7 +109,7 @@ fn of_two_spellings_of_a_file_the_readable_one_is_taken() {
     assert_eq!(load("mnist", Some(root.path())).unwrap(), plain);
     // nothing but the folder: it is named in the error
     std::fs::remove_file(root.path().join("train-images.idx3-ubyte")).unwrap();
-    refused(load("mnist", Some(root.path())), &["got a folder", "train-images-idx3-ubyte"]);
+    refused(load("mnist", Some(root.path())), &["is a folder, not a file", "train-images-idx3-ubyte"]);
 }
 
 #[test]
@@ -184,7 +184,7 @@ fn names_and_folders_that_are_nothing_are_refused() {
     refused(load(&path(&root, ""), None), &["data set not found", "train-images-idx3-ubyte", "found there: nothing"]);
     write(root.path(), "photo.jpg", b"");
     refused(load(&path(&root, ""), None), &["data_batch_1.bin", "train_32x32.mat", "found there: photo.jpg"]);
-    refused(load(&path(&root, "photo.jpg"), None), &["photo.jpg", "expected a folder", "got a file"]);
+    refused(load(&path(&root, "photo.jpg"), None), &["photo.jpg", "is a file, not a folder"]);
 }
 
 #[test]
