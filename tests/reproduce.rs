@@ -52,7 +52,7 @@ fn a_study_is_continued_where_it_was_cut_off() {
     fail(&format!("reproduce {zoo} --out {study} --split-seed 3"), 1, &["results.jsonl", "--split-seed"]);
     succeed(&format!("{} --checkpoints 0,1 --set batch=100", small_zoo(at("zoo2.safetensors").as_ref(), 20, 2)));
     fs::rename(at("zoo2.safetensors"), at("zoo.safetensors")).unwrap();
-    fail(&format!("reproduce {zoo} --out {study}"), 1, &["zoo zoo", "40 networks", "with batch=100", "another --out"]);
+    fail(&format!("reproduce {zoo} --out {study}"), 1, &["zoo zoo", "40 networks", "with batch=100", "another folder"]);
     fs::write(&journal, "nonsense\n").unwrap();
     fail(&format!("reproduce {zoo} --out {study}"), 1, &["results.jsonl", "is not replaced"]);
 }
