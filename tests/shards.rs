@@ -202,7 +202,7 @@ fn a_grown_zoo_is_the_one_made_at_once() {
     let scheduled = one.with_file_name("scheduled.safetensors");
     let cosine = |models, epochs| format!("{} --set schedule=cosine", small_zoo(&scheduled, models, epochs));
     succeed(&cosine(2, 1));
-    fail(&cosine(2, 2), 2, &["--epochs", "schedule", "another --out"]);
+    fail(&cosine(2, 2), 2, &["--epochs", "schedule", "another file"]);
     succeed(&cosine(3, 1));
 }
 
