@@ -73,7 +73,7 @@ kernels() {
     upper=${triple//-/_}
     env "CARGO_TARGET_${upper^^}_RUNNER=timeout 900 $runner" ${linker:+"CARGO_TARGET_${upper^^}_LINKER=$linker"} \
         ${flags:+"CARGO_TARGET_${upper^^}_RUSTFLAGS=$flags"} "CARGO_TARGET_DIR=$target/targets/$name" CARGO_PROFILE_DEV_DEBUG=0 ZOOMETRY_NEED= \
-        bash -c "$both" - "$log" "${cargo[@]}" test -p zoometry-kernels "${std[@]}" --target "$triple" > "$log" 2>&1
+        bash -c "$both" - "$log" "${cargo[@]}" test -p zoometry-kernels --lib --tests "${std[@]}" --target "$triple" > "$log" 2>&1
     judge "$name" "$log" $? $((SECONDS - start))
 }
 
