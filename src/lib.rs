@@ -13,7 +13,6 @@
 //!
 //! ```
 //! use zoometry::dataset::{Images, glyphs};
-//! use zoometry::par::Stop;
 //! use zoometry::train::{self, Job, recipe::Recipe};
 //! use zoometry::zoo::Zoo;
 //!
@@ -25,7 +24,7 @@
 //! recipe.set("train_fraction=1")?;
 //! let job = Job::new(&images, &recipe, 4, vec![0, 2]);
 //! let path = folder.path().join("zoo.safetensors");
-//! train::train(&job, &path, &|_| {}, &Stop::new())?;
+//! train::train(&job, &path, &|_| {})?;
 //!
 //! let zoo = Zoo::open(&path)?;
 //! assert_eq!(zoo.schema().runs, 4);
@@ -39,16 +38,15 @@
 //! Open a zoo and compute what a predictor sees of its networks:
 //!
 //! ```no_run
-//! use zoometry::features::{Fitted, Input, Networks};
-//! use zoometry::kernels::Isa;
-//! use zoometry::par::Stop;
+//! use zoometry::Context;
+//! use zoometry::features::{Input, Networks};
 //! use zoometry::zoo::Zoo;
 //!
 //! # fn main() -> zoometry::Result<()> {
 //! let zoo = Zoo::open("zoo.safetensors")?;
 //! let input: Input = "wstats+probes".parse()?;
 //! let rows = zoo.final_rows();
-//! let table = Fitted::without(&input)?.table(Isa::default(), &Networks::Zoo { zoo: &zoo, rows: &rows }, &Stop::new())?;
+//! let table = input.table(&Context::default(), &Networks::Zoo { zoo: &zoo, rows: &rows })?;
 //! println!("{} networks × {} columns", table.rows(), table.width());
 //! # Ok(())
 //! # }
@@ -57,9 +55,8 @@
 //! Fit a predictor to a table and score it on rows that it has not seen:
 //!
 //! ```
+//! use zoometry::Context;
 //! use zoometry::eval::{Division, Parts, Score};
-//! use zoometry::kernels::Isa;
-//! use zoometry::par::Stop;
 //! use zoometry::predictor::Options;
 //! use zoometry::table::Table;
 //!
@@ -69,8 +66,8 @@
 //! let columns = vec!["a".to_owned(), "b".to_owned()];
 //! let table = Table { columns, x, y, group: (0..300).collect(), ..Table::default() };
 //! let parts = Parts::divide(table, &Division::Seed(0))?;
-//! let predictor = parts.fit(Isa::default(), &Options::new("gbm")?, &Stop::new())?;
-//! let predicted = predictor.predict(Isa::default(), &parts.test)?;
+//! let predictor = parts.fit(&Context::default(), &Options::new("gbm")?)?;
+//! let predicted = predictor.predict(&Context::default(), &parts.test)?;
 //! assert!(Score::new(&predicted, &parts.test.y).r2 > 0.9);
 //! # Ok(())
 //! # }
@@ -118,6 +115,7 @@ pub mod bytes;
 #[cfg(feature = "bench")]
 pub mod catalog;
 pub mod cnn;
+mod context;
 #[cfg(feature = "train")]
 pub mod dataset;
 pub mod error;
@@ -142,6 +140,7 @@ pub mod tensors;
 pub mod train;
 pub mod zoo;
 
+pub use context::Context;
 pub use error::{Error, Result};
 pub use zoometry_kernels as kernels;
 

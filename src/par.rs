@@ -5,8 +5,8 @@ use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-/// A request to stop that workers look at between pieces of work; Ctrl-C sets it.
-#[derive(Debug, Default)]
+/// A request to stop that workers look at between pieces of work; Ctrl-C sets it. Clones are the same request.
+#[derive(Clone, Debug, Default)]
 pub struct Stop(Arc<AtomicBool>);
 
 impl Stop {

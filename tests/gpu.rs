@@ -8,11 +8,11 @@ use zoometry::cnn::Arch;
 use zoometry::dataset::{Dataset, glyphs};
 use zoometry::features::{Fitted, Input, Networks};
 use zoometry::gpu::{Gpu, adapters};
-use zoometry::kernels::{Isa, activation::Activation};
+use zoometry::kernels::activation::Activation;
 use zoometry::par::Stop;
 use zoometry::train::{self, Cpu, Event, Executor, Job, recipe::Recipe};
 use zoometry::zoo::{Status, Zoo};
-use zoometry::{Error, Result};
+use zoometry::{Context, Error, Result};
 
 /// Networks of the compared zoos.
 const MODELS: usize = 64;
@@ -44,7 +44,7 @@ fn job<'a>(dataset: &'a Dataset, recipe: &'a Recipe, models: usize) -> Job<'a> {
 }
 
 fn train(executor: &dyn Executor, job: &Job, out: &Path) -> Result<Zoo> {
-    train::train_on(executor, job, out, &|_| {}, &Stop::new())?;
+    train::train_on(executor, job, out, &|_| {})?;
     Zoo::open(out)
 }
 
@@ -92,19 +92,21 @@ fn a_zoo_is_continued_on_the_other_device() {
         return;
     }
     let (dataset, recipe) = (images(), recipe());
-    let job = job(&dataset, &recipe, MODELS);
+    let mut job = job(&dataset, &recipe, MODELS);
     let (_folder, out) = scratch("zoo");
     let stop = Stop::new();
+    job.context = Context::new().stop(&stop);
     let tell = |event| {
         if matches!(event, Event::Finished { .. }) {
             stop.request();
         }
     };
-    let stopped = train::train_on(&Cpu, &job, &out, &tell, &stop);
+    let stopped = train::train_on(&Cpu, &job, &out, &tell);
     let some = Zoo::open(&out).unwrap();
     let kept: Vec<usize> = some.final_rows();
     assert!(matches!(stopped, Err(Error::Interrupted)));
     assert!((1..MODELS).contains(&kept.len()), "{} networks were finished", kept.len());
+    job.context = Context::default();
     let rows: Vec<Vec<f32>> = kept.iter().map(|&row| some.weights(row).to_vec()).collect();
     let zoo = train(&card(&job), &job, &out).unwrap();
     assert_eq!(zoo.final_rows().len(), MODELS);
@@ -130,13 +132,13 @@ fn statistics_of_a_card_are_those_of_the_cpu() {
     weights[(networks - 2) * parameters..(networks - 1) * parameters].fill(0.25);
     weights[(networks - 1) * parameters + 3] = f32::NAN;
     let networks = Networks::Loose { arch: &arch, weights: &weights, activation: Some(Activation::Relu) };
-    let (gpu, isa) = (Gpu::open(None).unwrap(), Isa::detect());
+    let (gpu, context) = (Gpu::open(None).unwrap(), &Context::default());
     for key in ["wstats", "probes+wstats-pooled", "wstats-glob+wstats-layers:1,3-qts:0,25,50,75,100+wnorm-layers:0-l1"]
     {
         let input: Input = key.parse().unwrap();
         let (cpu, card) = (
-            input.table(isa, &networks).unwrap(),
-            Fitted::without(&input).unwrap().table_on(&gpu, isa, &networks).unwrap(),
+            input.table(context, &networks).unwrap(),
+            Fitted::without(&input).unwrap().table_on(context, &gpu, &networks).unwrap(),
         );
         assert_eq!((&cpu.columns, &cpu.group), (&card.columns, &card.group));
         for (index, (cpu, card)) in cpu.x.iter().zip(&card.x).enumerate() {
@@ -145,8 +147,11 @@ fn statistics_of_a_card_are_those_of_the_cpu() {
         }
     }
     for wrong in ["probes", "wstats-layers:0-qts:10,90"] {
-        let text =
-            Fitted::without(&wrong.parse().unwrap()).unwrap().table_on(&gpu, isa, &networks).unwrap_err().to_string();
+        let text = Fitted::without(&wrong.parse().unwrap())
+            .unwrap()
+            .table_on(context, &gpu, &networks)
+            .unwrap_err()
+            .to_string();
         assert!(text.contains("GPU") && text.contains(wrong), "{text}");
     }
 }

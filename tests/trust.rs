@@ -8,11 +8,11 @@ use serde_json::Value;
 use std::fs;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
+use zoometry::Context;
 use zoometry::eval::{Fractions, Split};
 use zoometry::features::{Input, Networks};
 use zoometry::kernels::{Isa, IsaKind};
 use zoometry::out::{FileKind, OutPath};
-use zoometry::par::Stop;
 use zoometry::predictor::{Options, Predictor};
 use zoometry::zoo::{Config, Metrics, Status, Writer, Zoo};
 
@@ -174,13 +174,13 @@ fn predictions_say_which_part_of_the_fit_a_network_was_in() {
 fn the_library_says_as_much_as_the_command_line() {
     let fitted = Fitted::new();
     let zoo = Zoo::open(&fitted.zoo).unwrap();
-    let (isa, rows) = (Isa::detect(), zoo.final_rows());
+    let (context, rows) = (&Context::default(), zoo.final_rows());
     let input: Input = "wstats+probes".parse().unwrap();
-    let table = input.table(isa, &Networks::Zoo { zoo: &zoo, rows: &rows }).unwrap();
+    let table = input.table(context, &Networks::Zoo { zoo: &zoo, rows: &rows }).unwrap();
     let split = Split::new(&table.group, 3, Fractions { train: 0.5, validation: 0.2 }).unwrap();
     let [train, validation] = [&split.train, &split.validation].map(|rows| table.select(rows));
     let options = Options::networks("gbm").unwrap();
-    let mut predictor = Predictor::fit(isa, &options, &train, Some(&validation), &Stop::new()).unwrap();
+    let mut predictor = Predictor::fit(context, &options, &train, Some(&validation)).unwrap();
     let model = fitted.at("library.safetensors");
     predictor.save(&OutPath::new(&model, FileKind::Predictor).unwrap()).unwrap();
     assert!(Predictor::load(&model).unwrap() == predictor);

@@ -1,10 +1,10 @@
 //! Gradient boosting: histograms, whole fits, predictions.
 
 use super::{noise, wide};
+use crate::Context;
 use crate::bench::{Case, Cost, Work};
 use crate::kernels::histogram::{self, Bin, GROUP, Packing};
 use crate::kernels::{Isa, reference};
-use crate::par::Stop;
 use crate::predictor::boost::{Boost, Params, fit};
 use crate::rng::Stream;
 use crate::table::Table;
@@ -72,7 +72,7 @@ fn table(rows: usize) -> Table {
 }
 
 fn fitted(isa: Isa, train: &Table, params: &Params) -> Boost {
-    match fit(isa, train, None, params, &mut |_| (), &Stop::new()) {
+    match fit(&Context::new().isa(isa), train, None, params, &mut |_| ()) {
         Ok(boost) => boost,
         Err(error) => panic!("{error}"),
     }

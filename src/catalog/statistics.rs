@@ -1,6 +1,7 @@
 //! Weight statistics, tensor by tensor and of whole networks.
 
 use super::{noise, wide};
+use crate::Context;
 use crate::bench::{Case, Cost, Work};
 use crate::cnn::{Arch, layer};
 use crate::eval::metrics::kendall_tau_b;
@@ -144,7 +145,7 @@ impl Seen {
 
     fn table(&self, isa: Isa) -> Vec<f32> {
         let networks = Networks::Loose { arch: &self.arch, weights: &self.weights, activation: Some(Activation::Relu) };
-        self.input.table(isa, &networks).map_or(Vec::new(), |table| table.x)
+        self.input.table(&Context::new().isa(isa), &networks).map_or(Vec::new(), |table| table.x)
     }
 }
 

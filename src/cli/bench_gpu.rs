@@ -12,7 +12,7 @@ pub fn run(adapter: Option<&str>, filter: &str, seconds: f64) -> Result<Report> 
     super::output::tell(format!("measuring {}", gpu.adapter().name));
     let progress = super::progress::rows_of_a_card();
     let tell = &mut |row: &Row| progress.set_message(format!("{}/{}", row.name, row.shape));
-    let report = measure(gpu, filter, seconds, tell, &clock, &super::STOP)?;
+    let report = measure(&super::until_stopped(), gpu, filter, seconds, tell, &clock)?;
     progress.finish_and_clear();
     Ok(report)
 }

@@ -1,7 +1,7 @@
 //! `zoometry check`
 
 use super::output::{Output, count, duration};
-use super::{Data, MachineArgs, STOP, files};
+use super::{Data, MachineArgs, files};
 use clap::Args;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -10,7 +10,7 @@ use zoometry::rng::Stream;
 use zoometry::train::recheck::{Measured, recheck};
 use zoometry::train::recipe::Recipe;
 use zoometry::zoo::{Finding, Status, Zoo};
-use zoometry::{Error, Result};
+use zoometry::{Context, Error, Result};
 
 /// Look for what is wrong with a zoo
 ///
@@ -49,10 +49,10 @@ const PURPOSE: u32 = u32::from_be_bytes(*b"chck");
 impl Check {
     pub fn run(&self) -> Result<Output> {
         let start = Instant::now();
-        let isa = self.machine.isa()?;
+        let context = &self.machine.context()?;
         let zoo = files::zoo(&self.zoo)?;
         let mut output = Output::default();
-        let mut findings = self.machine.run(|| zoo.check(&STOP))?;
+        let mut findings = self.machine.run(|| zoo.check(context))?;
         let written = zoo.status().iter().filter(|&&status| status != Status::NotWritten).count();
         let sums = if zoo.schema().has_checksums() { "checksums," } else { "no checksums (an older format);" };
         output.line(format!(
@@ -60,7 +60,7 @@ impl Check {
             files::shown(&self.zoo),
             count(written as u64)
         ));
-        output.line(format!("  {}", self.again(isa, &zoo, &mut findings)?));
+        output.line(format!("  {}", self.again(context, &zoo, &mut findings)?));
         zoo.caveats().iter().for_each(|caveat| output.line(format!("  {caveat}")));
         findings.iter().take(SHOWN).for_each(|finding| output.line(format!("  {finding}")));
         if let rest @ 1.. = findings.len().saturating_sub(SHOWN) {
@@ -85,7 +85,7 @@ impl Check {
     }
 
     /// Evaluates some rows again, and says which.
-    fn again(&self, isa: zoometry::kernels::Isa, zoo: &Zoo, findings: &mut Vec<Finding>) -> Result<String> {
+    fn again(&self, context: &Context, zoo: &Zoo, findings: &mut Vec<Finding>) -> Result<String> {
         let mut rows: Vec<usize> = (0..zoo.rows()).filter(|&row| zoo.status()[row] == Status::Done).collect();
         Stream::new(self.seed, PURPOSE, 0).shuffle(&mut rows);
         rows.truncate(self.sample);
@@ -107,7 +107,7 @@ impl Check {
             }
             Err(error) => return Err(error),
         };
-        let measured = self.machine.run(|| recheck(isa, zoo, &dataset, &rows, &STOP))?;
+        let measured = self.machine.run(|| recheck(context, zoo, &dataset, &rows))?;
         let mut farthest = 0.0f32;
         for found in &measured {
             let (difference, whats) = differences(zoo, found);

@@ -9,11 +9,10 @@ use serde_json::json;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use zoometry::eval::{Unseen, bootstrap};
-use zoometry::kernels::Isa;
 use zoometry::predictor::Predictor;
 use zoometry::table::Table;
 use zoometry::zoo::Zoo;
-use zoometry::{Error, Result};
+use zoometry::{Context, Error, Result};
 
 /// Compare two fitted predictors on the same networks
 ///
@@ -52,9 +51,9 @@ struct Side {
 
 impl Compare {
     pub fn run(&self) -> Result<Output> {
-        let isa = self.machine.isa()?;
+        let context = &self.machine.context()?;
         let zoo = files::zoo(&self.zoo)?;
-        let [a, b] = [&self.a, &self.b].map(|model| self.machine.run(|| self.side(isa, model, &zoo)));
+        let [a, b] = [&self.a, &self.b].map(|model| self.machine.run(|| self.side(context, model, &zoo)));
         let (a, b) = (a?, b?);
         if a.asked != b.asked {
             let got = format!("{} and {}", a.asked.target, b.asked.target);
@@ -66,7 +65,7 @@ impl Compare {
             return Err(Error::unsuitable(zoo.path(), expected, "none"));
         }
         let predicted = self.machine.run(|| -> Result<_> {
-            Ok([a.predictor.predict(isa, &a.unseen)?, b.predictor.predict(isa, &b.unseen)?])
+            Ok([a.predictor.predict(context, &a.unseen)?, b.predictor.predict(context, &b.unseen)?])
         })?;
         let target = &a.unseen.y;
         let tested =
@@ -81,10 +80,10 @@ impl Compare {
         Ok(output)
     }
 
-    fn side(&self, isa: Isa, model: &Path, zoo: &Zoo) -> Result<Side> {
+    fn side(&self, context: &Context, model: &Path, zoo: &Zoo) -> Result<Side> {
         let predictor = Predictor::load(model)?;
         let (input, asked) = (select::input(&predictor)?, Asked::of(&predictor, model)?);
-        let table = select::table(isa, zoo, zoo.path(), self.epoch, &input)?;
+        let table = select::table(context, zoo, zoo.path(), self.epoch, &input)?;
         let table = asked.set(table, zoo, zoo.path(), self.epoch)?;
         select::same_columns(&predictor, &table, &zoo.schema().arch, zoo.path())?;
         let unseen = Unseen::new(&predictor, zoo, &table, self.split.as_deref())?;

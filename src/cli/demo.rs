@@ -44,7 +44,7 @@ pub struct Demo {
 impl Demo {
     pub fn run(&self) -> Result<Output> {
         let start = Instant::now();
-        let isa = self.machine.isa()?;
+        let context = &self.machine.context()?;
         train::check_models(self.models)?;
         let mut guard = self.force.guard([] as [&Path; 0]);
         guard.folder(&self.out)?;
@@ -57,13 +57,13 @@ impl Demo {
         let checkpoints = vec![0, EPOCHS];
         let threads = usize::from(self.machine.threads);
         let mut job = Job::new(&dataset, &recipe, self.models, checkpoints);
-        (job.seed, job.isa, job.threads) = (self.seed, isa, threads);
+        (job.seed, job.context, job.threads) = (self.seed, context.clone(), threads);
         let mut output = Output::default();
         let zoo = train::session(&job, &Cpu, zoo_path, &mut output)?;
         let fitted = |input: &Input, output: &mut Output| -> Result<_> {
-            let divided = parts::from_zoo(isa, &zoo, zoo_path, None, &Division::Seed(0), input, Target::default())?;
-            let predictor = fit::fit(isa, &divided, &Options::networks(DEFAULT)?, false, output)?;
-            let predicted = predictor.predict(isa, &divided.parts.test)?;
+            let divided = parts::from_zoo(context, &zoo, zoo_path, None, &Division::Seed(0), input, Target::default())?;
+            let predictor = fit::fit(context, &divided, &Options::networks(DEFAULT)?, false, output)?;
+            let predicted = predictor.predict(context, &divided.parts.test)?;
             Ok((predictor, predicted, divided.parts.test.y))
         };
         let (predictor, predicted, measured) = self.machine.run(|| -> Result<_> {
@@ -77,7 +77,7 @@ impl Demo {
         })?;
         output.text.push_str(&output::scatter(&predicted, &measured));
         predictor.save(&model_out)?;
-        let study = self.machine.run(|| report::of_zoo(isa, &[zoo_path.to_owned()]))?;
+        let study = self.machine.run(|| report::of_zoo(context, &[zoo_path.to_owned()]))?;
         report::write(&study, "The demo's zoo", &page_out)?;
         let seconds = start.elapsed().as_secs_f64();
         output.line(format!("the whole pipeline took {}; look further:", duration(seconds)));

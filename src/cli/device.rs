@@ -1,14 +1,12 @@
 //! `--device` and `--adapter`: where networks are trained and statistics of weights computed.
 
-use super::STOP;
 use super::output::{self, Output};
 use clap::Args;
 use zoometry::features::{Fitted, Networks};
-use zoometry::kernels::Isa;
 use zoometry::table::Table;
 #[cfg(feature = "full")]
 use zoometry::train::{Cpu, Executor, Job};
-use zoometry::{Error, Result};
+use zoometry::{Context, Error, Result};
 
 /// Where the work is done.
 #[derive(Args)]
@@ -39,9 +37,9 @@ impl Device {
     }
 
     /// An input's columns; says on stderr which device computes them unless that was given.
-    pub fn table(&self, input: &Fitted, isa: Isa, networks: &Networks) -> Result<Table> {
-        let cpu = || input.table(isa, networks, &STOP);
-        self.choose("computing", cpu, |adapter, software| card::table(adapter, software, input, isa, networks))
+    pub fn table(&self, input: &Fitted, context: &Context, networks: &Networks) -> Result<Table> {
+        let cpu = || input.table(context, networks);
+        self.choose("computing", cpu, |adapter, software| card::table(adapter, software, input, context, networks))
     }
 
     /// Calls `cpu`, or `GPU` with the adapter's name and whether one that is only a program will do.
@@ -93,11 +91,11 @@ mod card {
         adapter: Option<&str>,
         software: bool,
         input: &Fitted,
-        isa: Isa,
+        context: &Context,
         networks: &Networks,
     ) -> Result<Table> {
         let gpu = open(adapter, software)?;
-        let table = input.table_on(&gpu, isa, networks)?;
+        let table = input.table_on(context, &gpu, networks)?;
         output::tell(format!("statistics computed on {}", gpu.adapter().name));
         Ok(table)
     }
@@ -114,7 +112,7 @@ mod card {
         Err(missing())
     }
 
-    pub fn table(_: Option<&str>, _: bool, _: &Fitted, _: Isa, _: &Networks) -> Result<Table> {
+    pub fn table(_: Option<&str>, _: bool, _: &Fitted, _: &Context, _: &Networks) -> Result<Table> {
         Err(missing())
     }
 }

@@ -1,7 +1,7 @@
 //! What a training is going to take: room on the disk, which is known, and time, by a measurement of a second or two.
 
+use super::disk;
 use super::output::{self, Output, count, duration, size};
-use super::{STOP, disk};
 use std::path::Path;
 use std::time::Instant;
 use zoometry::Result;
@@ -93,7 +93,7 @@ fn seconds(job: &Job, executor: &dyn Executor, work: &Work) -> Result<f64> {
         (few.dataset, few.recipe, few.models, few.place) = (&dataset, &recipe, models, Place::WHOLE);
         few.checkpoints = vec![epochs];
         let start = Instant::now();
-        train::train_on(executor, &few, &folder.path().join(count(epochs.into())), &|_| {}, &STOP)?;
+        train::train_on(executor, &few, &folder.path().join(count(epochs.into())), &|_| {})?;
         Ok(start.elapsed().as_secs_f64())
     };
     // the first one also wakes the processor

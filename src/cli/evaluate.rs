@@ -74,17 +74,17 @@ impl Evaluate {
 
     /// The score on one zoo; its networks are added to the table.
     fn zoo(&self, predictor: &Predictor, files: &[PathBuf], networks: &mut Vec<[String; 4]>) -> Result<Output> {
-        let isa = self.machine.isa()?;
+        let context = &self.machine.context()?;
         let (input, asked) = (select::input(predictor)?, Asked::of(predictor, &self.model)?);
         let zoo = Zoo::open_all(files)?;
         let start = Instant::now();
         let (predicted, unseen, table) = self.machine.run(|| -> Result<_> {
-            let table = select::table(isa, &zoo, zoo.path(), self.epoch, &input)?;
+            let table = select::table(context, &zoo, zoo.path(), self.epoch, &input)?;
             let table = asked.set(table, &zoo, zoo.path(), self.epoch)?;
             select::same_columns(predictor, &table, &zoo.schema().arch, zoo.path())?;
             let unseen = Unseen::new(predictor, &zoo, &table, self.split.as_deref())?;
             let table = table.select(&unseen.rows);
-            let predicted = predictor.predict(isa, &table)?;
+            let predicted = predictor.predict(context, &table)?;
             Ok((predicted, unseen, table))
         })?;
         let rows = table.rows();
@@ -93,7 +93,7 @@ impl Evaluate {
         output.line(format!("{} on {title}: {all}, {}", self.model.display(), unseen.said));
         self.machine.run(|| {
             score::show(score::seen(&unseen), Tested::new(predictor, &predicted, &table.y), &mut output);
-            score::show_intervals(isa, predictor, &table, &predicted, &mut output);
+            score::show_intervals(context, predictor, &table, &predicted, &mut output);
         });
         let fitted = |key: &str| predictor.info.get(key).and_then(|count| count.parse::<u64>().ok());
         output.set("n", rows);

@@ -1,7 +1,7 @@
 //! `zoometry export`
 
 use super::output::{Force, Output, count, counted, duration};
-use super::{STOP, files, firmware, progress};
+use super::{STOP, files, firmware, progress, until_stopped};
 use clap::Args;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -96,7 +96,7 @@ impl Export {
         let start = Instant::now();
         let bar = progress::rows("exporting");
         let place = self.force.guard(files::expand(zoos)?).file(out, FileKind::Folder)?;
-        let outcome = zoo::export(&zoo, &place, &mut |done, all| progress::tell(&bar, done, all), &STOP);
+        let outcome = zoo::export(&until_stopped(), &zoo, &place, &mut |done, all| progress::tell(&bar, done, all));
         bar.finish_and_clear();
         let rows = outcome?;
         let seconds = start.elapsed().as_secs_f64();

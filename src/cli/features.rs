@@ -3,16 +3,15 @@
 use super::device::Device;
 use super::output::{Force, Output, counted, duration};
 use super::parts::{self, DivisionArgs};
-use super::{MachineArgs, STOP, files, select};
+use super::{MachineArgs, files, select};
 use clap::Args;
 use std::path::PathBuf;
 use std::time::Instant;
 use zoometry::features::write::{self, TablePath};
 use zoometry::features::{Input, Networks};
-use zoometry::kernels::Isa;
 use zoometry::table::{Part, Table};
 use zoometry::zoo::Zoo;
-use zoometry::{Error, Result};
+use zoometry::{Context, Error, Result};
 
 /// Compute what a predictor sees of every network
 ///
@@ -49,7 +48,7 @@ pub struct Features {
 impl Features {
     pub fn run(&self) -> Result<Output> {
         self.device.check()?;
-        let isa = self.machine.isa()?;
+        let context = &self.machine.context()?;
         let input = super::input(self.input.as_deref())?;
         let mut guard = self.force.guard(files::expand(&self.zoo)?.iter().chain(self.division.file()));
         let file = super::files::unless_stream(&self.out);
@@ -57,7 +56,7 @@ impl Features {
         let wanted = parts::named(&self.part, &Part::ALL[..3])?;
         let start = Instant::now();
         let groups = files::groups(&self.zoo)?;
-        let each = groups.iter().map(|files| self.of_zoo(isa, &Zoo::open_all(files)?, &input, &wanted));
+        let each = groups.iter().map(|files| self.of_zoo(context, &Zoo::open_all(files)?, &input, &wanted));
         let Seen { table, of, files } = joined(each.collect::<Result<_>>()?)?;
         let files = if groups.iter().map(Vec::len).sum::<usize>() > 1 { files } else { Vec::new() };
         let seconds = start.elapsed().as_secs_f64();
@@ -72,7 +71,7 @@ impl Features {
         }
         match (file, &out) {
             (Some(path), Some(out)) => {
-                write::write(&table, &of, &files, out, &STOP)?;
+                write::write(context, &table, &of, &files, out)?;
                 let (rows, width) = (counted(table.rows(), "network"), counted(table.width(), "column"));
                 output.line(format!("{}: {rows} × {width} in {}", path.display(), duration(seconds)));
                 output.path("out", path);
@@ -80,7 +79,7 @@ impl Features {
             _ if self.machine.json => output.set("x", table.x.chunks(table.width().max(1)).collect::<Vec<_>>()),
             _ => {
                 let mut text = Vec::new();
-                write::csv(&table, &of, &files, &mut text, &STOP).map_err(|_| Error::Cancelled)?;
+                write::csv(context, &table, &of, &files, &mut text).map_err(|_| Error::Cancelled)?;
                 output.text = String::from_utf8_lossy(&text).into_owned();
             }
         }
@@ -88,15 +87,15 @@ impl Features {
     }
 
     /// What is seen of one zoo's networks.
-    fn of_zoo(&self, isa: Isa, zoo: &Zoo, input: &Input, wanted: &[Part]) -> Result<Seen> {
+    fn of_zoo(&self, context: &Context, zoo: &Zoo, input: &Input, wanted: &[Part]) -> Result<Seen> {
         let rows = select::rows(zoo, zoo.path(), self.epoch, input)?;
         let division = self.division.division(zoo)?;
         let mut named = self.division.parts(zoo, &rows)?;
         named.retain(|(_, part)| wanted.contains(part));
         let (shown, of): (Vec<usize>, Vec<Part>) = named.into_iter().unzip();
         let table = self.machine.run(|| {
-            let fitted = parts::fit_input(isa, zoo, &rows, &division, input)?;
-            self.device.table(&fitted, isa, &Networks::Zoo { zoo, rows: &shown })
+            let fitted = parts::fit_input(context, zoo, &rows, &division, input)?;
+            self.device.table(&fitted, context, &Networks::Zoo { zoo, rows: &shown })
         })?;
         let files = shown.iter().map(|&row| zoo.file_of(row).display().to_string()).collect();
         Ok(Seen { table, of, files })

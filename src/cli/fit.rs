@@ -4,19 +4,18 @@ use super::asked::Asked;
 use super::output::{Force, Output, count, counted, duration};
 use super::parts::{Divided, Rows};
 use super::score::{self, Tested};
-use super::{MachineArgs, STOP, select};
+use super::{MachineArgs, select};
 use clap::Args;
 use std::io::Write;
 use std::path::PathBuf;
 use std::time::Instant;
 use zoometry::eval::{Parts, Score, compact, conformal};
-use zoometry::kernels::Isa;
 use zoometry::kernels::compact::Compact;
 use zoometry::out::{FileKind, OutPath, replace};
 use zoometry::predictor::{Config, DEFAULT, INPUT, Options, Predictor};
 use zoometry::table::origin;
 use zoometry::zoo::Target;
-use zoometry::{Error, Result};
+use zoometry::{Context, Error, Result};
 
 /// Fit a predictor of accuracy, or of another target, to a zoo or a table
 ///
@@ -65,7 +64,7 @@ pub struct Fit {
 
 impl Fit {
     pub fn run(&self) -> Result<Output> {
-        let isa = self.machine.isa()?;
+        let context = &self.machine.context()?;
         let kind = self.predictor.as_deref();
         // a kind that is none is the command line's fault, not the file's
         kind.map(Options::new).transpose()?;
@@ -78,16 +77,16 @@ impl Fit {
         let options = self.options(config)?;
         self.machine.run(|| {
             let target = self.target.as_deref().map_or_else(|| Ok(Target::default()), str::parse)?;
-            let divided = self.source.parts(isa, &input, target, options.stops_early())?;
+            let divided = self.source.parts(context, &input, target, options.stops_early())?;
             let options = match Asked::of_info(&divided.info)?.classes.len() {
                 0 => options,
                 classes => options.of_classes(classes)?,
             };
             let mut output = Output::default();
-            let fitted = fit(isa, &divided, &options, self.refit, &mut output);
+            let fitted = fit(context, &divided, &options, self.refit, &mut output);
             let predictor = fitted.map_err(|error| self.source.named(error))?;
             if let Some(out) = &compact {
-                self.compact(isa, out, &predictor, &divided.parts, &mut output)?;
+                self.compact(context, out, &predictor, &divided.parts, &mut output)?;
             }
             if let Some(out) = &out {
                 predictor.save(out)?;
@@ -101,13 +100,20 @@ impl Fit {
     }
 
     /// Writes the table of small trees and says how good it is.
-    fn compact(&self, isa: Isa, out: &OutPath, full: &Predictor, parts: &Parts, output: &mut Output) -> Result<()> {
+    fn compact(
+        &self,
+        context: &Context,
+        out: &OutPath,
+        full: &Predictor,
+        parts: &Parts,
+        output: &mut Output,
+    ) -> Result<()> {
         let wstats = full.info.get(INPUT).is_some_and(|input| input == "wstats");
         let (Some(arch), true) = (select::architecture(full), wstats) else {
             return Err(Error::invalid("--compact", "a predictor of a zoo's wstats", "another input"));
         };
         let budget = self.compact_kb.saturating_mul(1024);
-        let table = compact::distill(isa, full, parts, &compact::windows(&arch)?, budget, &STOP);
+        let table = compact::distill(context, full, parts, &compact::windows(&arch)?, budget);
         let table = table.map_err(|error| match error {
             Error::Invalid { what, expected, got } if what == "budget" => Error::invalid("--compact-kb", expected, got),
             other => other,
@@ -157,10 +163,16 @@ impl Fit {
 }
 
 /// Fits and scores on the test part; used by `demo` and `search` too.
-pub fn fit(isa: Isa, divided: &Divided, options: &Options, refit: bool, output: &mut Output) -> Result<Predictor> {
+pub fn fit(
+    context: &Context,
+    divided: &Divided,
+    options: &Options,
+    refit: bool,
+    output: &mut Output,
+) -> Result<Predictor> {
     let parts = &divided.parts;
     let start = Instant::now();
-    let mut predictor = if refit { parts.refit(isa, options, &STOP)? } else { parts.fit(isa, options, &STOP)? };
+    let mut predictor = if refit { parts.refit(context, options)? } else { parts.fit(context, options)? };
     let seconds = start.elapsed().as_secs_f64();
     let (train, val, test) = (parts.train.rows(), parts.validation.rows(), parts.test.rows());
     predictor.info.extend(divided.info.clone());
@@ -168,7 +180,7 @@ pub fn fit(isa: Isa, divided: &Divided, options: &Options, refit: bool, output: 
         .info
         .extend([(origin::N_TRAIN, train), (origin::N_VAL, val)].map(|(key, n)| (key.to_owned(), n.to_string())));
     predictor.input = divided.input.clone();
-    let predicted = predictor.predict(isa, &parts.test)?;
+    let predicted = predictor.predict(context, &parts.test)?;
     let caveats = predictor.info.get(origin::CAVEATS);
     output.line(format!(
         "{} on {}, fitted in {}{}",
@@ -182,7 +194,7 @@ pub fn fit(isa: Isa, divided: &Divided, options: &Options, refit: bool, output: 
     let [trained, chosen, tested] = [train, val, test].map(|n| count(n as u64));
     output.line(format!("  {trained} train, {chosen} validation and {tested} test networks"));
     score::show(score::NEVER_SEEN, Tested::new(&predictor, &predicted, &parts.test.y), output);
-    score::show_intervals(isa, &predictor, &parts.test, &predicted, output);
+    score::show_intervals(context, &predictor, &parts.test, &predicted, output);
     // `info` of the file shows them
     for name in score::KEPT {
         let value = output.json.get(name).filter(|value| value.is_number());

@@ -1,7 +1,7 @@
 //! `zoometry import`
 
 use super::output::{self, Output, count, counted, duration};
-use super::{STOP, progress};
+use super::{progress, until_stopped};
 use clap::Args;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -49,7 +49,7 @@ impl Import {
         let start = Instant::now();
         let bar = progress::rows("importing");
         let mut tell = |done, all| progress::tell(&bar, done, all);
-        let outcome = zoo::import(&self.folder, &out, &options, &mut tell, &STOP);
+        let outcome = zoo::import(&until_stopped(), &self.folder, &out, &options, &mut tell);
         bar.finish_and_clear();
         let report = outcome?;
         let zoo = Zoo::open(&self.out)?;

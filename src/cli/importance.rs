@@ -3,17 +3,16 @@
 use super::asked::Asked;
 use super::output::{Force, Output, counted};
 use super::score::{self, Tested};
-use super::{MachineArgs, STOP, files, select};
+use super::{MachineArgs, files, select};
 use clap::Args;
 use serde_json::{Map, Value};
 use std::path::PathBuf;
 use zoometry::eval::{Unseen, importance};
-use zoometry::kernels::Isa;
 use zoometry::out::{ArrayPath, FileKind, OutPath, replace};
 use zoometry::predictor::Predictor;
 use zoometry::predictor::boost::{self, Boost};
 use zoometry::table::{Table, npy};
-use zoometry::{Error, Result};
+use zoometry::{Context, Error, Result};
 
 /// What matters to a fitted predictor
 ///
@@ -68,7 +67,7 @@ struct Found {
 
 impl Importance {
     pub fn run(&self) -> Result<Output> {
-        let isa = self.machine.isa()?;
+        let context = &self.machine.context()?;
         let predictor = Predictor::load(&self.model)?;
         let (input, asked) = (select::input(&predictor)?, Asked::of(&predictor, &self.model)?);
         let zoos = files::expand(&self.zoo)?;
@@ -81,13 +80,13 @@ impl Importance {
         }
         let zoo = files::zoo(&self.zoo)?;
         let (table, unseen) = self.machine.run(|| -> Result<_> {
-            let table = select::table(isa, &zoo, zoo.path(), self.epoch, &input)?;
+            let table = select::table(context, &zoo, zoo.path(), self.epoch, &input)?;
             let table = asked.set(table, &zoo, zoo.path(), self.epoch)?;
             select::same_columns(&predictor, &table, &zoo.schema().arch, zoo.path())?;
             let unseen = Unseen::new(&predictor, &zoo, &table, self.split.as_deref())?;
             Ok((table.select(&unseen.rows), unseen))
         })?;
-        let (predicted, found) = self.machine.run(|| self.find(isa, &predictor, &table, shap.as_ref()))?;
+        let (predicted, found) = self.machine.run(|| self.find(context, &predictor, &table, shap.as_ref()))?;
         let mut output = Output::default();
         let rows = table.rows();
         let title = select::title(&zoo, &self.zoo);
@@ -103,17 +102,17 @@ impl Importance {
     /// The predictions, and what is known of every column.
     fn find(
         &self,
-        isa: Isa,
+        context: &Context,
         predictor: &Predictor,
         table: &Table,
         shap: Option<&ArrayPath>,
     ) -> Result<(Vec<f32>, Found)> {
-        let predicted = predictor.predict(isa, table)?;
+        let predicted = predictor.predict(context, table)?;
         let mut found = Found::default();
-        let permutation = importance::permutation(isa, predictor, table, self.rounds.into(), self.seed, &STOP)?;
+        let permutation = importance::permutation(context, predictor, table, self.rounds.into(), self.seed)?;
         found.measures.push(("permutation", permutation));
         match predictor.model_as() {
-            Some(model) => trees(model, table, &predicted, shap, &mut found)?,
+            Some(model) => trees(context, model, table, &predicted, shap, &mut found)?,
             None => {
                 found.notes.push(format!("gain, cuts and SHAP values are those of trees: {} only", boost::KIND.name));
             }
@@ -124,6 +123,7 @@ impl Importance {
 
 /// What is known of trees alone.
 fn trees(
+    context: &Context,
     model: &Boost,
     table: &Table,
     predicted: &[f32],
@@ -135,7 +135,7 @@ fn trees(
     let all = gain.iter().sum::<f64>();
     found.measures.push(("gain", gain.iter().map(|gain| if all > 0.0 { gain / all } else { 0.0 }).collect()));
     found.measures.push(("cuts", model.importance_split().into_iter().map(|cuts| cuts as f64).collect()));
-    let shap = model.shap(&table.x, &STOP)?;
+    let shap = model.shap(context, &table.x)?;
     let mut mean = vec![0.0; width];
     let mut worst = 0.0f64;
     for (values, &predicted) in shap.values.chunks(width).zip(predicted) {

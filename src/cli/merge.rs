@@ -1,7 +1,7 @@
 //! `zoometry merge`
 
 use super::output::{self, Output, count, counted, duration};
-use super::{STOP, files, progress};
+use super::{files, progress, until_stopped};
 use clap::Args;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -41,7 +41,7 @@ impl Merge {
         let start = Instant::now();
         let bar = progress::rows("merging");
         let tell = &mut |done, all| progress::tell(&bar, done, all);
-        let outcome = train::merge(&shards, out.path(), self.allow_mixed, tell, &STOP);
+        let outcome = train::merge(&until_stopped(), &shards, out.path(), self.allow_mixed, tell);
         bar.finish_and_clear();
         let (merged, seconds) = (outcome?, start.elapsed().as_secs_f64());
         let mut output = Output::default();

@@ -59,7 +59,7 @@ use zoometry::features::Input;
 use zoometry::kernels::{Isa, IsaKind};
 use zoometry::par::Stop;
 use zoometry::predictor::{KINDS, Kind};
-use zoometry::{Error, Result};
+use zoometry::{Context, Error, Result};
 
 /// Set by Ctrl-C, SIGTERM and a closed terminal; workers look at it between pieces of work.
 static STOP: LazyLock<Stop> = LazyLock::new(Stop::new);
@@ -147,15 +147,20 @@ struct MachineArgs {
 }
 
 impl MachineArgs {
-    /// The ISA asked for.
-    fn isa(&self) -> Result<Isa> {
-        isa(self.isa.as_deref())
+    /// How work is done: on the ISA asked for, until Ctrl-C.
+    fn context(&self) -> Result<Context> {
+        Ok(until_stopped().isa(isa(self.isa.as_deref())?))
     }
 
     /// Runs `job` with this many threads for rayon's iterators.
     fn run<R: Send>(&self, job: impl FnOnce() -> R + Send) -> R {
         zoometry::par::with_threads(usize::from(self.threads), job)
     }
+}
+
+/// How work is done that knows no --isa: until Ctrl-C.
+fn until_stopped() -> Context {
+    Context::new().stop(&STOP)
 }
 
 /// An ISA by name; the fastest one if none is given.

@@ -1,16 +1,15 @@
 //! What predictors are fitted to: a zoo's networks or a table, in train, validation and test parts.
 
 use super::asked::Asked;
-use super::{STOP, files, output, select};
+use super::{files, output, select};
 use clap::Args;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use zoometry::eval::{Division, Fractions, MIN_NETWORKS, Parts, Split};
 use zoometry::features::{Fitted, Input, Networks};
-use zoometry::kernels::Isa;
 use zoometry::table::{Part, read};
 use zoometry::zoo::{Target, Zoo};
-use zoometry::{Error, Result};
+use zoometry::{Context, Error, Result};
 
 /// Where networks or rows come from, and how they are divided.
 #[derive(Args)]
@@ -63,13 +62,13 @@ impl Rows {
     }
 
     /// The parts; where `validation` some rows are for validation in any case.
-    pub fn parts(&self, isa: Isa, input: &Input, target: Target, validation: bool) -> Result<Divided> {
+    pub fn parts(&self, context: &Context, input: &Input, target: Target, validation: bool) -> Result<Divided> {
         match (&*self.zoo, &self.x) {
             ([_, ..], _) => {
                 let of_group = |files: &Vec<PathBuf>| {
                     let zoo = Zoo::open_all(files)?;
                     let division = Division::new(self.split.as_deref(), self.split_seed, &zoo)?;
-                    from_zoo(isa, &zoo, zoo.path(), self.epoch, &division, input, target)
+                    from_zoo(context, &zoo, zoo.path(), self.epoch, &division, input, target)
                 };
                 let groups = files::groups(&self.zoo)?;
                 joined(groups.iter().map(of_group).collect::<Result<_>>()?, input)
@@ -229,7 +228,7 @@ pub struct Divided {
 
 /// The parts of a zoo's networks, the input fitted to the train part.
 pub fn from_zoo(
-    isa: Isa,
+    context: &Context,
     zoo: &Zoo,
     path: &Path,
     epoch: Option<u32>,
@@ -239,8 +238,8 @@ pub fn from_zoo(
 ) -> Result<Divided> {
     let asked = Asked::of_zoo(target, zoo, path, epoch)?;
     let rows = select::rows(zoo, path, epoch, input)?;
-    let input = fit_input(isa, zoo, &rows, division, input)?;
-    let table = input.table(isa, &Networks::Zoo { zoo, rows: &rows }, &STOP)?;
+    let input = fit_input(context, zoo, &rows, division, input)?;
+    let table = input.table(context, &Networks::Zoo { zoo, rows: &rows })?;
     let table = asked.set(table, zoo, path, epoch)?;
     enough(table.rows(), path, "finished networks that have not diverged")?;
     let parts = Parts::divide(table, division)?;
@@ -256,8 +255,8 @@ pub fn from_zoo(
 }
 
 /// An input that is fitted to the train part of some rows.
-pub fn fit_input(isa: Isa, zoo: &Zoo, rows: &[usize], division: &Division, input: &Input) -> Result<Fitted> {
+pub fn fit_input(context: &Context, zoo: &Zoo, rows: &[usize], division: &Division, input: &Input) -> Result<Fitted> {
     let group: Vec<u64> = rows.iter().map(|&row| u64::from(zoo.run()[row])).collect();
     let train: Vec<usize> = division.split(&group)?.train.iter().map(|&place| rows[place]).collect();
-    input.fit(isa, &Networks::Zoo { zoo, rows: &train }, &STOP)
+    input.fit(context, &Networks::Zoo { zoo, rows: &train })
 }

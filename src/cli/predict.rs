@@ -2,7 +2,7 @@
 
 use super::asked::Asked;
 use super::output::{self, Force, Output, counted};
-use super::{MachineArgs, STOP, files, parts, select};
+use super::{MachineArgs, files, parts, select};
 use clap::Args;
 use serde_json::{Value, json};
 use std::io::Write;
@@ -11,12 +11,12 @@ use zoometry::cnn::choice::Choice;
 use zoometry::eval::conformal;
 use zoometry::eval::metrics::most_probable;
 use zoometry::features::{Fitted, Input, Networks as Features};
-use zoometry::kernels::{Isa, activation::Activation};
+use zoometry::kernels::activation::Activation;
 use zoometry::out::{FileKind, replace};
 use zoometry::predictor::{Place, Predictor};
 use zoometry::table::{Part, Table};
 use zoometry::zoo::{Loose, Target, Zoo};
-use zoometry::{Error, Result};
+use zoometry::{Context, Error, Result};
 
 /// Predict the accuracy of each network in a file
 ///
@@ -102,7 +102,7 @@ struct Networks {
 
 impl Predict {
     pub fn run(&self) -> Result<Output> {
-        let isa = self.machine.isa()?;
+        let context = &self.machine.context()?;
         let predictor = Predictor::load(&self.model)?;
         let (input, asked) = (select::input(&predictor)?, Asked::of(&predictor, &self.model)?);
         self.interval.map(|level| self.check(&predictor, level)).transpose()?;
@@ -113,7 +113,11 @@ impl Predict {
         let found = self.machine.run(|| -> Result<_> {
             let mut found = Found::default();
             for group in self.groups(&files)? {
-                found.add(self.predicted(isa, &predictor, self.networks(isa, &predictor, &input, &asked, &group)?)?);
+                found.add(self.predicted(
+                    context,
+                    &predictor,
+                    self.networks(context, &predictor, &input, &asked, &group)?,
+                )?);
             }
             Ok(found)
         })?;
@@ -152,12 +156,12 @@ impl Predict {
     }
 
     /// What the predictor says of networks.
-    fn predicted(&self, isa: Isa, predictor: &Predictor, networks: Networks) -> Result<Found> {
+    fn predicted(&self, context: &Context, predictor: &Predictor, networks: Networks) -> Result<Found> {
         let table = &networks.table;
-        let mut predicted = predictor.predict(isa, table)?;
+        let mut predicted = predictor.predict(context, table)?;
         let broken = predicted.chunks_mut(predictor.model.outputs()).zip(&networks.finite);
         broken.filter(|(_, finite)| !**finite).for_each(|(values, _)| values.fill(f32::NAN));
-        let around = |level| conformal::around(isa, predictor, table, &predicted, level);
+        let around = |level| conformal::around(context, predictor, table, &predicted, level);
         let intervals = self.interval.map(around).unwrap_or_default();
         let places = predictor.domain.as_ref().map(|domain| domain.places(&table.x)).unwrap_or_default();
         let part = |row: usize| match (&predictor.provenance, table.origin.networks.get(row)) {
@@ -217,7 +221,7 @@ impl Predict {
     /// The networks of one zoo's files, or of any file with a tensor `weights`.
     fn networks(
         &self,
-        isa: Isa,
+        context: &Context,
         predictor: &Predictor,
         input: &Fitted,
         asked: &Asked,
@@ -225,7 +229,7 @@ impl Predict {
     ) -> Result<Networks> {
         let file = Loose::open(&group[0])?;
         if !file.is_zoo() {
-            return self.loose(isa, predictor, input, asked, &group[0], &file);
+            return self.loose(context, predictor, input, asked, &group[0], &file);
         }
         if let Some(name) = &self.activation {
             let expected = "a file of weights alone (a zoo has its networks' own activations)";
@@ -234,7 +238,7 @@ impl Predict {
         let zoo = Zoo::open_all(group)?;
         let rows = select::rows(&zoo, zoo.path(), self.epoch, input.input())?;
         let (table, finite) =
-            self.table(isa, predictor, input, &Features::Zoo { zoo: &zoo, rows: &rows }, zoo.path())?;
+            self.table(context, predictor, input, &Features::Zoo { zoo: &zoo, rows: &rows }, zoo.path())?;
         Ok(Networks {
             table,
             finite,
@@ -247,7 +251,7 @@ impl Predict {
     /// The networks of a file that is no zoo; one that was exported from a zoo says which it is.
     fn loose(
         &self,
-        isa: Isa,
+        context: &Context,
         predictor: &Predictor,
         input: &Fitted,
         asked: &Asked,
@@ -261,7 +265,7 @@ impl Predict {
         let activation = self.activation(path, file, input.input())?;
         let features = Features::Loose { arch: &arch, weights: &weights, activation };
         let count = features.count();
-        let (table, finite) = self.table(isa, predictor, input, &features, path)?;
+        let (table, finite) = self.table(context, predictor, input, &features, path)?;
         let said = file.exported().filter(|_| count == 1).unwrap_or_default();
         let measured = said.test_accuracy.filter(|_| asked.target == Target::default());
         Ok(Networks {
@@ -279,7 +283,7 @@ impl Predict {
     /// Those of [`Fitted::table`] and of [`select::same_columns`].
     fn table(
         &self,
-        isa: Isa,
+        context: &Context,
         predictor: &Predictor,
         input: &Fitted,
         networks: &Features,
@@ -287,7 +291,7 @@ impl Predict {
     ) -> Result<(Table, Vec<bool>)> {
         let is_finite = |network| networks.weights(network).iter().all(|weight| weight.is_finite());
         let finite: Vec<bool> = (0..networks.count()).map(is_finite).collect();
-        let table = input.table(isa, networks, &STOP)?;
+        let table = input.table(context, networks)?;
         select::same_columns(predictor, &table, networks.arch(), path)?;
         Ok((table, finite))
     }

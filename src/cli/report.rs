@@ -1,16 +1,15 @@
 //! `zoometry report`
 
 use super::output::{self, Force, Output, count, counted};
-use super::{MachineArgs, STOP, files, progress};
+use super::{MachineArgs, files, progress};
 use clap::Args;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use zoometry::Result;
 use zoometry::eval::Division;
-use zoometry::kernels::Isa;
 use zoometry::out::{FileKind, Guard, OutPath, replace};
 use zoometry::report;
 use zoometry::study::{FILE, Header, Protocol, Study, StudyRun, Subject};
+use zoometry::{Context, Result};
 
 /// Heading of a study's page.
 pub const TITLE: &str = "What weights tell of accuracy";
@@ -40,7 +39,7 @@ pub struct Report {
 
 impl Report {
     pub fn run(&self) -> Result<Output> {
-        let isa = self.machine.isa()?;
+        let context = &self.machine.context()?;
         let sources = files::expand(&self.source)?;
         let source = &sources[0];
         let folder = sources.len() == 1 && source.is_dir();
@@ -49,7 +48,7 @@ impl Report {
         self.pictures.iter().try_for_each(|folder| guard.folder(folder))?;
         let study = match folder {
             true => Study::load(source)?,
-            false => self.machine.run(|| of_zoo(isa, &sources))?,
+            false => self.machine.run(|| of_zoo(context, &sources))?,
         };
         let name = source.file_stem().map_or("zoo".into(), |name| name.to_string_lossy());
         let title = self.title.clone().unwrap_or_else(|| match folder {
@@ -86,12 +85,12 @@ fn write_pictures(study: &Study, folder: &Path, guard: &mut Guard) -> Result<Vec
 }
 
 /// What a zoo alone tells: its networks, a few predictors, what matters to them. Nothing of it is kept.
-pub fn of_zoo(isa: Isa, files: &[PathBuf]) -> Result<Study> {
+pub fn of_zoo(context: &Context, files: &[PathBuf]) -> Result<Study> {
     let mut zoos: Vec<Subject> = Vec::new();
     for files in files::groups(files)? {
         zoos.push(Subject::open(&files, &zoos, None, 0)?);
     }
-    let mut run = StudyRun::new(isa, &zoos, header(Protocol::Clean, zoos[0].division()), None, &STOP)?;
+    let mut run = StudyRun::new(context, &zoos, header(Protocol::Clean, zoos[0].division()), None)?;
     let bar = progress::steps();
     let outcome = run.brief(&mut |done, all, next| progress::step(&bar, done, all, next));
     bar.finish_and_clear();

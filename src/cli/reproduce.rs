@@ -1,7 +1,7 @@
 //! `zoometry reproduce` and the verb of each of its experiments.
 
 use super::output::{Force, Output, count, duration};
-use super::{MachineArgs, STOP, files, progress, report};
+use super::{MachineArgs, files, progress, report};
 use clap::Args;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -81,7 +81,7 @@ impl Experiment {
 
 impl Options {
     fn run(&self, names: &[&str], folder: Option<&Path>) -> Result<Output> {
-        let isa = self.machine.isa()?;
+        let context = &self.machine.context()?;
         let protocol = match &*self.protocol {
             "clean" => Protocol::Clean,
             "optimistic" => Protocol::Optimistic,
@@ -93,7 +93,7 @@ impl Options {
         let outputs = folder.map(|folder| outputs(&mut guard, folder)).transpose()?;
         let header = report::header(protocol, zoos[0].division());
         let start = Instant::now();
-        let mut run = StudyRun::new(isa, &zoos, header, folder, &STOP)?;
+        let mut run = StudyRun::new(context, &zoos, header, folder)?;
         let bar = progress::steps();
         let outcome =
             self.machine.run(|| run.experiments(names, &mut |done, all, next| progress::step(&bar, done, all, next)));

@@ -1,8 +1,8 @@
 //! How good predictions are, as verbs say it: scores with bootstrap intervals, and how often prediction intervals hold.
 
 use super::output::Output;
+use zoometry::Context;
 use zoometry::eval::{ClassScore, Score, Unseen, bootstrap, conformal};
-use zoometry::kernels::Isa;
 use zoometry::predictor::Predictor;
 use zoometry::table::Table;
 use zoometry::zoo::Zoo;
@@ -118,11 +118,11 @@ pub fn how_many(tested: usize, output: &mut Output) {
 ///
 /// Early stopping looked at the networks of these errors, so they are a little too small, and so are the intervals: that is why
 /// it is counted how much they hold.
-pub fn show_intervals(isa: Isa, predictor: &Predictor, test: &Table, predicted: &[f32], output: &mut Output) {
+pub fn show_intervals(context: &Context, predictor: &Predictor, test: &Table, predicted: &[f32], output: &mut Output) {
     if predictor.model.outputs() > 1 {
         return;
     }
-    let intervals = conformal::around(isa, predictor, test, predicted, LEVEL);
+    let intervals = conformal::around(context, predictor, test, predicted, LEVEL);
     let n = test.rows();
     let reach = intervals.iter().map(|[low, high]| f64::from(high - low) / 2.0).sum::<f64>() / n as f64;
     let reach = Some(reach).filter(|reach| reach.is_finite());

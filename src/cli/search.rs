@@ -2,20 +2,19 @@
 
 use super::output::{Force, Output, counted, duration};
 use super::parts::Rows;
-use super::{MachineArgs, STOP, fit, progress};
+use super::{MachineArgs, fit, progress};
 use clap::Args;
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
-use zoometry::Result;
 use zoometry::eval::Search as Trials;
 use zoometry::eval::search::{Journal, Trial};
 use zoometry::features::Input;
-use zoometry::kernels::Isa;
 use zoometry::out::{FileKind, OutPath};
 use zoometry::predictor::{Config, DEFAULT, Kind, Options};
 use zoometry::table::origin;
 use zoometry::zoo::Target;
+use zoometry::{Context, Result};
 
 /// Search for the options of a fit by chance
 ///
@@ -54,16 +53,16 @@ const SHOWN: usize = 10;
 
 impl Search {
     pub fn run(&self) -> Result<Output> {
-        let isa = self.machine.isa()?;
+        let context = &self.machine.context()?;
         let input = super::input(self.source.input.as_deref())?;
         let mut guard = self.force.guard(self.source.files());
         let out = guard.file(&self.out, FileKind::Config)?;
         let journal = guard.continued(journal(&self.out), FileKind::Trials)?;
-        self.machine.run(|| self.search(isa, &input, &journal, &out))
+        self.machine.run(|| self.search(context, &input, &journal, &out))
     }
 
-    fn search(&self, isa: Isa, input: &Input, journal: &OutPath, out: &OutPath) -> Result<Output> {
-        let divided = self.source.parts(isa, input, Target::default(), true)?;
+    fn search(&self, context: &Context, input: &Input, journal: &OutPath, out: &OutPath) -> Result<Output> {
+        let divided = self.source.parts(context, input, Target::default(), true)?;
         let (train, validation) = (&divided.parts.train, &divided.parts.validation);
         let (kind, fixed, seed, trials) = (&*self.predictor, &*self.param, self.seed, self.trials);
         let search = Trials { kind, fixed, seed, trials, train, validation };
@@ -73,7 +72,7 @@ impl Search {
         let about = told.into_iter().filter_map(|name| Some((name.to_owned(), divided.info.get(name)?.clone())));
         let (kept, done) = Journal::open(journal, &about.collect::<Vec<_>>(), &search)?;
         let mut output = Output::default();
-        let trials = run(&search, isa, &kept, done, &mut output)?;
+        let trials = run(&search, context, &kept, done, &mut output)?;
         show(Options::new(kind)?.kind(), &trials, &mut output);
         if let rest @ 1.. = trials.len().saturating_sub(SHOWN) {
             output.line(format!("  the other {rest} are in {}", journal.path().display()));
@@ -83,7 +82,7 @@ impl Search {
         config.save(out)?;
         let (number, chosen) = (best.number, best.score.r2);
         output.line(format!("the best is trial {number}, R² {chosen:.4} on the validation networks; fitted again:"));
-        fit::fit(isa, &divided, &best.options, false, &mut output)?;
+        fit::fit(context, &divided, &best.options, false, &mut output)?;
         output.line(format!("  its configuration is in {}, for fit --config", self.out.display()));
         output.set("trial", best.number);
         output.set("validation", best.score);
@@ -103,7 +102,13 @@ fn journal(out: &Path) -> PathBuf {
 }
 
 /// Runs what is missing, with progress.
-fn run(search: &Trials, isa: Isa, journal: &Journal, done: Vec<Trial>, output: &mut Output) -> Result<Vec<Trial>> {
+fn run(
+    search: &Trials,
+    context: &Context,
+    journal: &Journal,
+    done: Vec<Trial>,
+    output: &mut Output,
+) -> Result<Vec<Trial>> {
     let (start, kept) = (Instant::now(), done.len());
     let bar = progress::Searching::new(search.trials, &done);
     let finished = |trial: &Trial| -> Result<()> {
@@ -111,7 +116,7 @@ fn run(search: &Trials, isa: Isa, journal: &Journal, done: Vec<Trial>, output: &
         bar.tell(trial);
         Ok(())
     };
-    let outcome = search.run(isa, done, &finished, &STOP);
+    let outcome = search.run(context, done, &finished);
     bar.finish();
     let (trials, seconds) = (outcome?, start.elapsed().as_secs_f64());
     let there = if kept > 0 { format!(", {kept} of them were there already") } else { String::new() };

@@ -1,17 +1,16 @@
 //! Which rows of a zoo a verb works on, and what a predictor's file says of its input.
 
-use super::{STOP, files, output};
+use super::{files, output};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use zoometry::cnn::Arch;
 use zoometry::cnn::choice::Choice;
 use zoometry::features::{Fitted, Input, Networks};
-use zoometry::kernels::Isa;
 use zoometry::kernels::activation::Activation;
 use zoometry::predictor::Predictor;
 use zoometry::table::{Table, origin};
 use zoometry::zoo::{Status, Zoo};
-use zoometry::{Error, Result};
+use zoometry::{Context, Error, Result};
 
 /// The finished rows of an epoch whose networks the input can be computed of; the last epoch if none is given. Says on stderr
 /// how many it leaves out.
@@ -68,8 +67,8 @@ fn tell_others(zoo: &Zoo, path: &Path, epoch: Option<u32>) {
 }
 
 /// A predictor's columns of the finished rows as a table.
-pub fn table(isa: Isa, zoo: &Zoo, path: &Path, epoch: Option<u32>, input: &Fitted) -> Result<Table> {
-    input.table(isa, &Networks::Zoo { zoo, rows: &rows(zoo, path, epoch, input.input())? }, &STOP)
+pub fn table(context: &Context, zoo: &Zoo, path: &Path, epoch: Option<u32>, input: &Fitted) -> Result<Table> {
+    input.table(context, &Networks::Zoo { zoo, rows: &rows(zoo, path, epoch, input.input())? })
 }
 
 /// The input that a predictor was fitted to; of one that was fitted to a table the default.

@@ -3,7 +3,7 @@
 use super::device::Device;
 use super::output::{self, Output, count, counted, duration};
 use super::progress::Training;
-use super::{Data, MachineArgs, STOP, estimate, shard};
+use super::{Data, MachineArgs, estimate, shard};
 use clap::Args;
 use std::path::{Path, PathBuf};
 use zoometry::cnn::plan::{Flops, Function};
@@ -82,11 +82,11 @@ impl Train {
             Some(text) => checkpoints::parse(text, self.epochs)?,
             None => checkpoints::reference(self.epochs),
         };
-        let isa = self.machine.isa()?;
+        let context = self.machine.context()?;
         let dataset = dataset::load(&self.dataset, self.data.folder(), recipe.images)?;
         let mut job = Job::new(&dataset, &recipe, self.models, checkpoints);
         (job.place, job.seed, job.allow_mixed) = (place, self.seed, self.allow_mixed);
-        (job.isa, job.threads) = (isa, usize::from(self.machine.threads));
+        (job.context, job.threads) = (context, usize::from(self.machine.threads));
         let mut output = Output::default();
         let (executor, device) = self.device.executor(&job)?;
         output.set("device", device);
@@ -165,7 +165,7 @@ pub fn session(job: &Job, executor: &dyn Executor, out: &Path, output: &mut Outp
         }
         progress.tell(event);
     };
-    let outcome = training::train_on(executor, job, out, &on_event, &STOP);
+    let outcome = training::train_on(executor, job, out, &on_event);
     let (images, diverged, seconds) = progress.finish();
     let summary = outcome?;
     let zoo = Zoo::open(out)?;

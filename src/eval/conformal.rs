@@ -4,7 +4,7 @@
 //! Source: Lei, G'Sell, Rinaldo, Tibshirani, Wasserman, *Distribution-Free Predictive Inference for Regression*, JASA 2018,
 //! section 2.2.
 
-use crate::kernels::Isa;
+use crate::Context;
 use crate::predictor::{BagModel, Predictor};
 use crate::table::Table;
 use rayon::prelude::*;
@@ -58,9 +58,9 @@ pub fn cv_plus(predicted: &[Vec<f32>], errors: &[Vec<f32>], level: f64) -> Vec<[
 
 /// Intervals around what a predictor predicts for the rows of a table: of a bag by [`cv_plus`], else by its errors on the
 /// validation part; not cut.
-pub fn around(isa: Isa, predictor: &Predictor, table: &Table, predicted: &[f32], level: f64) -> Vec<[f32; 2]> {
+pub fn around(context: &Context, predictor: &Predictor, table: &Table, predicted: &[f32], level: f64) -> Vec<[f32; 2]> {
     match predictor.model_as::<BagModel>() {
-        Some(bag) => cv_plus(&bag.predict_each(isa, &table.x), bag.errors(), level),
+        Some(bag) => cv_plus(&bag.predict_each(context.isa, &table.x), bag.errors(), level),
         None => cv_plus(&[predicted.to_vec()], std::slice::from_ref(&predictor.residuals), level),
     }
 }

@@ -3,13 +3,11 @@
 use super::{Fractions, Split};
 #[cfg(feature = "formats")]
 use super::{NamedParts, PublishedOrder};
-use crate::kernels::Isa;
-use crate::par::Stop;
 use crate::predictor::{Options, Predictor, Provenance};
 use crate::table::{Table, origin};
 #[cfg(feature = "formats")]
 use crate::zoo::{Source, Zoo};
-use crate::{Error, Result};
+use crate::{Context, Error, Result};
 use std::collections::{BTreeMap, HashSet};
 #[cfg(feature = "formats")]
 use std::path::Path;
@@ -140,11 +138,11 @@ impl Parts {
     ///
     /// # Errors
     /// Those of [`Predictor::fit`].
-    pub fn fit(&self, isa: Isa, options: &Options, stop: &Stop) -> Result<Predictor> {
+    pub fn fit(&self, context: &Context, options: &Options) -> Result<Predictor> {
         let predictor = match self.validation.rows() {
-            0 => Predictor::fit(isa, options, &self.train, None, stop),
-            _ if options.holds_out() => Predictor::fit(isa, options, &self.train.join(&self.validation), None, stop),
-            _ => Predictor::fit(isa, options, &self.train, Some(&self.validation), stop),
+            0 => Predictor::fit(context, options, &self.train, None),
+            _ if options.holds_out() => Predictor::fit(context, options, &self.train.join(&self.validation), None),
+            _ => Predictor::fit(context, options, &self.train, Some(&self.validation)),
         };
         Ok(self.known_to(predictor?))
     }
@@ -153,11 +151,11 @@ impl Parts {
     ///
     /// # Errors
     /// [`Error::Invalid`] without a validation part; those of [`Predictor::fit`].
-    pub fn refit(&self, isa: Isa, options: &Options, stop: &Stop) -> Result<Predictor> {
+    pub fn refit(&self, context: &Context, options: &Options) -> Result<Predictor> {
         match self.validation.rows() {
             0 => Err(Error::invalid("refit", "validation rows, which tell how many rounds", "none")),
             _ => {
-                let predictor = Predictor::refit(isa, options, &self.train, &self.validation, stop)?;
+                let predictor = Predictor::refit(context, options, &self.train, &self.validation)?;
                 Ok(self.known_to(predictor))
             }
         }

@@ -4,12 +4,10 @@
 //! Models are Wrong, but Many are Useful*, JMLR 20 (2019).
 
 use super::metrics::r2;
-use crate::kernels::Isa;
-use crate::par::Stop;
 use crate::predictor::Predictor;
 use crate::rng::Stream;
 use crate::table::Table;
-use crate::{Error, Result};
+use crate::{Context, Error, Result};
 
 /// What the random numbers are for.
 const PURPOSE: u32 = u32::from_be_bytes(*b"perm");
@@ -21,14 +19,13 @@ const PURPOSE: u32 = u32::from_be_bytes(*b"perm");
 /// matter much: the others stand in for it.
 ///
 /// # Errors
-/// Those of [`Predictor::predict`]; [`Error::Invalid`] without targets or rounds; [`Error::Cancelled`] when `stop` was requested.
+/// Those of [`Predictor::predict`]; [`Error::Invalid`] without targets or rounds; [`Error::Cancelled`] when a stop was requested.
 pub fn permutation(
-    isa: Isa,
+    context: &Context,
     predictor: &Predictor,
     table: &Table,
     rounds: usize,
     seed: u64,
-    stop: &Stop,
 ) -> Result<Vec<f64>> {
     if rounds == 0 {
         return Err(Error::invalid("rounds", "at least 1", rounds));
@@ -39,7 +36,7 @@ pub fn permutation(
     if table.y.len() != table.rows() {
         return Err(Error::unsuitable_table("table", "a target for each row", table.y.len()));
     }
-    let before = r2(&predictor.predict(isa, table)?, &table.y);
+    let before = r2(&predictor.predict(context, table)?, &table.y);
     let (width, mut shuffled) = (table.width(), table.clone());
     let fall = |column: usize| {
         if !predictor.model.uses(column) {
@@ -48,13 +45,13 @@ pub fn permutation(
         let values: Vec<f32> = table.x.iter().skip(column).step_by(width).copied().collect();
         let mut sum = 0.0;
         for round in 0..rounds {
-            if stop.requested() {
+            if context.stop.requested() {
                 return Err(Error::Cancelled);
             }
             let mut values = values.clone();
             Stream::at_step(seed, PURPOSE, column as u32, round as u32).shuffle(&mut values);
             set(&mut shuffled, column, &values);
-            sum += before - r2(&predictor.predict(isa, &shuffled)?, &table.y);
+            sum += before - r2(&predictor.predict(context, &shuffled)?, &table.y);
         }
         set(&mut shuffled, column, &values);
         Ok(sum / rounds as f64)
@@ -71,6 +68,7 @@ fn set(table: &mut Table, column: usize, values: &[f32]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::par::Stop;
     use crate::predictor::boost::Boost;
     use crate::predictor::{Options, names};
 
@@ -90,22 +88,22 @@ mod tests {
     #[test]
     fn what_is_needed_is_missed() {
         let (train, test) = (table(300, 1), table(200, 2));
-        let (isa, go) = (Isa::detect(), Stop::new());
+        let context = &Context::default();
         for kind in names() {
             let mut options = Options::new(kind).unwrap();
             if kind == "mlp" {
                 options.set("epochs=60").unwrap();
             }
-            let predictor = Predictor::fit(isa, &options, &train, None, &go).unwrap();
-            let fall = permutation(isa, &predictor, &test, 8, 3, &go).unwrap();
+            let predictor = Predictor::fit(context, &options, &train, None).unwrap();
+            let fall = permutation(context, &predictor, &test, 8, 3).unwrap();
             // shuffled, the useful column is another network's: R² falls from about 1 to about −1
             assert!((1.7..2.3).contains(&fall[0]) && fall[1].abs() < 0.05 && fall[2] == 0.0, "{kind}: {fall:?}");
-            assert_eq!(fall, permutation(isa, &predictor, &test, 8, 3, &go).unwrap());
-            assert_ne!(fall[0], permutation(isa, &predictor, &test, 8, 4, &go).unwrap()[0]);
-            assert!(permutation(isa, &predictor, &test, 0, 3, &go).is_err());
-            assert!(permutation(isa, &predictor, &Table { y: Vec::new(), ..test.clone() }, 1, 3, &go).is_err());
+            assert_eq!(fall, permutation(context, &predictor, &test, 8, 3).unwrap());
+            assert_ne!(fall[0], permutation(context, &predictor, &test, 8, 4).unwrap()[0]);
+            assert!(permutation(context, &predictor, &test, 0, 3).is_err());
+            assert!(permutation(context, &predictor, &Table { y: Vec::new(), ..test.clone() }, 1, 3).is_err());
             assert!(
-                permutation(isa, &predictor, &Table { columns: vec!["x".into(); 3], ..test.clone() }, 1, 3, &go)
+                permutation(context, &predictor, &Table { columns: vec!["x".into(); 3], ..test.clone() }, 1, 3)
                     .is_err()
             );
         }
@@ -113,13 +111,14 @@ mod tests {
 
     #[test]
     fn a_request_to_stop_is_heard() {
-        let (table, isa, stop) = (table(300, 1), Isa::detect(), Stop::new());
-        let predictor = Predictor::fit(isa, &Options::new("gbm").unwrap(), &table, None, &stop).unwrap();
+        let (table, stop) = (table(300, 1), Stop::new());
+        let context = &Context::new().stop(&stop);
+        let predictor = Predictor::fit(context, &Options::new("gbm").unwrap(), &table, None).unwrap();
         let model: &Boost = predictor.model_as().unwrap();
         stop.request();
         // for ever, if nobody looked
-        let outcome = permutation(isa, &predictor, &table, usize::MAX, 3, &stop);
+        let outcome = permutation(context, &predictor, &table, usize::MAX, 3);
         assert!(matches!(outcome, Err(Error::Cancelled)), "{outcome:?}");
-        assert!(matches!(model.shap(&table.x, &stop), Err(Error::Cancelled)));
+        assert!(matches!(model.shap(context, &table.x), Err(Error::Cancelled)));
     }
 }

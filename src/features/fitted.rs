@@ -11,10 +11,9 @@ use super::raw::Raw;
 use super::spectra::Spectra;
 use super::stats::Stats;
 use crate::kernels::Isa;
-use crate::par::Stop;
 use crate::table::{Origin, Table, origin};
 use crate::tensors::{Column, Tensors};
-use crate::{Error, Result};
+use crate::{Context, Error, Result};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, HashSet};
 
@@ -27,8 +26,8 @@ impl Input {
     ///
     /// # Errors
     /// Those of [`Consensus::fit`]; [`Error::Invalid`] where weights came alone.
-    pub fn fit(&self, isa: Isa, networks: &Networks, stop: &Stop) -> Result<Fitted> {
-        self.fit_by(isa, networks, None, stop)
+    pub fn fit(&self, context: &Context, networks: &Networks) -> Result<Fitted> {
+        self.fit_by(context, networks, None)
     }
 
     /// [`Input::fit`] to networks whose accuracies are not known: these, such as predicted ones, say which are the best.
@@ -38,19 +37,19 @@ impl Input {
     ///
     /// # Panics
     /// If there is not one accuracy a network.
-    pub fn fit_to(&self, isa: Isa, networks: &Networks, accuracy: &[f32], stop: &Stop) -> Result<Fitted> {
+    pub fn fit_to(&self, context: &Context, networks: &Networks, accuracy: &[f32]) -> Result<Fitted> {
         assert_eq!(accuracy.len(), networks.count(), "one accuracy a network");
-        self.fit_by(isa, networks, Some(accuracy), stop)
+        self.fit_by(context, networks, Some(accuracy))
     }
 
-    fn fit_by(&self, isa: Isa, networks: &Networks, accuracy: Option<&[f32]>, stop: &Stop) -> Result<Fitted> {
+    fn fit_by(&self, context: &Context, networks: &Networks, accuracy: Option<&[f32]>) -> Result<Fitted> {
         let fit = |key: &Key| match key {
             Key::Consensus(images) => {
                 let accuracy = match accuracy {
                     Some(accuracy) => accuracy,
                     None => &networks.accuracy(images.key())?,
                 };
-                Consensus::fit(isa, *images, networks, accuracy, stop).map(Some)
+                Consensus::fit(context, *images, networks, accuracy).map(Some)
             }
             _ => Ok(None),
         };
@@ -62,8 +61,8 @@ impl Input {
     ///
     /// # Errors
     /// [`Error::Invalid`] for one that does; those of [`Fitted::table`].
-    pub fn table(&self, isa: Isa, networks: &Networks) -> Result<Table> {
-        Fitted::without(self)?.table(isa, networks, &Stop::new())
+    pub fn table(&self, context: &Context, networks: &Networks) -> Result<Table> {
+        Fitted::without(self)?.table(context, networks)
     }
 }
 
@@ -111,9 +110,9 @@ impl Fitted {
     ///
     /// # Errors
     /// [`Error::Invalid`] for a layer that the networks do not have, a column that comes twice, or where the networks lack
-    /// what the input needs; [`Error::Cancelled`] when `stop` was requested.
-    pub fn table(&self, isa: Isa, networks: &Networks, stop: &Stop) -> Result<Table> {
-        self.assemble(&self.blocks(isa, networks)?, networks, stop)
+    /// what the input needs; [`Error::Cancelled`] when a stop was requested.
+    pub fn table(&self, context: &Context, networks: &Networks) -> Result<Table> {
+        self.assemble(context, &self.blocks(context.isa, networks)?, networks)
     }
 
     /// [`Fitted::table`] with the statistics of weights computed on a GPU, everything else on rayon's threads.
@@ -123,8 +122,8 @@ impl Fitted {
     /// # Errors
     /// As [`Fitted::table`]; [`Error::Invalid`] where nothing of the input is for a GPU, [`Error::Device`] where it fails.
     #[cfg(feature = "gpu")]
-    pub fn table_on(&self, gpu: &crate::gpu::Gpu, isa: Isa, networks: &Networks) -> Result<Table> {
-        let mut blocks = self.blocks(isa, networks)?;
+    pub fn table_on(&self, context: &Context, gpu: &crate::gpu::Gpu, networks: &Networks) -> Result<Table> {
+        let mut blocks = self.blocks(context.isa, networks)?;
         let mut there = false;
         for block in &mut blocks {
             if let Some(computed) = block.on_gpu(gpu)? {
@@ -136,7 +135,7 @@ impl Fitted {
             let expected = "one with statistics of weights whose percentiles are 0,25,50,75,100";
             return Err(Error::invalid("input for a GPU", expected, &self.input));
         }
-        self.assemble(&blocks, networks, &Stop::new())
+        self.assemble(context, &blocks, networks)
     }
 
     /// What computes the columns of each key.
@@ -146,7 +145,7 @@ impl Fitted {
     }
 
     /// The table of some columns.
-    fn assemble(&self, blocks: &[Box<dyn Columns + '_>], networks: &Networks, stop: &Stop) -> Result<Table> {
+    fn assemble(&self, context: &Context, blocks: &[Box<dyn Columns + '_>], networks: &Networks) -> Result<Table> {
         let columns: Vec<Vec<String>> = blocks.iter().map(|block| block.columns()).collect();
         let widths: Vec<usize> = columns.iter().map(Vec::len).collect();
         let columns = columns.concat();
@@ -158,7 +157,7 @@ impl Fitted {
         x.par_chunks_mut(columns.len()).enumerate().with_min_len(BATCH).try_for_each_init(
             || blocks.iter().map(|block| block.worker()).collect::<Vec<_>>(),
             |workers, (network, mut values)| {
-                if stop.requested() {
+                if context.stop.requested() {
                     return Err(Error::Cancelled);
                 }
                 for (worker, &width) in workers.iter_mut().zip(&widths) {

@@ -71,9 +71,9 @@ impl Columns for Hyper<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Context;
     use crate::cnn::Arch;
     use crate::features::Input;
-    use crate::kernels::Isa;
     use crate::zoo::{Metrics, Status, Writer, Zoo};
 
     #[test]
@@ -113,7 +113,7 @@ mod tests {
         let zoo = Zoo::open(&path).unwrap();
         let rows = zoo.final_rows();
         let table = |key: &str| {
-            key.parse::<Input>().unwrap().table(Isa::detect(), &super::Networks::Zoo { zoo: &zoo, rows: &rows })
+            key.parse::<Input>().unwrap().table(&Context::default(), &super::Networks::Zoo { zoo: &zoo, rows: &rows })
         };
         let all = table("hyper+hyper.optimizer").unwrap();
         let want = "w_init=he_normal activation=relu activation=tanh activation=softplus learning_rate init_std l2reg \

@@ -141,6 +141,7 @@ impl Columns for Stats<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Context;
     use crate::cnn::Arch;
     use crate::features::Input;
     use crate::kernels::reference;
@@ -157,7 +158,7 @@ mod tests {
     fn columns_have_the_papers_order() {
         let arch = Arch::reference(28, 28, 10).unwrap();
         let networks = Networks::Loose { arch: &arch, weights: &[], activation: None };
-        let columns = Input::default().table(Isa::detect(), &networks).unwrap().columns;
+        let columns = Input::default().table(&Context::default(), &networks).unwrap().columns;
         assert_eq!(columns.len(), 56);
         assert_eq!(columns[..7].join(" ").replace("conv1.bias.", ""), "min q25 median q75 max std mean");
         assert_eq!(
@@ -192,7 +193,8 @@ mod tests {
         }
         let zoo = Zoo::open(&path).unwrap();
         let rows = zoo.final_rows();
-        let table = |isa| Input::default().table(isa, &Networks::Zoo { zoo: &zoo, rows: &rows }).unwrap();
+        let table =
+            |isa| Input::default().table(&Context::new().isa(isa), &Networks::Zoo { zoo: &zoo, rows: &rows }).unwrap();
         let first = table(Isa::detect());
         for isa in Isa::available() {
             for threads in [1, 2, 5] {

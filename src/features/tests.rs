@@ -1,11 +1,10 @@
 //! Inputs by their keys: columns, values, refusals.
 
 use super::{Input, Networks};
-use crate::Result;
 use crate::cnn::Arch;
-use crate::kernels::Isa;
 use crate::kernels::activation::Activation;
 use crate::table::Table;
+use crate::{Context, Result};
 
 fn arch() -> Arch {
     Arch::reference(28, 28, 10).unwrap()
@@ -18,7 +17,7 @@ fn weights(arch: &Arch) -> Vec<f32> {
 
 fn table(key: &str, arch: &Arch, weights: &[f32]) -> Result<Table> {
     let networks = Networks::Loose { arch, weights, activation: Some(Activation::Relu) };
-    key.parse::<Input>()?.table(Isa::detect(), &networks)
+    key.parse::<Input>()?.table(&Context::default(), &networks)
 }
 
 #[test]
@@ -68,7 +67,7 @@ fn what_is_no_key_is_refused_with_what_would_be() {
         texts.iter().for_each(|text| assert!(error.to_string().contains(text), "{key}: no {text:?} in {error}"));
     }
     let networks = Networks::Loose { arch: &arch, weights: &weights, activation: None };
-    let error = "probes".parse::<Input>().unwrap().table(Isa::detect(), &networks).unwrap_err().to_string();
+    let error = "probes".parse::<Input>().unwrap().table(&Context::default(), &networks).unwrap_err().to_string();
     assert!(error.contains("`activation`") && error.contains("gelu"), "{error}");
 }
 

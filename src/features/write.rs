@@ -1,10 +1,9 @@
 //! A table as a file: `.safetensors`, `.npy` or `.csv`, by its extension.
 
 use crate::out::{ArrayPath, FileKind, Guard, OutPath, replace, replace_array};
-use crate::par::Stop;
 use crate::table::npy::header;
 use crate::table::{Part, Table};
-use crate::{Error, Result};
+use crate::{Context, Error, Result};
 use safetensors::tensor::{Dtype, TensorView};
 use std::collections::HashMap;
 use std::io::{self, Write};
@@ -47,22 +46,22 @@ impl TablePath {
 /// `parts` and `files`, the names of the files that the rows are of, have one entry a row, or none.
 ///
 /// # Errors
-/// [`Error::Io`] where the file cannot be written, [`Error::Cancelled`] when `stop` was requested: then there is nothing new.
-pub fn write(table: &Table, parts: &[Part], files: &[String], out: &TablePath, stop: &Stop) -> Result<()> {
+/// [`Error::Io`] where the file cannot be written, [`Error::Cancelled`] when a stop was requested: then there is nothing new.
+pub fn write(context: &Context, table: &Table, parts: &[Part], files: &[String], out: &TablePath) -> Result<()> {
     let outcome = match out {
         TablePath::Safetensors(out) => replace(out, |file| safetensors(table, parts, files, file)),
-        TablePath::Npy(out) => replace_array(out, &table.columns, |file| npy(table, file, stop)),
-        TablePath::Csv(out) => replace(out, |file| csv(table, parts, files, file, stop)),
+        TablePath::Npy(out) => replace_array(out, &table.columns, |file| npy(context, table, file)),
+        TablePath::Csv(out) => replace(out, |file| csv(context, table, parts, files, file)),
     };
     match outcome {
-        Err(_) if stop.requested() => Err(Error::Cancelled),
+        Err(_) if context.stop.requested() => Err(Error::Cancelled),
         outcome => outcome,
     }
 }
 
-/// Ends a file early when `stop` was requested.
-fn go_on(stop: &Stop) -> io::Result<()> {
-    if stop.requested() { Err(io::ErrorKind::Interrupted.into()) } else { Ok(()) }
+/// Ends a file early when a stop was requested.
+fn go_on(context: &Context) -> io::Result<()> {
+    if context.stop.requested() { Err(io::ErrorKind::Interrupted.into()) } else { Ok(()) }
 }
 
 fn safetensors(table: &Table, parts: &[Part], files: &[String], file: &mut impl Write) -> io::Result<()> {
@@ -102,10 +101,10 @@ fn bytes<T: bytemuck::Pod>(numbers: &[T]) -> &[u8] {
     bytemuck::cast_slice(numbers)
 }
 
-fn npy(table: &Table, file: &mut impl Write, stop: &Stop) -> io::Result<()> {
+fn npy(context: &Context, table: &Table, file: &mut impl Write) -> io::Result<()> {
     file.write_all(&header("<f4", [table.rows(), table.width()]))?;
     for row in 0..table.rows() {
-        go_on(stop)?;
+        go_on(context)?;
         file.write_all(bytes(table.row(row)))?;
     }
     Ok(())
@@ -115,8 +114,14 @@ fn npy(table: &Table, file: &mut impl Write, stop: &Stop) -> io::Result<()> {
 /// `test_accuracy` of each row.
 ///
 /// # Errors
-/// Whatever `file` gives; [`io::ErrorKind::Interrupted`] when `stop` was requested.
-pub fn csv(table: &Table, parts: &[Part], files: &[String], file: &mut impl Write, stop: &Stop) -> io::Result<()> {
+/// Whatever `file` gives; [`io::ErrorKind::Interrupted`] when a stop was requested.
+pub fn csv(
+    context: &Context,
+    table: &Table,
+    parts: &[Part],
+    files: &[String],
+    file: &mut impl Write,
+) -> io::Result<()> {
     let mut csv = csv::Writer::from_writer(file);
     let target = (!table.y.is_empty()).then_some("test_accuracy");
     let part = (!parts.is_empty()).then_some("part");
@@ -125,7 +130,7 @@ pub fn csv(table: &Table, parts: &[Part], files: &[String], file: &mut impl Writ
         ["run"].into_iter().chain(of_file).chain(part).chain(table.columns.iter().map(String::as_str)).chain(target),
     )?;
     for row in 0..table.rows() {
-        go_on(stop)?;
+        go_on(context)?;
         let features = table.row(row).iter().map(|value| format!("{value:?}"));
         let accuracy = table.y.get(row).map(|value| format!("{value:?}"));
         let part = parts.get(row).map(|part| part.to_string());
@@ -140,6 +145,7 @@ pub fn csv(table: &Table, parts: &[Part], files: &[String], file: &mut impl Writ
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::par::Stop;
     use safetensors::SafeTensors;
 
     fn table() -> Table {
@@ -161,7 +167,7 @@ mod tests {
         let (folder, table) = (tempfile::tempdir().unwrap(), table());
         let at = |name: &str| folder.path().join(name);
         for kind in ["t.safetensors", "t.npy"] {
-            write(&table, &[Part::Test, Part::Train], &[], &place(&at(kind)).unwrap(), &Stop::new()).unwrap();
+            write(&Context::default(), &table, &[Part::Test, Part::Train], &[], &place(&at(kind)).unwrap()).unwrap();
         }
         let file = std::fs::read(at("t.safetensors")).unwrap();
         let tensors = SafeTensors::deserialize(&file).unwrap();
@@ -183,7 +189,7 @@ mod tests {
     fn csv_has_names_and_every_digit() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("t.csv");
-        write(&table(), &[Part::Validation, Part::Test], &[], &place(&path).unwrap(), &Stop::new()).unwrap();
+        write(&Context::default(), &table(), &[Part::Validation, Part::Test], &[], &place(&path).unwrap()).unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
         let want = [
             "run,part,conv1.bias.min,\"a, b\",test_accuracy",
@@ -200,12 +206,15 @@ mod tests {
         // a folder has appeared in the array's place
         let late = place(&at("t.npy")).unwrap();
         std::fs::create_dir(at("t.npy")).unwrap();
-        assert!(write(&table(), &[], &[], &late, &Stop::new()).is_err());
+        assert!(write(&Context::default(), &table(), &[], &[], &late).is_err());
         let stop = Stop::new();
         stop.request();
         for kind in ["u.npy", "u.csv"] {
             assert!(
-                matches!(write(&table(), &[], &[], &place(&at(kind)).unwrap(), &stop), Err(Error::Cancelled)),
+                matches!(
+                    write(&Context::new().stop(&stop), &table(), &[], &[], &place(&at(kind)).unwrap()),
+                    Err(Error::Cancelled)
+                ),
                 "{kind}"
             );
         }

@@ -13,11 +13,10 @@ use super::mean::mean;
 use super::option::{parse, split};
 use super::{Options, boost, held_out};
 use crate::kernels::Isa;
-use crate::par::Stop;
 use crate::rng::Stream;
 use crate::table::Table;
 use crate::tensors::{Column, Tensors, bytes};
-use crate::{Error, Result};
+use crate::{Context, Error, Result};
 use rayon::prelude::*;
 use safetensors::Dtype;
 use serde_json::{Map, Value};
@@ -122,13 +121,13 @@ impl Estimator for Bag {
         true
     }
 
-    fn fit(&self, isa: Isa, train: &Table, _: Option<&Table>, stop: &Stop) -> Result<Arc<dyn Model>> {
+    fn fit(&self, context: &Context, train: &Table, _: Option<&Table>) -> Result<Arc<dyn Model>> {
         let fold = self.deal(train)?;
         let one = |k: usize| -> Result<(Arc<dyn Model>, Vec<f32>)> {
             let (held, seen): (Vec<usize>, Vec<usize>) = (0..train.rows()).partition(|&row| fold[row] == k);
             let (held, seen) = (train.select(&held), train.select(&seen));
-            let model = self.of.0.fit(isa, &seen, Some(&held), stop)?;
-            let errors = held_out(&*model, isa, &held);
+            let model = self.of.0.fit(context, &seen, Some(&held))?;
+            let errors = held_out(&*model, context.isa, &held);
             Ok((model, errors))
         };
         let fitted: Result<Vec<_>> = (0..self.folds).into_par_iter().map(one).collect();
@@ -231,7 +230,7 @@ mod tests {
         assert!(fold.chunks(2).all(|pair| pair[0] == pair[1]));
         let sizes: Vec<usize> = (0..5).map(|k| fold.iter().filter(|&&fold| fold == k).count()).collect();
         assert_eq!(sizes, [10, 10, 10, 8, 8]);
-        let fitted = options.fit(Isa::detect(), &table, None, &Stop::new()).unwrap();
+        let fitted = options.fit(&Context::default(), &table, None).unwrap();
         let bag = (&*fitted as &dyn std::any::Any).downcast_ref::<BagModel>().unwrap();
         assert_eq!(bag.errors().iter().map(Vec::len).collect::<Vec<_>>(), sizes);
         let (each, all) = (bag.predict_each(Isa::detect(), &table.x), fitted.predict(Isa::detect(), &table.x));
@@ -239,7 +238,7 @@ mod tests {
             assert!((each.iter().map(|fit| fit[row]).sum::<f32>() / 5.0 - all).abs() < 1e-6);
         }
         let few = Bag { folds: 24, ..options };
-        assert!(few.fit(Isa::detect(), &table, None, &Stop::new()).unwrap_err().to_string().contains("24"));
+        assert!(few.fit(&Context::default(), &table, None).unwrap_err().to_string().contains("24"));
     }
 
     #[test]

@@ -4,12 +4,11 @@
 //! estimators hold estimators, their models models, and their files the tensors of all.
 
 use super::Options;
-use crate::Result;
 use crate::kernels::Isa;
-use crate::par::Stop;
 use crate::rng::Stream;
 use crate::table::Table;
 use crate::tensors::{Column, Tensors};
+use crate::{Context, Result};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use std::any::Any;
@@ -76,9 +75,9 @@ pub trait Estimator: Debug + Send + Sync {
     /// Fits to a table.
     ///
     /// # Errors
-    /// [`crate::Error::Unsuitable`] for a table that the kind cannot be fitted to, [`crate::Error::Cancelled`] when `stop` is
+    /// [`crate::Error::Unsuitable`] for a table that the kind cannot be fitted to, [`crate::Error::Cancelled`] when a stop is
     /// requested.
-    fn fit(&self, isa: Isa, train: &Table, val: Option<&Table>, stop: &Stop) -> Result<Arc<dyn Model>>;
+    fn fit(&self, context: &Context, train: &Table, val: Option<&Table>) -> Result<Arc<dyn Model>>;
 
     /// The fitted model over so many columns that a file holds.
     ///

@@ -4,11 +4,10 @@ use super::kind::of_members;
 use super::kind::{Estimator, Kind, Model};
 use super::{Options, boost, process};
 use crate::kernels::Isa;
-use crate::par::Stop;
 use crate::rng::Stream;
 use crate::table::Table;
 use crate::tensors::{Column, Tensors};
-use crate::{Error, Result};
+use crate::{Context, Error, Result};
 use serde_json::{Map, Value};
 use std::sync::Arc;
 
@@ -91,8 +90,8 @@ impl Estimator for Mean {
         self.members.iter().any(Options::stops_early)
     }
 
-    fn fit(&self, isa: Isa, train: &Table, val: Option<&Table>, stop: &Stop) -> Result<Arc<dyn Model>> {
-        let members: Result<_> = self.members.iter().map(|member| member.0.fit(isa, train, val, stop)).collect();
+    fn fit(&self, context: &Context, train: &Table, val: Option<&Table>) -> Result<Arc<dyn Model>> {
+        let members: Result<_> = self.members.iter().map(|member| member.0.fit(context, train, val)).collect();
         Ok(Arc::new(MeanModel { options: self.clone(), members: members? }))
     }
 

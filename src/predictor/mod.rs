@@ -26,10 +26,9 @@ pub use provenance::Provenance;
 use crate::features::Fitted;
 use crate::kernels::Isa;
 use crate::out::OutPath;
-use crate::par::Stop;
 use crate::rng::Stream;
 use crate::table::{Table, origin};
-use crate::{Error, Result};
+use crate::{Context, Error, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::any::Any;
@@ -201,8 +200,8 @@ impl Predictor {
     ///
     /// # Errors
     /// Those of [`Estimator::fit`].
-    pub fn fit(isa: Isa, options: &Options, train: &Table, val: Option<&Table>, stop: &Stop) -> Result<Predictor> {
-        let model = options.0.fit(isa, train, val, stop)?;
+    pub fn fit(context: &Context, options: &Options, train: &Table, val: Option<&Table>) -> Result<Predictor> {
+        let model = options.0.fit(context, train, val)?;
         let (columns, mut info) = (train.columns.clone(), train.origin.about.clone());
         let rows = [(origin::N_TRAIN, train.rows()), (origin::N_VAL, val.map_or(0, Table::rows))];
         info.extend(rows.map(|(key, rows)| (key.to_owned(), rows.to_string())));
@@ -214,7 +213,7 @@ impl Predictor {
         let mut predictor = Predictor { columns, info, input, model, residuals: Vec::new(), domain, provenance };
         if let Some(val) = val {
             predictor.check(val)?;
-            predictor.residuals = held_out(&*predictor.model, isa, val);
+            predictor.residuals = held_out(&*predictor.model, context.isa, val);
         }
         Ok(predictor)
     }
@@ -225,11 +224,11 @@ impl Predictor {
     ///
     /// # Errors
     /// Those of [`Estimator::fit`].
-    pub fn refit(isa: Isa, options: &Options, train: &Table, val: &Table, stop: &Stop) -> Result<Predictor> {
-        let first = Predictor::fit(isa, options, train, Some(val), stop)?;
+    pub fn refit(context: &Context, options: &Options, train: &Table, val: &Table) -> Result<Predictor> {
+        let first = Predictor::fit(context, options, train, Some(val))?;
         let settled = options.0.settled(&*first.model);
         let all = train.join(val);
-        let model = settled.fit(isa, &all, None, stop)?;
+        let model = settled.fit(context, &all, None)?;
         Ok(Predictor { model, domain: Some(Domain::of(&all)), ..first })
     }
 
@@ -237,9 +236,9 @@ impl Predictor {
     ///
     /// # Errors
     /// Those of [`Estimator::fit`].
-    pub fn anew(&self, isa: Isa, train: &Table, stop: &Stop) -> Result<Predictor> {
+    pub fn anew(&self, context: &Context, train: &Table) -> Result<Predictor> {
         let options = Options(self.model.options().settled(&*self.model));
-        Predictor::fit(isa, &options, train, None, stop)
+        Predictor::fit(context, &options, train, None)
     }
 
     /// Its kind.
@@ -256,9 +255,9 @@ impl Predictor {
     ///
     /// # Errors
     /// [`Error::Unsuitable`] if the table's columns are not those of the fit.
-    pub fn predict(&self, isa: Isa, table: &Table) -> Result<Vec<f32>> {
+    pub fn predict(&self, context: &Context, table: &Table) -> Result<Vec<f32>> {
         self.check(table)?;
-        Ok(self.model.predict(isa, &table.x))
+        Ok(self.model.predict(context.isa, &table.x))
     }
 
     fn check(&self, table: &Table) -> Result<()> {

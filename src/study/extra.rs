@@ -6,11 +6,9 @@ use super::subject::{Sight, Subject};
 use super::{Beeswarm, Coverage, Entry, Gallery, Importance, Journal, Networks, Predictions, Protocol};
 use crate::eval::{MIN_NETWORKS, Parts, conformal, importance, pca};
 use crate::features::consensus::Images;
-use crate::kernels::Isa;
-use crate::par::Stop;
 use crate::predictor::Predictor;
 use crate::predictor::boost::{self, Boost};
-use crate::{Error, Result};
+use crate::{Context, Error, Result};
 use std::collections::HashMap;
 
 /// What the predictors that are looked into see.
@@ -26,7 +24,7 @@ const ROUNDS: usize = 5;
 const SWARMS: usize = 12;
 
 /// Adds what is missing of a zoo.
-pub(super) fn add(isa: Isa, zoo: &Subject, journal: &mut Journal, stop: &Stop) -> Result<()> {
+pub(super) fn add(context: &Context, zoo: &Subject, journal: &mut Journal) -> Result<()> {
     let name = &zoo.entry.name;
     if journal.study().networks.iter().any(|networks| networks.zoo == *name) {
         return Ok(());
@@ -41,21 +39,21 @@ pub(super) fn add(isa: Isa, zoo: &Subject, journal: &mut Journal, stop: &Stop) -
         if zoo.computable(input)?.len() < MIN_NETWORKS {
             continue;
         }
-        let (parts, sight) = parts(isa, zoo, input, protocol, stop).map_err(kept)?;
+        let (parts, sight) = parts(context, zoo, input, protocol).map_err(kept)?;
         entries.extend(images(zoo, &sight).map(Entry::Images));
-        let predictor = fit(isa, &parts, PREDICTOR, stop)?;
-        let predicted = predictor.predict(isa, &parts.test)?;
+        let predictor = fit(context, &parts, PREDICTOR)?;
+        let predicted = predictor.predict(context, &parts.test)?;
         // of errors on the networks tested themselves no interval promises anything
         if protocol == Protocol::Clean {
             entries.extend(coverage(zoo, input, &predictor.residuals, &predicted, &parts.test.y));
         }
-        entries.push(Entry::Importance(matters(isa, zoo, input, &predictor, &parts, stop)?));
+        entries.push(Entry::Importance(matters(context, zoo, input, &predictor, &parts)?));
         let network = parts.test.group.iter().filter_map(|run| places.get(run).copied()).collect();
         predictions.push(Predictions { input: input.into(), network, predicted });
     }
     entries.into_iter().try_for_each(|entry| journal.add(entry))?;
     // last: where it is there, all of this is
-    journal.add(Entry::Networks(networks(isa, zoo, predictions, stop)?))
+    journal.add(Entry::Networks(networks(context, zoo, predictions)?))
 }
 
 /// What the best networks of a zoo take for its classes, if the input asks them.
@@ -74,11 +72,11 @@ fn images(zoo: &Subject, sight: &Sight) -> Option<Gallery> {
 }
 
 /// The networks of a zoo, on the plane of their statistics.
-fn networks(isa: Isa, zoo: &Subject, predictions: Vec<Predictions>, stop: &Stop) -> Result<Networks> {
+fn networks(context: &Context, zoo: &Subject, predictions: Vec<Predictions>) -> Result<Networks> {
     let runs = zoo.zoo().run();
     let seen = zoo.networks("wstats", None)?;
-    let sight = zoo.sight(isa, "wstats", &seen, &[], stop)?;
-    let table = zoo.table(isa, &sight, &seen, stop).map_err(kept)?;
+    let sight = zoo.sight(context, "wstats", &seen, &[])?;
+    let table = zoo.table(context, &sight, &seen).map_err(kept)?;
     let plane = pca::plane(&table);
     let of = |get: &dyn Fn(usize) -> f32| zoo.finals().iter().map(|&row| get(row)).collect();
     Ok(Networks {
@@ -110,20 +108,13 @@ fn coverage(zoo: &Subject, input: &str, residuals: &[f32], predicted: &[f32], tr
 }
 
 /// What matters to a predictor on the test part.
-fn matters(
-    isa: Isa,
-    zoo: &Subject,
-    input: &str,
-    predictor: &Predictor,
-    parts: &Parts,
-    stop: &Stop,
-) -> Result<Importance> {
+fn matters(context: &Context, zoo: &Subject, input: &str, predictor: &Predictor, parts: &Parts) -> Result<Importance> {
     let Some(boost) = predictor.model_as::<Boost>() else {
         return Err(Error::invalid("importance", boost::KIND.title, predictor.kind().title));
     };
     let test = &parts.test;
     let (width, rows) = (test.width(), test.rows().max(1) as f64);
-    let values = boost.shap(&test.x, stop).map_err(kept)?.values;
+    let values = boost.shap(context, &test.x).map_err(kept)?.values;
     let column = |c: usize| values.iter().skip(c).step_by(width).copied();
     let shap: Vec<f64> = (0..width).map(|c| column(c).map(f64::abs).sum::<f64>() / rows).collect();
     let gain = boost.importance_gain();
@@ -141,7 +132,7 @@ fn matters(
         columns: test.columns.clone(),
         gain: gain.iter().map(|gain| gain / total).collect(),
         split: boost.importance_split(),
-        permutation: importance::permutation(isa, predictor, test, ROUNDS, 0, stop).map_err(kept)?,
+        permutation: importance::permutation(context, predictor, test, ROUNDS, 0).map_err(kept)?,
         beeswarm: order.iter().take(SWARMS).map(swarm).collect(),
         shap,
     })

@@ -3,12 +3,10 @@
 use super::Protocol;
 use super::subject::{MEASURED, Sight, Subject};
 use crate::eval::{MIN_NETWORKS, Parts, Split};
-use crate::kernels::Isa;
-use crate::par::Stop;
 use crate::predictor::{Options, Predictor};
 use crate::rng::Stream;
 use crate::table::Table;
-use crate::{Error, Result};
+use crate::{Context, Error, Result};
 use std::sync::Arc;
 
 /// What the order of networks in learning curves is for.
@@ -27,11 +25,11 @@ pub fn shares(split: Split, protocol: Protocol) -> Split {
 }
 
 /// The parts of a zoo's networks, seen by an input at their end, and that input, fitted to the train part.
-pub fn parts(isa: Isa, zoo: &Subject, input: &str, protocol: Protocol, stop: &Stop) -> Result<(Parts, Arc<Sight>)> {
+pub fn parts(context: &Context, zoo: &Subject, input: &str, protocol: Protocol) -> Result<(Parts, Arc<Sight>)> {
     let seen = zoo.networks(input, None)?;
     let split = shares(zoo.division().split(&seen.group)?, protocol);
-    let sight = zoo.sight(isa, input, &seen, &split.train, stop)?;
-    let mut table = Table::clone(&*zoo.table(isa, &sight, &seen, stop)?);
+    let sight = zoo.sight(context, input, &seen, &split.train)?;
+    let mut table = Table::clone(&*zoo.table(context, &sight, &seen)?);
     zoo.division().note(&mut table.origin.about);
     Ok((Parts::new(&table, &split), sight))
 }
@@ -57,13 +55,13 @@ pub fn draw_split(split: &Split, size: usize, draw: usize) -> Split {
 }
 
 /// Fits a kind of predictor with its defaults.
-pub fn fit(isa: Isa, parts: &Parts, kind: &str, stop: &Stop) -> Result<Predictor> {
+pub fn fit(context: &Context, parts: &Parts, kind: &str) -> Result<Predictor> {
     let mut options = Options::networks(kind)?;
     if parts.train.columns == [MEASURED] {
         // one column: all that a tree could leave out
         options.set("colsample_bytree=1")?;
     }
-    parts.fit(isa, &options, stop).map_err(kept)
+    parts.fit(context, &options).map_err(kept)
 }
 
 /// The error of a step that was stopped: what was found before it is in the journal.

@@ -8,10 +8,8 @@ use crate::eval::bootstrap::{Intervals, replicates};
 use crate::eval::division::{digests, known, unlike};
 use crate::eval::{MIN_NETWORKS, Parts, Score, Split};
 use crate::features::Input;
-use crate::kernels::Isa;
-use crate::par::Stop;
 use crate::predictor::Predictor;
-use crate::{Error, Result};
+use crate::{Context, Error, Result};
 use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
@@ -39,10 +37,9 @@ pub fn check(names: &[&str]) -> Result<()> {
 
 /// A study under way.
 pub struct StudyRun<'a> {
-    isa: Isa,
+    context: Context,
     zoos: &'a [Subject],
     journal: Journal,
-    stop: &'a Stop,
 }
 
 impl<'a> StudyRun<'a> {
@@ -50,19 +47,13 @@ impl<'a> StudyRun<'a> {
     ///
     /// # Errors
     /// Those of [`Journal::open`].
-    pub fn new(
-        isa: Isa,
-        zoos: &'a [Subject],
-        header: Header,
-        folder: Option<&Path>,
-        stop: &'a Stop,
-    ) -> Result<StudyRun<'a>> {
+    pub fn new(context: &Context, zoos: &'a [Subject], header: Header, folder: Option<&Path>) -> Result<StudyRun<'a>> {
         let entries: Vec<_> = zoos.iter().map(|zoo| zoo.entry.clone()).collect();
         let journal = match folder {
             Some(folder) => Journal::open(folder, header, &entries)?,
             None => Journal::in_memory(header, entries),
         };
-        Ok(StudyRun { isa, zoos, journal, stop })
+        Ok(StudyRun { context: context.clone(), zoos, journal })
     }
 
     /// What has been found so far.
@@ -141,7 +132,7 @@ impl<'a> StudyRun<'a> {
         for zoo in 0..extras {
             on_progress(jobs.len() + zoo, all, &format!("importance {}", self.name(zoo)));
             self.go_on()?;
-            extra::add(self.isa, &self.zoos[zoo], &mut self.journal, self.stop)?;
+            extra::add(&self.context, &self.zoos[zoo], &mut self.journal)?;
         }
         on_progress(all, all, "done");
         Ok(())
@@ -152,7 +143,7 @@ impl<'a> StudyRun<'a> {
     }
 
     fn go_on(&self) -> Result<()> {
-        if self.stop.requested() { Err(Error::Interrupted) } else { Ok(()) }
+        if self.context.stop.requested() { Err(Error::Interrupted) } else { Ok(()) }
     }
 
     /// Train networks of each zoo.
@@ -209,12 +200,12 @@ impl<'a> StudyRun<'a> {
             };
             for (sight, predictors) in &fits.found {
                 let sight = anew.as_ref().unwrap_or(sight);
-                let table = zoos[zoo].table(self.isa, sight, &seen, self.stop).map_err(kept)?;
+                let table = zoos[zoo].table(&self.context, sight, &seen).map_err(kept)?;
                 let new = unlike(&table, &test, if zoo == job.fitted { &fits.own } else { &fits.known });
                 left_out = test.len() - new.len();
                 let test = table.select(&new);
                 for predictor in predictors {
-                    predicted.push(predictor.predict(self.isa, &test)?);
+                    predicted.push(predictor.predict(&self.context, &test)?);
                 }
                 y = test.y;
             }
@@ -237,20 +228,20 @@ impl<'a> StudyRun<'a> {
         let depends = job.input.parse::<Input>().is_ok_and(|input| input.needs_fit());
         let mut fits = Fits::default();
         for drawn in drawn.chunks(if depends { 1 } else { draws }) {
-            let sight = zoo.sight(self.isa, &job.input, &seen, &drawn[0].train, self.stop).map_err(kept)?;
-            let table = zoo.table(self.isa, &sight, &seen, self.stop).map_err(kept)?;
+            let sight = zoo.sight(&self.context, &job.input, &seen, &drawn[0].train).map_err(kept)?;
+            let table = zoo.table(&self.context, &sight, &seen).map_err(kept)?;
             fits.own = known(&table, &split);
             fits.known = digests(&table, &[&*split.train, &split.validation].concat());
             let start = Instant::now();
-            let fit = |split: &Split| fit(self.isa, &Parts::new(&table, split), job.predictor, self.stop);
+            let fit = |split: &Split| fit(&self.context, &Parts::new(&table, split), job.predictor);
             let predictors: Result<Vec<Predictor>> = drawn.iter().map(fit).collect();
             fits.seconds += start.elapsed().as_secs_f64() / draws as f64;
             fits.found.push((sight, predictors?));
         }
         if job.anew {
-            let sight = zoo.sight(self.isa, plan::PLAIN, &seen, &split.train, self.stop).map_err(kept)?;
-            let table = zoo.table(self.isa, &sight, &seen, self.stop).map_err(kept)?;
-            fits.guide = Some(fit(self.isa, &Parts::new(&table, &split), plan::PREDICTOR, self.stop)?);
+            let sight = zoo.sight(&self.context, plan::PLAIN, &seen, &split.train).map_err(kept)?;
+            let table = zoo.table(&self.context, &sight, &seen).map_err(kept)?;
+            fits.guide = Some(fit(&self.context, &Parts::new(&table, &split), plan::PREDICTOR)?);
         }
         Ok(fits)
     }
@@ -261,10 +252,10 @@ impl<'a> StudyRun<'a> {
         let subject = &self.zoos[zoo];
         let seen = self.seen(zoo, job)?;
         let train = self.split(zoo, &seen)?.train;
-        let plain = subject.sight(self.isa, plan::PLAIN, &seen, &train, self.stop).map_err(kept)?;
-        let table = subject.table(self.isa, &plain, &seen, self.stop).map_err(kept)?.select(&train);
-        let predicted = guide.predict(self.isa, &table)?;
-        subject.sight_by(self.isa, &job.input, &seen, (&train, &predicted), self.stop).map_err(kept)
+        let plain = subject.sight(&self.context, plan::PLAIN, &seen, &train).map_err(kept)?;
+        let table = subject.table(&self.context, &plain, &seen).map_err(kept)?.select(&train);
+        let predicted = guide.predict(&self.context, &table)?;
+        subject.sight_by(&self.context, &job.input, &seen, (&train, &predicted)).map_err(kept)
     }
 
     /// The networks of a zoo that a job sees.

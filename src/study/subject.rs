@@ -5,12 +5,10 @@ use super::recent::Recent;
 use crate::cnn::layer;
 use crate::eval::{Division, MIN_NETWORKS};
 use crate::features::{Fitted, Input, Networks};
-use crate::kernels::Isa;
-use crate::par::Stop;
 use crate::table::{Origin, Table};
 use crate::train::overrides::overrides;
 use crate::zoo::{Status, Zoo};
-use crate::{Error, Result};
+use crate::{Context, Error, Result};
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -125,7 +123,7 @@ impl Subject {
     ///
     /// # Errors
     /// Those of parsing an [`Input`] and of [`Input::fit`].
-    pub fn sight(&self, isa: Isa, input: &str, seen: &Seen, train: &[usize], stop: &Stop) -> Result<Arc<Sight>> {
+    pub fn sight(&self, context: &Context, input: &str, seen: &Seen, train: &[usize]) -> Result<Arc<Sight>> {
         if input == MEASURED {
             return self.sights.get((input.into(), Vec::new()), || Ok(Sight::Measured), |_| true);
         }
@@ -134,7 +132,7 @@ impl Subject {
             true => train.iter().map(|&place| seen.rows[place]).collect(),
             false => Vec::new(),
         };
-        let make = || Ok(Sight::Input(parsed.fit(isa, &Networks::Zoo { zoo: &self.zoo, rows: &rows }, stop)?));
+        let make = || Ok(Sight::Input(parsed.fit(context, &Networks::Zoo { zoo: &self.zoo, rows: &rows })?));
         self.sights.get((input.into(), rows.clone()), make, |_| true)
     }
 
@@ -144,27 +142,26 @@ impl Subject {
     /// As [`Subject::sight`].
     pub fn sight_by(
         &self,
-        isa: Isa,
+        context: &Context,
         input: &str,
         seen: &Seen,
         (train, predicted): (&[usize], &[f32]),
-        stop: &Stop,
     ) -> Result<Arc<Sight>> {
         let rows: Vec<usize> = train.iter().map(|&place| seen.rows[place]).collect();
         let networks = Networks::Zoo { zoo: &self.zoo, rows: &rows };
-        Ok(Arc::new(Sight::Input(input.parse::<Input>()?.fit_to(isa, &networks, predicted, stop)?)))
+        Ok(Arc::new(Sight::Input(input.parse::<Input>()?.fit_to(context, &networks, predicted)?)))
     }
 
     /// What is seen of some networks; the target is the *final* test accuracy.
     ///
     /// # Errors
     /// Those of [`Fitted::table`].
-    pub fn table(&self, isa: Isa, sight: &Arc<Sight>, seen: &Seen, stop: &Stop) -> Result<Arc<Table>> {
+    pub fn table(&self, context: &Context, sight: &Arc<Sight>, seen: &Seen) -> Result<Arc<Table>> {
         let key = (Place(Arc::clone(sight)), seen.rows.clone());
-        self.tables.get(key, || self.made(isa, sight, seen, stop), |table| table.x.len() * size_of::<f32>() <= LARGEST)
+        self.tables.get(key, || self.made(context, sight, seen), |table| table.x.len() * size_of::<f32>() <= LARGEST)
     }
 
-    fn made(&self, isa: Isa, sight: &Sight, seen: &Seen, stop: &Stop) -> Result<Table> {
+    fn made(&self, context: &Context, sight: &Sight, seen: &Seen) -> Result<Table> {
         let table = match sight {
             Sight::Measured => Table {
                 columns: vec![MEASURED.into()],
@@ -176,7 +173,7 @@ impl Subject {
                     ..Origin::default()
                 },
             },
-            Sight::Input(input) => input.table(isa, &Networks::Zoo { zoo: &self.zoo, rows: &seen.rows }, stop)?,
+            Sight::Input(input) => input.table(context, &Networks::Zoo { zoo: &self.zoo, rows: &seen.rows })?,
         };
         Ok(Table { y: seen.y.clone(), ..table })
     }

@@ -22,8 +22,8 @@ pub trait Executor {
     /// Trains networks, from their initial weights or from a row that is there, and writes those of their rows that are not.
     ///
     /// # Errors
-    /// The zoo file's, the device's, [`Error::Interrupted`] when `stop` was requested.
-    fn train(&self, session: &Session, networks: &[usize], stop: &Stop) -> Result<()>;
+    /// The zoo file's, the device's, [`Error::Interrupted`] when a stop was requested.
+    fn train(&self, session: &Session, networks: &[usize]) -> Result<()>;
 
     /// Name of the family whose sums are rounded as here: rows of one family have the same bits.
     fn rounding(&self, job: &Job) -> String;
@@ -107,17 +107,17 @@ impl Session<'_> {
 pub struct Cpu;
 
 impl Executor for Cpu {
-    fn train(&self, session: &Session, networks: &[usize], stop: &Stop) -> Result<()> {
+    fn train(&self, session: &Session, networks: &[usize]) -> Result<()> {
         if team::pays(session.plan, session.job.recipe.batch) {
             let teams = teams(session, networks);
-            return on_threads(session, &teams, stop, || TeamTrainer::new(session));
+            return on_threads(session, &teams, || TeamTrainer::new(session));
         }
         let packing = Packing::new(session.arch);
-        on_threads(session, networks, stop, || Trainer::new(session, &packing))
+        on_threads(session, networks, || Trainer::new(session, &packing))
     }
 
     fn rounding(&self, job: &Job) -> String {
-        rounding(job.isa)
+        rounding(job.context.isa)
     }
 }
 
@@ -128,12 +128,8 @@ trait Work<T> {
 }
 
 /// Does all pieces of work on the session's threads, each with an arena of its own.
-fn on_threads<T: Sync, W: Work<T>>(
-    session: &Session,
-    pieces: &[T],
-    stop: &Stop,
-    arena: impl Fn() -> W + Sync,
-) -> Result<()> {
+fn on_threads<T: Sync, W: Work<T>>(session: &Session, pieces: &[T], arena: impl Fn() -> W + Sync) -> Result<()> {
+    let stop = &session.job.context.stop;
     let next = AtomicUsize::new(0);
     let work = |_: usize| -> Result<()> {
         let mut arena = arena();
@@ -167,7 +163,7 @@ struct Trainer<'a> {
 
 impl<'a> Trainer<'a> {
     fn new(session: &'a Session<'a>, packing: &'a Packing) -> Trainer<'a> {
-        Trainer { session, network: Network::new(session.job.isa, packing, Run::default()) }
+        Trainer { session, network: Network::new(session.job.context.isa, packing, Run::default()) }
     }
 }
 
@@ -215,7 +211,7 @@ struct TeamTrainer<'a> {
 
 impl<'a> TeamTrainer<'a> {
     fn new(session: &'a Session<'a>) -> TeamTrainer<'a> {
-        TeamTrainer { session, team: Team::new(session.job.isa, session.plan) }
+        TeamTrainer { session, team: Team::new(session.job.context.isa, session.plan) }
     }
 }
 

@@ -21,11 +21,9 @@ pub mod workspace;
 
 use crate::cnn::Arch;
 use crate::dataset::Dataset;
-use crate::kernels::Isa;
-use crate::par::Stop;
 use crate::zoo::hyper::{COUNT, HYPERPARAMETERS};
 use crate::zoo::{Config, Mixture, Place, Schema, Shard, Value, Writer};
-use crate::{Error, Result};
+use crate::{Context, Error, Result};
 pub use executor::{Cpu, Executor, Session};
 pub use merge::merge;
 use recipe::Recipe;
@@ -49,8 +47,8 @@ pub struct Job<'a> {
     pub checkpoints: Vec<u32>,
     /// Seed of the zoo: its hyperparameters and the networks' own seeds.
     pub seed: u64,
-    /// The kernels' instruction set.
-    pub isa: Isa,
+    /// How it is trained.
+    pub context: Context,
     /// Worker threads; 0 stands for one for each core.
     pub threads: usize,
     /// Whether rows may be added to a zoo whose rows were rounded otherwise: its bytes then depend on who trained which.
@@ -114,7 +112,7 @@ impl<'a> Job<'a> {
             place: Place::WHOLE,
             checkpoints,
             seed: 1,
-            isa: Isa::default(),
+            context: Context::default(),
             threads: 0,
             allow_mixed: false,
         }
@@ -198,7 +196,7 @@ impl<'a> Job<'a> {
             names: widths.names(),
             optional: widths.optional(),
             shard,
-            rounding: Schema::begun_with(executor::rounding(self.isa)),
+            rounding: Schema::begun_with(executor::rounding(self.context.isa)),
             dataset_notes: self.dataset.notes.clone(),
             program: format!("zoometry {}", env!("CARGO_PKG_VERSION")),
         })
@@ -258,9 +256,9 @@ impl Widths {
 /// [`Error::Invalid`] for fewer networks or epochs than the zoo has, and for more epochs where a schedule made for fewer was followed;
 /// whatever the zoo file refuses ([`Error::Mismatch`] for another recipe or, unless [`Job::allow_mixed`], another family of
 /// rounding; [`Error::Locked`], [`Error::Io`]);
-/// [`Error::Interrupted`] when `stop` was requested.
-pub fn train(job: &Job, out: &Path, on_event: &(dyn Fn(Event) + Sync), stop: &Stop) -> Result<Summary> {
-    train_on(&Cpu, job, out, on_event, stop)
+/// [`Error::Interrupted`] when a stop was requested.
+pub fn train(job: &Job, out: &Path, on_event: &(dyn Fn(Event) + Sync)) -> Result<Summary> {
+    train_on(&Cpu, job, out, on_event)
 }
 
 /// As [`train`], on any device. Rows that another device wrote stay as they are, so that with [`Job::allow_mixed`] a zoo may be
@@ -268,19 +266,13 @@ pub fn train(job: &Job, out: &Path, on_event: &(dyn Fn(Event) + Sync), stop: &St
 ///
 /// # Errors
 /// As [`train`], and [`Error::Device`] where a GPU fails.
-pub fn train_on(
-    executor: &dyn Executor,
-    job: &Job,
-    out: &Path,
-    on_event: &(dyn Fn(Event) + Sync),
-    stop: &Stop,
-) -> Result<Summary> {
+pub fn train_on(executor: &dyn Executor, job: &Job, out: &Path, on_event: &(dyn Fn(Event) + Sync)) -> Result<Summary> {
     let rounding = Schema::begun_with(executor.rounding(job));
     let (job, growth) = growth::on(job, &rounding, out)?;
     let configs = job.configs();
     let schema = Schema { rounding, ..job.schema(&configs)? };
     let (plan, runs) = (schema.arch.plan(), configs.iter().map(Run::from).collect::<Vec<Run>>());
-    let writer = Writer::create_or_grow(out, &schema, &configs, stop)?;
+    let writer = Writer::create_or_grow(&job.context, out, &schema, &configs)?;
     let session = Session { job: &job, arch: &schema.arch, plan: &plan, runs: &runs, writer: &writer, on_event };
     let todo: Vec<usize> = (0..schema.runs).filter(|&run| !session.missing(run).is_empty()).collect();
     if let Some(growth) = growth {
@@ -291,7 +283,7 @@ pub fn train_on(
     }
     let kept = schema.runs - todo.len();
     on_event(Event::Found { kept });
-    executor.train(&session, &todo, stop)?;
+    executor.train(&session, &todo)?;
     writer.sync()?;
     Ok(Summary { models: schema.runs, trained: todo.len(), kept })
 }

@@ -6,11 +6,9 @@ use super::run::Run;
 use crate::cnn::choice::Choice;
 use crate::cnn::packing::Packing;
 use crate::dataset::Dataset;
-use crate::kernels::Isa;
 use crate::kernels::activation::Activation;
-use crate::par::Stop;
 use crate::zoo::Zoo;
-use crate::{Error, Result};
+use crate::{Context, Error, Result};
 use rayon::prelude::*;
 
 /// What was measured of a row.
@@ -30,12 +28,12 @@ pub struct Measured {
 ///
 /// # Errors
 /// [`Error::Mismatch`] where the images are of another shape or, by their digest, others; [`Error::Unknown`] for an activation that
-/// cannot be computed; [`Error::Cancelled`] when `stop` was requested.
-pub fn recheck(isa: Isa, zoo: &Zoo, dataset: &Dataset, rows: &[usize], stop: &Stop) -> Result<Vec<Measured>> {
+/// cannot be computed; [`Error::Cancelled`] when a stop was requested.
+pub fn recheck(context: &Context, zoo: &Zoo, dataset: &Dataset, rows: &[usize]) -> Result<Vec<Measured>> {
     same(zoo, dataset)?;
     let packing = Packing::new(&zoo.schema().arch);
     let measure = |network: &mut Network, &row: &usize| -> Result<Measured> {
-        if stop.requested() {
+        if context.stop.requested() {
             return Err(Error::Cancelled);
         }
         let config = zoo.config(zoo.network(row));
@@ -58,7 +56,7 @@ pub fn recheck(isa: Isa, zoo: &Zoo, dataset: &Dataset, rows: &[usize], stop: &St
             train: known.then(|| network.evaluate(&dataset.train, images)),
         })
     };
-    rows.par_iter().map_init(|| Network::new(isa, &packing, Run::default()), measure).collect()
+    rows.par_iter().map_init(|| Network::new(context.isa, &packing, Run::default()), measure).collect()
 }
 
 /// Refuses other images than those of the zoo, as far as the zoo tells.

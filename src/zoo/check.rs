@@ -4,8 +4,7 @@
 use super::checksum::digest;
 use super::joined::Zoo;
 use super::schema::Status;
-use crate::par::Stop;
-use crate::{Error, Result};
+use crate::{Context, Error, Result};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -43,12 +42,12 @@ impl Zoo {
     /// Reads every written row and gives what is wrong, in the order of the rows.
     ///
     /// # Errors
-    /// [`Error::Cancelled`] when `stop` was requested.
-    pub fn check(&self, stop: &Stop) -> Result<Vec<Finding>> {
+    /// [`Error::Cancelled`] when a stop was requested.
+    pub fn check(&self, context: &Context) -> Result<Vec<Finding>> {
         let written: Vec<usize> = (0..self.rows()).filter(|&row| self.status()[row] != Status::NotWritten).collect();
         let checksums = self.checksums();
         let wrong = |&row: &usize| -> Result<Vec<Finding>> {
-            if stop.requested() {
+            if context.stop.requested() {
                 return Err(Error::Cancelled);
             }
             let mut whats = self.impossible(row);

@@ -12,9 +12,8 @@ use super::schema::Status;
 use super::settings;
 use crate::cnn::layout;
 use crate::out::{OutPath, PartialFolder};
-use crate::par::Stop;
 use crate::table::npy::header;
-use crate::{Error, Result};
+use crate::{Context, Error, Result};
 use flate2::{Compression, write::GzEncoder};
 use std::io::{self, Write};
 
@@ -50,8 +49,8 @@ const COLUMNS: [&str; 23] = [
 ///
 /// # Errors
 /// [`Error::Malformed`] for a zoo without a written row, and for several files that are not all of one zoo; [`Error::Io`];
-/// [`Error::Occupied`] where something has appeared in its place; [`Error::Cancelled`] when `stop` was requested.
-pub fn export(zoo: &Zoo, out: &OutPath, progress: &mut dyn FnMut(usize, usize), stop: &Stop) -> Result<usize> {
+/// [`Error::Occupied`] where something has appeared in its place; [`Error::Cancelled`] when a stop was requested.
+pub fn export(context: &Context, zoo: &Zoo, out: &OutPath, progress: &mut dyn FnMut(usize, usize)) -> Result<usize> {
     zoo.check_one()?;
     let rows: Vec<usize> = exported_rows(zoo).collect();
     if rows.is_empty() {
@@ -60,11 +59,11 @@ pub fn export(zoo: &Zoo, out: &OutPath, progress: &mut dyn FnMut(usize, usize), 
     let folder = PartialFolder::new(out)?;
     let failed = |name: &str| Error::io("write", out.path().join(name));
     folder.file("layout.csv", |file| layout(zoo, file).map_err(failed("layout.csv")))?;
-    folder.file("metrics.csv.gz", |file| metrics(zoo, &rows, file, stop).map_err(failed("metrics.csv.gz")))?;
+    folder.file("metrics.csv.gz", |file| metrics(context, zoo, &rows, file).map_err(failed("metrics.csv.gz")))?;
     folder.file("weights.npy", |file| {
         file.write_all(&header("<f4", [rows.len(), zoo.schema().arch.parameters()])).map_err(failed("weights.npy"))?;
         for (number, &row) in rows.iter().enumerate() {
-            stop.go_on()?;
+            context.stop.go_on()?;
             progress(number, rows.len());
             file.write_all(bytemuck::cast_slice(zoo.weights(row))).map_err(failed("weights.npy"))?;
         }
@@ -90,8 +89,8 @@ fn layout(zoo: &Zoo, file: &mut impl Write) -> io::Result<()> {
     csv.flush()
 }
 
-/// Ends early when `stop` is requested; the file then is good for nothing.
-fn metrics(zoo: &Zoo, rows: &[usize], file: &mut impl Write, stop: &Stop) -> io::Result<()> {
+/// Ends early when a stop is requested; the file then is good for nothing.
+fn metrics(context: &Context, zoo: &Zoo, rows: &[usize], file: &mut impl Write) -> io::Result<()> {
     let schema = zoo.schema();
     let mut csv = csv::Writer::from_writer(GzEncoder::new(file, Compression::default()));
     let known = |row: &usize| zoo.class_accuracy(*row).iter().any(|accuracy| !accuracy.is_nan());
@@ -117,7 +116,7 @@ fn metrics(zoo: &Zoo, rows: &[usize], file: &mut impl Write, stop: &Stop) -> io:
     let between = constant("config.epochs_between_checkpoints", String::new());
     let dataset =
         DATASETS.iter().find(|dataset| dataset.1 == schema.dataset).map_or(&*schema.dataset, |dataset| dataset.0);
-    for (number, &row) in rows.iter().enumerate().take_while(|_| !stop.requested()) {
+    for (number, &row) in rows.iter().enumerate().take_while(|_| !context.stop.requested()) {
         let run = row / schema.checkpoints.len();
         let (config, found) = (zoo.config(run), zoo.metrics(row));
         let name = |hyper: &str| schema.name(hyper, &config).to_owned();

@@ -11,8 +11,7 @@ use super::schema::{Schema, Status};
 use super::writer::{Place, Writer, begin, check, create, same_configs};
 use crate::bytes::write_at;
 use crate::out::Held;
-use crate::par::Stop;
-use crate::{Error, Result};
+use crate::{Context, Error, Result};
 use std::fs::File;
 use std::io;
 use std::path::Path;
@@ -25,14 +24,19 @@ impl Writer {
     /// becomes that first.
     ///
     /// # Errors
-    /// Those of [`Writer::create_or_open`]; [`Error::Interrupted`] when `stop` was requested, the old file then is as it was.
-    pub fn create_or_grow(path: impl AsRef<Path>, schema: &Schema, configs: &[Config], stop: &Stop) -> Result<Writer> {
+    /// Those of [`Writer::create_or_open`]; [`Error::Interrupted`] when a stop was requested, the old file then is as it was.
+    pub fn create_or_grow(
+        context: &Context,
+        path: impl AsRef<Path>,
+        schema: &Schema,
+        configs: &[Config],
+    ) -> Result<Writer> {
         let path = path.as_ref();
         check(schema, configs)?;
         let file = match Held::open(path)? {
             Some(held) => {
                 let old = ZooFile::of(held.file(), path)?;
-                if schema.grows(old.schema()) { grown(&old, schema, configs, stop)? } else { held }
+                if schema.grows(old.schema()) { grown(context, &old, schema, configs)? } else { held }
             }
             None => create(path, schema, configs, false)?,
         };
@@ -61,7 +65,7 @@ impl Schema {
 }
 
 /// The old file's rows in a new one, which has taken its name.
-fn grown(old: &ZooFile, schema: &Schema, configs: &[Config], stop: &Stop) -> Result<Held> {
+fn grown(context: &Context, old: &ZooFile, schema: &Schema, configs: &[Config]) -> Result<Held> {
     same_configs(old, configs)?;
     let path = old.path();
     let Schema { program, rounding, dataset_notes, .. } = old.schema().clone();
@@ -71,7 +75,7 @@ fn grown(old: &ZooFile, schema: &Schema, configs: &[Config], stop: &Stop) -> Res
     let new = ZooFile::of(file, path)?;
     let status = Place::new(new.place("status"), schema.rows());
     for batch in written(old, &schema).chunks(batch(&schema)) {
-        stop.check()?;
+        context.stop.check()?;
         copy(old, &new, file, batch).map_err(Error::io("write", path))?;
         for &(theirs, ours) in batch {
             let code = [old.status()[theirs] as u8];

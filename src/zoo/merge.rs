@@ -11,8 +11,7 @@ use super::reader::ZooFile;
 use super::schema::{Schema, Status};
 use super::shard::Place;
 use super::writer::{Writer, same_configs};
-use crate::par::Stop;
-use crate::{Error, Result};
+use crate::{Context, Error, Result};
 use std::path::{Path, PathBuf};
 
 /// Files to be joined.
@@ -50,7 +49,7 @@ impl Merge<'_> {
     /// # Errors
     /// [`Error::Mismatch`] for a part of another zoo than the first or than `out`; [`Error::Malformed`] for a row that differs from
     /// one already there; those of [`Writer::create_or_grow`].
-    pub fn run(&self, out: &Path, progress: &mut dyn FnMut(usize, usize), stop: &Stop) -> Result<Merged> {
+    pub fn run(&self, context: &Context, out: &Path, progress: &mut dyn FnMut(usize, usize)) -> Result<Merged> {
         let files: Vec<ZooFile> = self.parts.iter().map(|path| ZooFile::open(path)).collect::<Result<_>>()?;
         let schema = self.schema(&files, out)?;
         let configs = (self.draw)(&schema)?;
@@ -58,13 +57,13 @@ impl Merge<'_> {
             let own: Vec<Config> = (0..file.schema().runs).map(|run| configs[file.schema().number(run)]).collect();
             same_configs(file, &own)?;
         }
-        let writer = Writer::create_or_grow(out, &schema, &configs, stop)?;
+        let writer = Writer::create_or_grow(context, out, &schema, &configs)?;
         let mut merged = Merged { networks: schema.networks(), absent: absent(&files), ..Merged::default() };
         let all = files.iter().map(|file| file.status().len()).sum();
         let mut done = 0;
         for file in &files {
             for rows in written(file, writer.schema()).chunks(batch(&schema)) {
-                stop.check()?;
+                context.stop.check()?;
                 progress(done, all);
                 add(&writer, file, rows, &mut merged)?;
                 done += rows.len();

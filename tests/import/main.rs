@@ -9,6 +9,7 @@ use common::{fail, python, run, scratch, small_zoo, succeed};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use zoometry::Context;
 use zoometry::out::{FileKind, OutPath};
 use zoometry::par::Stop;
 use zoometry::zoo::{self, Config, Import, Status, Writer, Zoo};
@@ -403,16 +404,17 @@ fn a_stopped_job_leaves_nothing() {
     let mut options = Import::default();
     options.image = Some((5, 5));
     let stop = Stop::new();
-    let stopped = zoo::import(folder.path(), &zoo_out, &options, &mut |_, _| stop.request(), &stop).unwrap_err();
+    let context = &Context::new().stop(&stop);
+    let stopped = zoo::import(context, folder.path(), &zoo_out, &options, &mut |_, _| stop.request()).unwrap_err();
     assert!(matches!(stopped, zoometry::Error::Cancelled), "{stopped}");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 3);
-    zoo::import(folder.path(), &zoo_out, &options, &mut |_, _| {}, &Stop::new()).unwrap();
+    zoo::import(&Context::default(), folder.path(), &zoo_out, &options, &mut |_, _| {}).unwrap();
     assert!(
         zoo::export(
+            context,
             &Zoo::open(&out).unwrap(),
             &OutPath::new(&export, FileKind::Folder).unwrap(),
             &mut |_, _| {},
-            &stop
         )
         .is_err()
     );

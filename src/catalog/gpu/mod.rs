@@ -11,8 +11,7 @@ use crate::bench::measure::Timing;
 use crate::bench::report::Card;
 use crate::bench::{Cost, Machine, Report, Row, machine::Bandwidth};
 use crate::gpu::{Dispatch, Gpu, shader};
-use crate::par::Stop;
-use crate::{Error, Result};
+use crate::{Context, Error, Result};
 use std::collections::BTreeMap;
 use std::time::Instant;
 
@@ -62,19 +61,20 @@ pub const LEG: &str = "gpu";
 ///
 /// # Errors
 /// [`Error::Device`] where the GPU fails, [`Error::Wrong`] where an answer is, [`Error::Unknown`] where nothing contains
-/// `filter`, [`Error::Cancelled`] where `stop` was requested.
+/// `filter`, [`Error::Cancelled`] where a stop was requested.
 pub fn measure(
+    context: &Context,
     gpu: Gpu,
     filter: &str,
     seconds: f64,
     on_row: &mut dyn FnMut(&Row),
     clock: &dyn Fn() -> Option<u32>,
-    stop: &Stop,
 ) -> Result<Report> {
     let size = if gpu.adapter().software { SOFTWARE } else { CARD };
     let roof = Roof::default();
     let (rows, names) = (Vec::new(), Vec::new());
-    let mut bench = Bench { size, filter, seconds: seconds / 20.0, roof, rows, names, end_to_end: None, on_row, stop };
+    let mut bench =
+        Bench { size, filter, seconds: seconds / 20.0, roof, rows, names, end_to_end: None, on_row, context };
     bench.roof = bench.measure_roof(&gpu)?;
     let before = clock();
     bench.philox(&gpu)?;
@@ -133,7 +133,7 @@ struct Bench<'a> {
     /// Speed of the whole zoo relative to that of its training steps and evaluations.
     end_to_end: Option<f64>,
     on_row: &'a mut dyn FnMut(&Row),
-    stop: &'a Stop,
+    context: &'a Context,
 }
 
 /// What is measured.
@@ -173,7 +173,7 @@ impl Bench<'_> {
             let expected = format!("an answer within {:e} of its definition", work.tolerance);
             return Err(Error::Wrong { what, expected, got: format!("one that is {error:e} off") });
         }
-        let timing = sample(self.seconds, self.size.warm_up, self.stop, once)?;
+        let timing = sample(self.context, self.seconds, self.size.warm_up, once)?;
         self.push(work, timing, error);
         Ok(())
     }
@@ -227,7 +227,7 @@ impl Bench<'_> {
         let copy = gpu.pipeline(&[shader::ROOF], "copy", &[])?;
         let time = |pipeline, groups| {
             let dispatch = Dispatch { pipeline, bindings: &bindings, groups: [groups, 1] };
-            sample(self.seconds / 4.0, self.size.warm_up, self.stop, &mut |times| gpu.time(&[dispatch], times))
+            sample(self.context, self.seconds / 4.0, self.size.warm_up, &mut |times| gpu.time(&[dispatch], times))
         };
         let (compute, memory) = (time(&multiply, groups)?, time(&copy, copies)?);
         // 256 invocations, 128 rounds, 128 multiply-adds
@@ -247,7 +247,7 @@ fn difference(got: &[f32], expected: &[f64]) -> f64 {
 const SAMPLE: f64 = 2e-3;
 
 /// Times calls for about `seconds` after `warm_up` seconds of them.
-fn sample(seconds: f64, warm_up: f64, stop: &Stop, once: &mut dyn FnMut(usize) -> Result<f64>) -> Result<Timing> {
+fn sample(context: &Context, seconds: f64, warm_up: f64, once: &mut dyn FnMut(usize) -> Result<f64>) -> Result<Timing> {
     let start = Instant::now();
     let mut times = 1;
     while once(times)? < SAMPLE && times < 1 << 12 {
@@ -258,7 +258,7 @@ fn sample(seconds: f64, warm_up: f64, stop: &Stop, once: &mut dyn FnMut(usize) -
     }
     let (start, mut samples) = (Instant::now(), Vec::new());
     while samples.is_empty() || start.elapsed().as_secs_f64() < seconds {
-        if stop.requested() {
+        if context.stop.requested() {
             return Err(Error::Cancelled);
         }
         samples.push(once(times)? / times as f64);

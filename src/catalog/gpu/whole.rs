@@ -7,10 +7,8 @@ use crate::bench::measure::Timing;
 use crate::cnn::Arch;
 use crate::dataset::Dataset;
 use crate::gpu::Gpu;
-use crate::kernels::Isa;
 use crate::train::gpu::Executor;
 use crate::train::{self, Job, recipe::Recipe};
-use crate::zoo::Place;
 use crate::{Error, Result};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
@@ -29,17 +27,8 @@ impl Bench<'_> {
             Dataset { name: "noise".into(), train, test, classes: 10, digest: "noise".into(), notes: Vec::new() };
         let recipe = Recipe { batch: self.size.batch, ..Recipe::default() };
         let checkpoints: Vec<u32> = (1..=epochs as u32).collect();
-        let job = Job {
-            dataset: &dataset,
-            recipe: &recipe,
-            models,
-            place: Place::WHOLE,
-            checkpoints,
-            seed: 1,
-            isa: Isa::detect(),
-            threads: 0,
-            allow_mixed: false,
-        };
+        let mut job = Job::new(&dataset, &recipe, models, checkpoints);
+        job.context = self.context.clone();
         let executor = Executor::new(gpu, &job)?;
         let folder = tempfile::tempdir().map_err(Error::io("create", std::env::temp_dir()))?;
         let trained = AtomicU64::new(0);
@@ -49,7 +38,7 @@ impl Bench<'_> {
             }
         };
         let start = Instant::now();
-        train::train_on(&executor, &job, &folder.path().join("zoo"), &on_event, self.stop)?;
+        train::train_on(&executor, &job, &folder.path().join("zoo"), &on_event)?;
         let seconds = start.elapsed().as_secs_f64();
         let runs = recipe.runs(1, models);
         let measured: usize = runs.iter().map(|run| run.train_images(images) + images / 6).sum();

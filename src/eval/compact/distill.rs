@@ -2,14 +2,12 @@
 
 use super::encode::{encode, size};
 use crate::eval::{Parts, conformal};
-use crate::kernels::Isa;
 use crate::kernels::compact::Compact;
-use crate::par::Stop;
 use crate::predictor::Predictor;
 use crate::predictor::boost::{Boost, Params, Tree, fit};
 use crate::rng::Stream;
 use crate::table::Table;
-use crate::{Error, Result};
+use crate::{Context, Error, Result};
 
 /// Leaves, bins and learning rate of the candidates.
 const LEAVES: [usize; 3] = [8, 16, 32];
@@ -33,14 +31,13 @@ const SEED: u64 = 0x636f_6d70;
 /// # Errors
 /// [`Error::Invalid`] for a budget in which no tree has room; those of [`fit`] and of [`encode`].
 pub fn distill(
-    isa: Isa,
+    context: &Context,
     teacher: &Predictor,
     parts: &Parts,
     windows: &[usize],
     budget: usize,
-    stop: &Stop,
 ) -> Result<Vec<u8>> {
-    let (lesson, ranges) = (lesson(isa, teacher, &parts.train)?, ranges(&parts.train));
+    let (lesson, ranges) = (lesson(context, teacher, &parts.train)?, ranges(&parts.train));
     let judged = if parts.validation.rows() > 0 { &parts.validation } else { &parts.train };
     let mut best: Option<(f64, Params, Boost)> = None;
     for max_bin in BINS {
@@ -49,7 +46,7 @@ pub fn distill(
             let n_estimators = (budget / (8 * num_leaves - 2)).clamp(1, MOST_TREES);
             for learning_rate in RATES {
                 let params = Params { max_bin, num_leaves, learning_rate, n_estimators, ..student() };
-                let boost = fit(isa, &lesson, None, &params, &mut |_| (), stop)?;
+                let boost = fit(context, &lesson, None, &params, &mut |_| ())?;
                 let trees = within(&boost.trees, windows.len(), budget);
                 if trees.is_empty() {
                     continue;
@@ -64,20 +61,19 @@ pub fn distill(
     }
     let least = || Error::invalid("budget", "room for a tree", format!("{} KB", budget as f64 / 1024.0));
     let (_, params, boost) = best.ok_or_else(least)?;
-    let errors = unseen(isa, teacher, &parts.train.join(&parts.validation), windows, budget, &params, stop)?;
+    let errors = unseen(context, teacher, &parts.train.join(&parts.validation), windows, budget, &params)?;
     let reach = Some(conformal::reach(&errors, LEVEL)).filter(|reach| reach.is_finite());
     encode(boost.base, within(&boost.trees, windows.len(), budget), windows, &ranges, reach)
 }
 
 /// Absolute errors on the rows of each fold, of a table made as `params` say from a teacher that was fitted to the other folds.
 fn unseen(
-    isa: Isa,
+    context: &Context,
     teacher: &Predictor,
     all: &Table,
     windows: &[usize],
     budget: usize,
     params: &Params,
-    stop: &Stop,
 ) -> Result<Vec<f32>> {
     let fold = |row: usize| Stream::new(SEED, all.group[row] as u32, 1).below(FOLDS);
     let mut found = Vec::new();
@@ -87,8 +83,8 @@ fn unseen(
             continue;
         }
         let rest = all.select(&rest);
-        let lesson = lesson(isa, &teacher.anew(isa, &rest, stop)?, &rest)?;
-        let boost = fit(isa, &lesson, None, params, &mut |_| (), stop)?;
+        let lesson = lesson(context, &teacher.anew(context, &rest)?, &rest)?;
+        let boost = fit(context, &lesson, None, params, &mut |_| ())?;
         let trees = within(&boost.trees, windows.len(), budget);
         let table = encode(boost.base, trees, windows, &ranges(&rest), None)?;
         found.extend(errors(&table, &all.select(&held))?);
@@ -102,7 +98,7 @@ fn student() -> Params {
 }
 
 /// The training networks, and mixtures of two of them each, with what the teacher says of each.
-fn lesson(isa: Isa, teacher: &Predictor, train: &Table) -> Result<Table> {
+fn lesson(context: &Context, teacher: &Predictor, train: &Table) -> Result<Table> {
     let mut lesson = train.clone();
     let rows = train.rows();
     for made in 0..MADE * rows {
@@ -114,7 +110,7 @@ fn lesson(isa: Isa, teacher: &Predictor, train: &Table) -> Result<Table> {
         lesson.group.push(made as u64);
     }
     lesson.y.resize(lesson.rows(), 0.0);
-    lesson.y = teacher.predict(isa, &lesson)?;
+    lesson.y = teacher.predict(context, &lesson)?;
     Ok(lesson)
 }
 

@@ -1,8 +1,8 @@
 use super::*;
+use crate::Context;
 use crate::eval::{Parts, conformal};
 use crate::kernels::Isa;
 use crate::kernels::compact::{Compact, crc32};
-use crate::par::Stop;
 use crate::predictor::Options;
 use crate::predictor::boost::{Boost, Params, fit};
 use crate::rng::Stream;
@@ -26,7 +26,7 @@ const RANGES: [[f32; 2]; 14] = [[-3.0, 3.0]; 14];
 
 fn boost(leaves: usize, trees: usize) -> Boost {
     let params = Params { num_leaves: leaves, n_estimators: trees, ..Params::default() };
-    fit(Isa::detect(), &table(600, 1), None, &params, &mut |_| (), &Stop::default()).unwrap()
+    fit(&Context::default(), &table(600, 1), None, &params, &mut |_| ()).unwrap()
 }
 
 #[test]
@@ -127,8 +127,8 @@ fn intervals_hold_on_rows_never_seen() {
     };
     let parts = Parts { train: noisy(200, 1), validation: noisy(60, 2), test: noisy(4000, 3), repeated: 0 };
     let options = Options::networks("gbm").unwrap();
-    let teacher = parts.fit(Isa::detect(), &options, &Stop::default()).unwrap();
-    let bytes = distill(Isa::detect(), &teacher, &parts, &[5, 9], 2048, &Stop::default()).unwrap();
+    let teacher = parts.fit(&Context::default(), &options).unwrap();
+    let bytes = distill(&Context::default(), &teacher, &parts, &[5, 9], 2048).unwrap();
     let small = Compact::new(&bytes).unwrap();
     let predicted: Vec<f32> = (0..parts.test.rows()).map(|row| small.predict(parts.test.row(row))).collect();
     let held = conformal::coverage(&predicted, &parts.test.y, small.reach().unwrap());

@@ -11,12 +11,11 @@ mod journal;
 pub use journal::Journal;
 
 use super::Score;
-use crate::kernels::Isa;
-use crate::par::{self, Stop};
+use crate::par::{self};
 use crate::predictor::{Options, Predictor};
 use crate::rng::Stream;
 use crate::table::Table;
-use crate::{Error, Result};
+use crate::{Context, Error, Result};
 use serde::{Deserialize, Serialize};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -95,13 +94,12 @@ impl Search<'_> {
     ///
     /// # Errors
     /// [`Error::Invalid`] without validation rows, those of [`Predictor::fit`] and of `finished`, [`Error::Interrupted`] when
-    /// `stop` is requested.
+    /// a stop is requested.
     pub fn run(
         &self,
-        isa: Isa,
+        context: &Context,
         done: Vec<Trial>,
         finished: &(dyn Fn(&Trial) -> Result<()> + Sync),
-        stop: &Stop,
     ) -> Result<Vec<Trial>> {
         if self.validation.rows() == 0 {
             return Err(Error::invalid("search", "validation rows", "none"));
@@ -111,7 +109,7 @@ impl Search<'_> {
         let (next, found) = (AtomicUsize::new(0), Mutex::new(done));
         let work = || -> Result<()> {
             while let Some(&number) = missing.get(next.fetch_add(1, Ordering::Relaxed)) {
-                let trial = self.trial(isa, number, stop)?;
+                let trial = self.trial(context, number)?;
                 finished(&trial)?;
                 found.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push(trial);
             }
@@ -121,7 +119,7 @@ impl Search<'_> {
         let threads = rayon::current_num_threads();
         let workers = threads.min(missing.len());
         if workers > 0 {
-            par::workers(workers, stop, &|_| par::with_threads(threads.div_ceil(workers), work))?;
+            par::workers(workers, &context.stop, &|_| par::with_threads(threads.div_ceil(workers), work))?;
         }
         let mut trials = found.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
         trials.sort_by(|a, b| a.loss().total_cmp(&b.loss()).then(a.number.cmp(&b.number)));
@@ -129,20 +127,19 @@ impl Search<'_> {
     }
 
     /// One trial.
-    fn trial(&self, isa: Isa, number: u32, stop: &Stop) -> Result<Trial> {
+    fn trial(&self, context: &Context, number: u32) -> Result<Trial> {
         let options = self.options(number)?;
         let start = Instant::now();
         // a trial that was stopped is run again when the search goes on
-        let predictor =
-            Predictor::fit(isa, &options, self.train, Some(self.validation), stop).map_err(|e| match e {
-                Error::Cancelled => Error::Interrupted,
-                other => other,
-            })?;
+        let predictor = Predictor::fit(context, &options, self.train, Some(self.validation)).map_err(|e| match e {
+            Error::Cancelled => Error::Interrupted,
+            other => other,
+        })?;
         let seconds = start.elapsed().as_secs_f64();
         if predictor.model.outputs() > 1 {
             return Err(Error::invalid("search", "a predictor of a number", "one of classes"));
         }
-        let score = Score::new(&predictor.predict(isa, self.validation)?, &self.validation.y);
+        let score = Score::new(&predictor.predict(context, self.validation)?, &self.validation.y);
         Ok(Trial { number, options, score, rounds: predictor.model.rounds(), seconds })
     }
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::out::{FileKind, Guard, OutPath};
-use crate::par::with_threads;
+use crate::par::{Stop, with_threads};
 use crate::predictor::{Config, names};
 use std::fs;
 use std::path::Path;
@@ -46,7 +46,7 @@ fn run(search: &Search, journal: &Path, threads: usize) -> Result<Vec<Trial>> {
     let about = [("input".to_owned(), "wstats".to_owned())];
     let (journal, done) = Journal::open(&out(journal)?, &about, search)?;
     let finished = |trial: &Trial| journal.append(trial);
-    let trials = with_threads(threads, || search.run(Isa::detect(), done, &finished, &Stop::new()))?;
+    let trials = with_threads(threads, || search.run(&Context::default(), done, &finished))?;
     Ok(trials.into_iter().map(|trial| Trial { seconds: 0.0, ..trial }).collect())
 }
 
@@ -131,23 +131,23 @@ fn a_request_to_stop_ends_a_search_and_keeps_what_is_finished() {
         stop.request();
         journal.append(trial)
     };
-    let outcome = with_threads(1, || search.run(Isa::detect(), done, &finished, &stop));
+    let outcome = with_threads(1, || search.run(&Context::new().stop(&stop), done, &finished));
     assert!(matches!(outcome, Err(Error::Interrupted)));
     assert_eq!(numbers(&path), [0]);
     assert!(matches!(Journal::open(&out(&path).unwrap(), &[], &search), Err(Error::Locked { .. })));
     let nothing = Search { validation: &Table::default(), ..search };
-    assert!(matches!(nothing.run(Isa::detect(), Vec::new(), &|_| Ok(()), &Stop::new()), Err(Error::Invalid { .. })));
+    assert!(matches!(nothing.run(&Context::default(), Vec::new(), &|_| Ok(())), Err(Error::Invalid { .. })));
 }
 
 #[test]
 fn a_fit_that_diverged_comes_last() {
     let (train, validation) = (table(40, 1), table(20, 2));
     let search = Search { kind: "gbm", fixed: &[], seed: 0, trials: 2, train: &train, validation: &validation };
-    let trials = search.run(Isa::detect(), Vec::new(), &|_| Ok(()), &Stop::new()).unwrap();
+    let trials = search.run(&Context::default(), Vec::new(), &|_| Ok(())).unwrap();
     let mut lost = trials[0].clone();
     (lost.number, lost.score.mse) = (7, -f64::NAN);
     let text = serde_json::to_string(&lost).unwrap();
     let lost: Trial = serde_json::from_str(&text).unwrap();
-    let all = search.run(Isa::detect(), [vec![lost], trials.clone()].concat(), &|_| Ok(()), &Stop::new()).unwrap();
+    let all = search.run(&Context::default(), [vec![lost], trials.clone()].concat(), &|_| Ok(())).unwrap();
     assert_eq!((all.len(), all[2].number, &all[0]), (3, 7, &trials[0]));
 }

@@ -17,9 +17,8 @@ use crate::cnn::forward::forward;
 use crate::cnn::packing::Packing;
 use crate::kernels::activation::Activation;
 use crate::kernels::{Isa, LANES, Lanes, TILE};
-use crate::par::Stop;
 use crate::tensors::{Column, Tensors, bytes};
-use crate::{Error, Result};
+use crate::{Context, Error, Result};
 use numbers::{NUMBERS, numbers, softmax};
 use rayon::prelude::*;
 use safetensors::Dtype;
@@ -78,9 +77,9 @@ impl Consensus {
     /// Fits to networks of which `accuracy` says how good they are.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for fewer than two networks; where activations are not known; [`Error::Cancelled`] when `stop` was
+    /// [`Error::Invalid`] for fewer than two networks; where activations are not known; [`Error::Cancelled`] when a stop was
     /// requested.
-    pub fn fit(isa: Isa, of: Images, networks: &Networks, accuracy: &[f32], stop: &Stop) -> Result<Consensus> {
+    pub fn fit(context: &Context, of: Images, networks: &Networks, accuracy: &[f32]) -> Result<Consensus> {
         let count = networks.count();
         if count < 2 {
             return Err(Error::invalid(format!("networks for the input {}", of.key()), "at least 2", count));
@@ -95,11 +94,11 @@ impl Consensus {
             Images::Synthetic => {
                 let count = (MADE * arch.classes).next_multiple_of(TILE);
                 let (packing, activations, best) = (&packing, &activations, &best);
-                Synthesis { isa, packing, networks, activations, best }.images(count, stop)?
+                Synthesis { isa: context.isa, packing, networks, activations, best }.images(context, count)?
             }
         };
         let (size, classes) = ([arch.height, arch.width, arch.channels], arch.classes);
-        let gallery = Gallery::new(isa, packing, &images);
+        let gallery = Gallery::new(context.isa, packing, &images);
         let of_member = |bench: &mut Bench, &member: &usize| {
             softmax(classes, &gallery.logits(bench, networks.weights(member), activations[member]))
         };

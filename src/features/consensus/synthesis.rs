@@ -15,9 +15,8 @@ use crate::kernels::activation::Activation;
 use crate::kernels::optimizer::{self, BETA_1, BETA_2, Rule};
 use crate::kernels::simd::Simd;
 use crate::kernels::{Isa, Kernel, LANES, Lanes, TILE, loss, math};
-use crate::par::Stop;
 use crate::rng::Stream;
-use crate::{Error, Result};
+use crate::{Context, Error, Result};
 use rayon::prelude::*;
 
 /// Steps of Adam.
@@ -53,10 +52,10 @@ impl Synthesis<'_> {
     /// `count` images, row by row with channels side by side, on rayon's threads; the same bits for every number of threads.
     ///
     /// # Errors
-    /// [`Error::Cancelled`] when `stop` was requested.
-    pub fn images(&self, count: usize, stop: &Stop) -> Result<Vec<f32>> {
+    /// [`Error::Cancelled`] when a stop was requested.
+    pub fn images(&self, context: &Context, count: usize) -> Result<Vec<f32>> {
         let tiles: Result<Vec<Vec<f32>>> =
-            (0..count.div_ceil(TILE)).into_par_iter().map(|tile| self.tile(tile, stop)).collect();
+            (0..count.div_ceil(TILE)).into_par_iter().map(|tile| self.tile(context, tile)).collect();
         let mut images = tiles?.concat();
         images.truncate(count * self.pixels());
         Ok(images)
@@ -69,13 +68,13 @@ impl Synthesis<'_> {
     }
 
     /// The images of a tile, one after another.
-    fn tile(&self, tile: usize, stop: &Stop) -> Result<Vec<f32>> {
+    fn tile(&self, context: &Context, tile: usize) -> Result<Vec<f32>> {
         let classes = self.packing.plan.classes;
         let labels: [u8; TILE] = std::array::from_fn(|n| ((tile * TILE + n) % classes) as u8);
         let mut canvas = Canvas::new(self.packing, tile);
         let mut bench = Bench::new(self.packing);
         for step in 1..=STEPS {
-            if stop.requested() {
+            if context.stop.requested() {
                 return Err(Error::Cancelled);
             }
             canvas.squash(self.isa);

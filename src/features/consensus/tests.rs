@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::features::{Fitted, Input};
-use crate::par::with_threads;
+use crate::par::{Stop, with_threads};
 use crate::rng::Stream;
 
 fn reference() -> Arch {
@@ -21,7 +21,7 @@ fn loose<'a>(arch: &'a Arch, weights: &'a [f32]) -> Networks<'a> {
 }
 
 fn fit(of: Images, networks: &Networks, accuracy: &[f32]) -> Consensus {
-    Consensus::fit(Isa::detect(), of, networks, accuracy, &Stop::new()).unwrap()
+    Consensus::fit(&Context::default(), of, networks, accuracy).unwrap()
 }
 
 fn fitted(of: Images, consensus: &Consensus) -> Fitted {
@@ -45,8 +45,7 @@ fn members_are_the_best_quarter_and_are_left_out_of_their_own_consensus() {
     let others = &weights[..11 * arch.parameters()];
     let mut two = fit(Images::Drawn, &loose(&arch, &others[9 * arch.parameters()..]), &accuracy[9..11]);
     assert_eq!(two.members, digests(9..11));
-    let table =
-        |consensus: &Consensus| fitted(Images::Drawn, consensus).table(Isa::detect(), &networks, &Stop::new()).unwrap();
+    let table = |consensus: &Consensus| fitted(Images::Drawn, consensus).table(&Context::default(), &networks).unwrap();
     let (with, without) = (table(&all), table(&two));
     for (a, b) in with.row(11).iter().zip(without.row(11)) {
         assert!((a - b).abs() < 1e-4, "{a} {b}");
@@ -85,7 +84,7 @@ fn who_cannot_be_compared_is_refused() {
     let input = fitted(Images::Drawn, &consensus);
     let table = |arch: &Arch| {
         let weights = zoo(arch, 1).0;
-        input.table(Isa::detect(), &loose(arch, &weights), &Stop::new())
+        input.table(&Context::default(), &loose(arch, &weights))
     };
     // larger images and other layers, but the same classes: their networks see the images of the fit
     assert_eq!(table(&Arch::reference(32, 32, 10).unwrap()).unwrap().width(), numbers::NUMBERS.len());
@@ -98,11 +97,11 @@ fn who_cannot_be_compared_is_refused() {
         let error = table(&other).unwrap_err().to_string();
         assert!(error.contains("10 classes and images of 28×28×1"), "{error}");
     }
-    let few = Consensus::fit(Isa::detect(), Images::Drawn, &loose(&arch, &weights[..4970]), &[0.5], &Stop::new());
+    let few = Consensus::fit(&Context::default(), Images::Drawn, &loose(&arch, &weights[..4970]), &[0.5]);
     assert!(few.unwrap_err().to_string().contains("at least 2"));
     let stop = Stop::new();
     stop.request();
-    let stopped = Consensus::fit(Isa::detect(), Images::Synthetic, &loose(&arch, &weights), &accuracy, &stop);
+    let stopped = Consensus::fit(&Context::new().stop(&stop), Images::Synthetic, &loose(&arch, &weights), &accuracy);
     assert!(matches!(stopped, Err(Error::Cancelled)));
     let unfitted = Fitted::without(&"wstats+synthetic".parse().unwrap()).unwrap_err().to_string();
     assert!(unfitted.contains("wstats+synthetic"), "{unfitted}");

@@ -1,6 +1,7 @@
 //! Probes: what they must not depend on, and what they say of networks whose behaviour is known.
 
 use super::*;
+use crate::Context;
 use crate::cnn::choice::Choice;
 use crate::features::Input;
 use crate::par::with_threads;
@@ -18,7 +19,7 @@ fn weights(arch: &Arch, networks: usize) -> Vec<f32> {
 
 fn table(isa: Isa, arch: &Arch, weights: &[f32], activation: Activation) -> Table {
     let networks = Networks::Loose { arch, weights, activation: Some(activation) };
-    "probes".parse::<Input>().unwrap().table(isa, &networks).unwrap()
+    "probes".parse::<Input>().unwrap().table(&Context::new().isa(isa), &networks).unwrap()
 }
 
 /// A number of the first network.

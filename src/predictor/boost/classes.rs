@@ -10,11 +10,10 @@ use super::growing::{Growing, Integers};
 use super::{Forest, Params, Tree, bin, file};
 use crate::kernels::Isa;
 use crate::kernels::histogram::Packing;
-use crate::par::Stop;
 use crate::predictor::kind::{Estimator, Model};
 use crate::table::Table;
 use crate::tensors::{Column, Tensors, bytes, column};
-use crate::{Error, Result};
+use crate::{Context, Error, Result};
 use safetensors::Dtype;
 
 /// Fitted sums of trees, one for each class.
@@ -70,7 +69,7 @@ fn softmax(scores: &[Vec<f64>], row: usize) -> Vec<f64> {
 ///
 /// # Errors
 /// Those of [`super::fit`], [`Error::Unsuitable`] also for targets that are no classes; [`Error::Cancelled`].
-pub fn fit(isa: Isa, train: &Table, val: Option<&Table>, params: &Params, stop: &Stop) -> Result<Classes> {
+pub fn fit(context: &Context, train: &Table, val: Option<&Table>, params: &Params) -> Result<Classes> {
     params.check()?;
     check(train, "training table")?;
     let val = val.filter(|val| val.rows() > 0);
@@ -83,8 +82,8 @@ pub fn fit(isa: Isa, train: &Table, val: Option<&Table>, params: &Params, stop: 
     let val_classes = val_classes.transpose()?.unwrap_or_default();
     let Some(packing) = Packing::weighted(train.rows()) else { unreachable!("the table was checked") };
     let columns = bin::columns(&train.x, train.width(), params.max_bin);
-    let growing = Growing::new(isa, train, val, params, packing, &columns);
-    Fit::new(growing, params, train.width(), classes, val_classes).run(stop)
+    let growing = Growing::new(context.isa, train, val, params, packing, &columns);
+    Fit::new(growing, params, train.width(), classes, val_classes).run(context)
 }
 
 /// The targets as numbers of classes.
@@ -142,11 +141,11 @@ impl<'a> Fit<'a> {
         }
     }
 
-    fn run(mut self, stop: &Stop) -> Result<Classes> {
+    fn run(mut self, context: &Context) -> Result<Classes> {
         let (mut trees, mut curve) = (Vec::new(), Vec::new());
         let (mut best, patience) = ((f64::INFINITY, 0), self.params.early_stopping_rounds);
         for round in 0..self.params.n_estimators {
-            if stop.requested() {
+            if context.stop.requested() {
                 return Err(Error::Cancelled);
             }
             let grown = self.round(round);
@@ -294,7 +293,7 @@ mod tests {
         let (train, val, test) = (table(600, 1), table(200, 2), table(500, 3));
         let params = Params { early_stopping_rounds: 10, ..params() };
         let fitted = |threads, isa| {
-            crate::par::with_threads(threads, || fit(isa, &train, Some(&val), &params, &Stop::new()).unwrap())
+            crate::par::with_threads(threads, || fit(&Context::new().isa(isa), &train, Some(&val), &params).unwrap())
         };
         let model = fitted(1, Isa::detect());
         let probabilities = model.predict(Isa::detect(), &test.x);
@@ -316,7 +315,7 @@ mod tests {
     fn the_first_trees_have_the_best_cuts_and_newtons_values() {
         let train = table(200, 4);
         let params = Params { n_estimators: 1, num_leaves: 2, reg_lambda: 0.5, learning_rate: 1.0, ..params() };
-        let model = fit(Isa::detect(), &train, None, &params, &Stop::new()).unwrap();
+        let model = fit(&Context::default(), &train, None, &params).unwrap();
         for k in 0..3 {
             let share = libm::exp(model.base[k]);
             let gradient = |row: usize| share - f64::from(u8::from(train.y[row] == k as f32));
@@ -356,7 +355,7 @@ mod tests {
         let mut train = table(50, 1);
         for y in [3.0, -1.0, 0.5, f32::NAN] {
             train.y[7] = y;
-            assert!(fit(Isa::detect(), &train, None, &params(), &Stop::new()).is_err(), "{y}");
+            assert!(fit(&Context::default(), &train, None, &params()).is_err(), "{y}");
         }
     }
 }

@@ -4,11 +4,9 @@ use super::bin;
 use super::growing::{CHUNK, Growing, Integers};
 use super::tree::Tree;
 use super::{Boost, Forest, Params, Round};
-use crate::kernels::Isa;
 use crate::kernels::histogram::Packing;
-use crate::par::Stop;
 use crate::table::Table;
-use crate::{Error, Result};
+use crate::{Context, Error, Result};
 use rayon::prelude::*;
 
 /// Fits trees to a table; with `val` and `early_stopping_rounds` it ends when the validation error does not fall any more, and
@@ -19,14 +17,13 @@ use rayon::prelude::*;
 ///
 /// # Errors
 /// [`Error::Invalid`] for options out of range; [`Error::Unsuitable`] for a table without rows or columns, or with more than there is room for,
-/// targets that are missing or not finite, or validation columns that differ; [`Error::Cancelled`] when `stop` is requested.
+/// targets that are missing or not finite, or validation columns that differ; [`Error::Cancelled`] when a stop is requested.
 pub fn fit(
-    isa: Isa,
+    context: &Context,
     train: &Table,
     val: Option<&Table>,
     params: &Params,
     progress: &mut dyn FnMut(&Round),
-    stop: &Stop,
 ) -> Result<Boost> {
     params.check()?;
     let packing = check(train, "training table")?;
@@ -38,8 +35,8 @@ pub fn fit(
         }
     }
     let columns = bin::columns(&train.x, train.width(), params.max_bin);
-    let growing = Growing::new(isa, train, val, params, packing, &columns);
-    Fit::new(growing, train, val, params).run(progress, stop)
+    let growing = Growing::new(context.isa, train, val, params, packing, &columns);
+    Fit::new(growing, train, val, params).run(context, progress)
 }
 
 /// Checks what a fit needs of a table.
@@ -91,11 +88,11 @@ impl<'a> Fit<'a> {
         }
     }
 
-    fn run(mut self, progress: &mut dyn FnMut(&Round), stop: &Stop) -> Result<Boost> {
+    fn run(mut self, context: &Context, progress: &mut dyn FnMut(&Round)) -> Result<Boost> {
         let (mut trees, mut curve) = (Vec::new(), Vec::new());
         let mut best = (f64::INFINITY, 0);
         for round in 0..self.params.n_estimators {
-            if stop.requested() {
+            if context.stop.requested() {
                 return Err(Error::Cancelled);
             }
             let (tree, train_rmse) = self.round(round);

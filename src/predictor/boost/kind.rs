@@ -1,14 +1,13 @@
 //! Gradient boosting as a kind of predictor.
 
 use super::{Boost, Params, classes, file, fit};
-use crate::Result;
 use crate::kernels::Isa;
-use crate::par::Stop;
 use crate::predictor::distribution::{integer, log_uniform, pick};
 use crate::predictor::kind::{Estimator, Kind, Model, fields};
 use crate::rng::Stream;
 use crate::table::Table;
 use crate::tensors::{Column, Tensors};
+use crate::{Context, Result};
 use serde_json::{Map, Value};
 use std::sync::Arc;
 
@@ -77,10 +76,10 @@ impl Estimator for Params {
         self.early_stopping_rounds > 0
     }
 
-    fn fit(&self, isa: Isa, train: &Table, val: Option<&Table>, stop: &Stop) -> Result<Arc<dyn Model>> {
+    fn fit(&self, context: &Context, train: &Table, val: Option<&Table>) -> Result<Arc<dyn Model>> {
         Ok(match self.num_class {
-            1 => Arc::new(fit(isa, train, val, self, &mut |_| {}, stop)?),
-            _ => Arc::new(classes::fit(isa, train, val, self, stop)?),
+            1 => Arc::new(fit(context, train, val, self, &mut |_| {})?),
+            _ => Arc::new(classes::fit(context, train, val, self)?),
         })
     }
 

@@ -5,8 +5,7 @@
 //! Ensembles* (arXiv 1802.03888), algorithm 2.
 
 use super::{Boost, Node, Tree};
-use crate::par::Stop;
-use crate::{Error, Result};
+use crate::{Context, Error, Result};
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -23,15 +22,15 @@ impl Boost {
     /// The contributions of every column to the prediction of each row of a row-major table, in parallel.
     ///
     /// # Errors
-    /// [`Error::Cancelled`] when `stop` was requested.
+    /// [`Error::Cancelled`] when a stop was requested.
     ///
     /// # Panics
     /// If `x` is no whole number of rows.
-    pub fn shap(&self, x: &[f32], stop: &Stop) -> Result<Shap> {
+    pub fn shap(&self, context: &Context, x: &[f32]) -> Result<Shap> {
         assert_eq!(x.len() % self.width, 0, "whole rows of {} columns", self.width);
         let mut values = vec![0.0; x.len()];
         values.par_chunks_mut(self.width).zip(x.par_chunks(self.width)).try_for_each(|(phi, row)| {
-            if stop.requested() {
+            if context.stop.requested() {
                 return Err(Error::Cancelled);
             }
             let mut walk = Walk { row, phi, steps: Vec::new(), open: Vec::new() };
@@ -190,7 +189,6 @@ fn without(way: &[Step], place: usize) -> f64 {
 mod tests {
     use super::*;
     use crate::kernels::Isa;
-    use crate::par::Stop;
     use crate::predictor::boost::{Params, fit};
     use crate::rng::Stream;
     use crate::table::Table;
@@ -210,7 +208,7 @@ mod tests {
             ..Table::default()
         };
         let params = Params { n_estimators: 12, num_leaves: 20, min_data_in_leaf: 3, ..Params::default() };
-        (fit(Isa::detect(), &table, None, &params, &mut |_| (), &Stop::new()).unwrap(), table)
+        (fit(&Context::default(), &table, None, &params, &mut |_| ()).unwrap(), table)
     }
 
     /// The prediction where only the columns of `known` (a bit each) are known.
@@ -229,7 +227,7 @@ mod tests {
     #[test]
     fn contributions_are_shapleys() {
         let (model, table) = fitted();
-        let shap = model.shap(&table.x[..20 * WIDTH], &Stop::new()).unwrap();
+        let shap = model.shap(&Context::default(), &table.x[..20 * WIDTH]).unwrap();
         for r in 0..20 {
             let row = table.row(r);
             let game = |known: u32| model.trees.iter().map(|tree| value(tree, 0, row, known)).sum::<f64>();
@@ -249,7 +247,7 @@ mod tests {
     #[test]
     fn contributions_add_up_to_the_prediction() {
         let (model, table) = fitted();
-        let shap = model.shap(&table.x, &Stop::new()).unwrap();
+        let shap = model.shap(&Context::default(), &table.x).unwrap();
         for (row, phi) in table.x.chunks(WIDTH).zip(shap.values.chunks(WIDTH)) {
             let sum = shap.expected + phi.iter().sum::<f64>();
             assert!((sum - f64::from(model.predict_row(Isa::detect(), row))).abs() < 1e-5);

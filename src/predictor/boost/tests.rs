@@ -4,7 +4,7 @@ use super::*;
 use crate::par::{Stop, with_threads};
 use crate::rng::Stream;
 use crate::table::Table;
-use crate::{Error, Result};
+use crate::{Context, Error, Result};
 use proptest::prelude::*;
 
 /// Rows of a few values a column, some of them missing, with a target that depends on them.
@@ -24,7 +24,7 @@ fn table(seed: u64, rows: usize, width: usize, missing: f64) -> Table {
 }
 
 fn fit_quietly(isa: Isa, train: &Table, val: Option<&Table>, params: &Params) -> Result<Boost> {
-    fit(isa, train, val, params, &mut |_| (), &Stop::new())
+    fit(&Context::new().isa(isa), train, val, params, &mut |_| ())
 }
 
 fn params(settings: &str) -> Params {
@@ -306,7 +306,7 @@ fn a_fit_can_be_stopped() {
             stop.request();
         }
     };
-    let result = fit(Isa::detect(), &table, None, &Params::default(), &mut progress, &stop);
+    let result = fit(&Context::new().stop(&stop), &table, None, &Params::default(), &mut progress);
     assert!(matches!(result, Err(Error::Cancelled)));
     assert_eq!(rounds, 3);
 }

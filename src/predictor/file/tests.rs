@@ -1,9 +1,9 @@
 //! Predictors' files: whole, damaged and hostile.
 
 use super::*;
+use crate::Context;
 use crate::kernels::Isa;
 use crate::out::FileKind;
-use crate::par::Stop;
 use crate::predictor::BagModel;
 use crate::predictor::boost::{Boost, Params, fit};
 use crate::predictor::perceptron::Perceptron;
@@ -25,7 +25,7 @@ fn example() -> (Predictor, Table) {
         ..Table::default()
     };
     let params = Params { n_estimators: 5, num_leaves: 6, ..Params::default() };
-    let boost = fit(Isa::detect(), &table, Some(&table), &params, &mut |_| (), &Stop::new()).unwrap();
+    let boost = fit(&Context::default(), &table, Some(&table), &params, &mut |_| ()).unwrap();
     let info = BTreeMap::from([("zoo".to_owned(), "zoo.safetensors".to_owned())]);
     let residuals = vec![0.0, 0.25, 0.25, 1.5];
     let (columns, model) = (table.columns.clone(), Arc::new(boost));
@@ -46,7 +46,7 @@ fn what_is_saved_is_loaded_and_the_bytes_are_always_the_same() {
     let bytes = fs::read(&path).unwrap();
     let loaded = Predictor::load(&path).unwrap();
     assert!(loaded == predictor);
-    let predict = |p: &Predictor| p.predict(Isa::detect(), &table).unwrap();
+    let predict = |p: &Predictor| p.predict(&Context::default(), &table).unwrap();
     assert_eq!(predict(&loaded), predict(&predictor));
     loaded.save(&out(&path)).unwrap();
     assert_eq!(fs::read(&path).unwrap(), bytes);
@@ -73,7 +73,7 @@ fn other_columns_are_refused_by_name() {
     let error = |columns: &[&str]| {
         let columns = columns.iter().map(|name| name.to_string()).collect();
         let table = Table { columns, ..table.clone() };
-        predictor.predict(Isa::detect(), &table).unwrap_err().to_string()
+        predictor.predict(&Context::default(), &table).unwrap_err().to_string()
     };
     assert_eq!(error(&["a", "b"]), "table cannot be used for this: expected the 3 columns of the fit, got 2 columns");
     assert_eq!(
@@ -203,11 +203,11 @@ fn predictors_made_of_predictors_are_kept_with_all_of_them() {
                 let _ = options.set(&format!("{prefix}{option}"));
             }
         }
-        let predictor = Predictor::fit(Isa::detect(), &options, &table, Some(&table), &Stop::new()).unwrap();
+        let predictor = Predictor::fit(&Context::default(), &options, &table, Some(&table)).unwrap();
         predictor.save(&out(&path)).unwrap();
         let loaded = Predictor::load(&path).unwrap();
         assert!(loaded == predictor && loaded.model.options().spec() == spec, "{spec}");
-        let predict = |p: &Predictor| p.predict(Isa::detect(), &table).unwrap();
+        let predict = |p: &Predictor| p.predict(&Context::default(), &table).unwrap();
         assert_eq!(predict(&loaded), predict(&predictor));
         if let Some(bag) = loaded.model_as::<BagModel>() {
             assert_eq!(bag.errors().iter().map(Vec::len).sum::<usize>(), table.rows());
@@ -231,7 +231,7 @@ fn perceptron(layers: usize) -> (Predictor, Table) {
     let (_, mut table) = example();
     table.y.iter_mut().for_each(|y| *y /= 10.0);
     let params = Params { layers, units: 5, epochs: 2, ..Params::mlp() };
-    let model = fit(Isa::detect(), &table, Some(&table), &params, &Stop::new()).unwrap();
+    let model = fit(&Context::default(), &table, Some(&table), &params).unwrap();
     let (columns, info, residuals) = (table.columns.clone(), BTreeMap::new(), Vec::new());
     (Predictor { columns, info, input: None, model: Arc::new(model), residuals, domain: None, provenance: None }, table)
 }
@@ -269,7 +269,7 @@ fn with_consensus() -> Predictor {
     let weights: Vec<f32> = (0..8 * arch.parameters()).map(|k| (k * 37 % 101) as f32 / 101.0 - 0.5).collect();
     let networks = Networks::Loose { arch: &arch, weights: &weights, activation: Some(Activation::Relu) };
     let accuracy: Vec<f32> = (0..8).map(|n| n as f32 / 8.0).collect();
-    let fit = |of: Images| Consensus::fit(Isa::detect(), of, &networks, &accuracy, &Stop::new()).unwrap();
+    let fit = |of: Images| Consensus::fit(&Context::default(), of, &networks, &accuracy).unwrap();
     let found = vec![None, Some(fit(Images::Drawn)), Some(fit(Images::Synthetic))];
     let input = Fitted::of("wstats+consensus+synthetic".parse().unwrap(), found);
     let (mut predictor, _) = example();

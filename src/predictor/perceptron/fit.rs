@@ -4,10 +4,9 @@ use super::{Dense, Optimizer, Params, Perceptron, Standard, multiply, sigmoid};
 use crate::kernels::gemm::{Matrix, Update};
 use crate::kernels::optimizer::{self, Rule};
 use crate::kernels::{Isa, Lanes};
-use crate::par::Stop;
 use crate::rng::Stream;
 use crate::table::Table;
-use crate::{Error, Result};
+use crate::{Context, Error, Result};
 use serde::{Deserialize, Serialize};
 
 /// Purposes of the random numbers used here.
@@ -30,8 +29,8 @@ pub struct Epoch {
 ///
 /// # Errors
 /// [`Error::Invalid`] for options out of range; [`Error::Unsuitable`] for a table without rows or columns, targets that are not in [0, 1] (a sigmoid
-/// gives no others), or validation columns that differ; [`Error::Cancelled`] when `stop` is requested.
-pub fn fit(isa: Isa, train: &Table, val: Option<&Table>, params: &Params, stop: &Stop) -> Result<Perceptron> {
+/// gives no others), or validation columns that differ; [`Error::Cancelled`] when a stop is requested.
+pub fn fit(context: &Context, train: &Table, val: Option<&Table>, params: &Params) -> Result<Perceptron> {
     params.check()?;
     check(train, "training table")?;
     let val = val.filter(|val| val.rows() > 0);
@@ -41,7 +40,7 @@ pub fn fit(isa: Isa, train: &Table, val: Option<&Table>, params: &Params, stop: 
             return Err(Error::unsuitable_table("validation table", "the columns of the training table", "others"));
         }
     }
-    Fit::new(isa, train, params).run(val, stop)
+    Fit::new(context.isa, train, params).run(context, val)
 }
 
 fn check(table: &Table, what: &str) -> Result<()> {
@@ -105,7 +104,7 @@ impl<'a> Fit<'a> {
         }
     }
 
-    fn run(mut self, val: Option<&Table>, stop: &Stop) -> Result<Perceptron> {
+    fn run(mut self, context: &Context, val: Option<&Table>) -> Result<Perceptron> {
         let params = self.model.params.clone();
         let mut order: Vec<usize> = (0..self.train.rows()).collect();
         let (mut best, mut best_rmse, mut since) = (None, f64::INFINITY, 0);
@@ -114,7 +113,7 @@ impl<'a> Fit<'a> {
             let mut squares = 0.0;
             for batch in order.chunks(params.batch_size) {
                 squares += self.step(batch);
-                if stop.requested() {
+                if context.stop.requested() {
                     return Err(Error::Cancelled);
                 }
             }
@@ -303,7 +302,7 @@ mod tests {
     fn a_perceptron_learns_what_a_line_cannot_with_the_same_bits_on_any_threads() {
         let (train, val, test) = (table(600, 6, 1), table(100, 6, 2), table(300, 6, 3));
         let fitted = |params: &Params, threads: usize| {
-            with_threads(threads, || fit(Isa::detect(), &train, Some(&val), params, &Stop::new()).unwrap())
+            with_threads(threads, || fit(&Context::default(), &train, Some(&val), params).unwrap())
         };
         let error = |model: &Perceptron| rmse(&model.predict(Isa::detect(), &test.x), &test.y);
         let (linear, mlp) = (fitted(&Params::linear(), 1), fitted(&Params::mlp(), 1));
@@ -317,11 +316,11 @@ mod tests {
         (table.x[4], table.x[7], table.x[8]) = (f32::NAN, f32::INFINITY, f32::NEG_INFINITY);
         table.x.iter_mut().skip(1).step_by(3).for_each(|x| *x = 7.0);
         let params = Params { epochs: 3, ..Params::linear() };
-        let model = fit(Isa::detect(), &table, None, &params, &Stop::new()).unwrap();
+        let model = fit(&Context::default(), &table, None, &params).unwrap();
         assert_eq!(model.standard.scale[1], 0.0);
         assert!(model.predict(Isa::detect(), &table.x).iter().all(|p| (0.0..=1.0).contains(p)));
         table.y[3] = 1.5;
-        let error = fit(Isa::detect(), &table, None, &params, &Stop::new()).unwrap_err().to_string();
+        let error = fit(&Context::default(), &table, None, &params).unwrap_err().to_string();
         assert!(error.contains("1.5 in row 3"), "{error}");
     }
 }

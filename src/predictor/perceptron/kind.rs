@@ -2,13 +2,12 @@
 
 use super::{Optimizer, Params, Perceptron, file, fit};
 use crate::kernels::Isa;
-use crate::par::Stop;
 use crate::predictor::distribution::{integer, log_uniform, pick};
 use crate::predictor::kind::{Estimator, Kind, Model, fields};
 use crate::rng::Stream;
 use crate::table::Table;
 use crate::tensors::{Column, Tensors};
-use crate::{Error, Result};
+use crate::{Context, Error, Result};
 use serde_json::{Map, Value};
 use std::sync::Arc;
 
@@ -90,8 +89,8 @@ impl Estimator for Params {
         self.early_stopping_rounds > 0
     }
 
-    fn fit(&self, isa: Isa, train: &Table, val: Option<&Table>, stop: &Stop) -> Result<Arc<dyn Model>> {
-        Ok(Arc::new(fit(isa, train, val, self, stop)?))
+    fn fit(&self, context: &Context, train: &Table, val: Option<&Table>) -> Result<Arc<dyn Model>> {
+        Ok(Arc::new(fit(context, train, val, self)?))
     }
 
     fn load(&self, tensors: &Tensors, width: usize) -> Result<Arc<dyn Model>> {

@@ -5,11 +5,9 @@ use super::covariance::Covariances;
 use super::likelihood::Likelihood;
 use super::scores::Scores;
 use super::{MOST_ROWS, Params, Process};
-use crate::kernels::Isa;
-use crate::par::Stop;
 use crate::rng::Stream;
 use crate::table::Table;
-use crate::{Error, Result};
+use crate::{Context, Error, Result};
 
 /// What the random numbers are for.
 const PURPOSE: u32 = u32::from_be_bytes(*b"like");
@@ -23,8 +21,8 @@ const ATTEMPTS: usize = 6;
 ///
 /// # Errors
 /// [`Error::Unsuitable`] for fewer than two rows or more than [`MOST_ROWS`], a table without columns, or targets that are not finite;
-/// [`Error::Cancelled`] when `stop` is requested.
-pub fn fit(isa: Isa, train: &Table, params: &Params, stop: &Stop) -> Result<Process> {
+/// [`Error::Cancelled`] when a stop is requested.
+pub fn fit(context: &Context, train: &Table, params: &Params) -> Result<Process> {
     check(train)?;
     let width = train.width();
     let scores = Scores::of(&train.x, width);
@@ -34,8 +32,8 @@ pub fn fit(isa: Isa, train: &Table, params: &Params, stop: &Stop) -> Result<Proc
     let varies: Vec<bool> = scores.0.iter().map(|knots| !knots.values.is_empty()).collect();
     let seen: Vec<f32> = rows.iter().flat_map(|&row| &normal[row * width..(row + 1) * width]).copied().collect();
     let seen_y: Vec<f64> = rows.iter().map(|&row| y[row]).collect();
-    let likelihood = Likelihood { isa, scores: &seen, target: &seen_y, varies: &varies };
-    let (mut hyper, log_likelihood, steps) = likelihood.search(params.steps, stop)?;
+    let likelihood = Likelihood { isa: context.isa, scores: &seen, target: &seen_y, varies: &varies };
+    let (mut hyper, log_likelihood, steps) = likelihood.search(context, params.steps)?;
     let inputs: Vec<f32> = normal
         .chunks_exact(width)
         .flat_map(|row| row.iter().zip(&hyper.inverse_lengths).map(|(z, inverse)| z * inverse))
@@ -44,7 +42,7 @@ pub fn fit(isa: Isa, train: &Table, params: &Params, stop: &Stop) -> Result<Proc
     work.set(&inputs, width, false);
     for _ in 0..ATTEMPTS {
         let ridge = hyper.noise / hyper.signal;
-        if let Some(factor) = Factor::new(isa, &work.values, train.rows(), ridge) {
+        if let Some(factor) = Factor::new(context.isa, &work.values, train.rows(), ridge) {
             let solution = factor.solve(&work.values, ridge, &y);
             let alpha = solution.into_iter().map(|x| x / hyper.signal).collect();
             return Ok(Process { params: params.clone(), scores, hyper, log_likelihood, steps, target, inputs, alpha });

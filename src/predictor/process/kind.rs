@@ -1,14 +1,13 @@
 //! Gaussian processes as a kind of predictor.
 
 use super::{Params, Process, file, fit};
-use crate::Result;
 use crate::kernels::Isa;
-use crate::par::Stop;
 use crate::predictor::distribution::{integer, pick};
 use crate::predictor::kind::{Estimator, Kind, Model, fields};
 use crate::rng::Stream;
 use crate::table::Table;
 use crate::tensors::{Column, Tensors};
+use crate::{Context, Result};
 use serde_json::{Map, Value};
 use std::sync::Arc;
 
@@ -46,8 +45,8 @@ impl Estimator for Params {
         false
     }
 
-    fn fit(&self, isa: Isa, train: &Table, _: Option<&Table>, stop: &Stop) -> Result<Arc<dyn Model>> {
-        Ok(Arc::new(fit(isa, train, self, stop)?))
+    fn fit(&self, context: &Context, train: &Table, _: Option<&Table>) -> Result<Arc<dyn Model>> {
+        Ok(Arc::new(fit(context, train, self)?))
     }
 
     fn load(&self, tensors: &Tensors, width: usize) -> Result<Arc<dyn Model>> {

@@ -10,9 +10,8 @@ use super::cholesky::Factor;
 use super::covariance::Covariances;
 use crate::kernels::Isa;
 use crate::kernels::gemm::{Matrix, Update};
-use crate::par::Stop;
 use crate::predictor::product::multiply;
-use crate::{Error, Result};
+use crate::{Context, Error, Result};
 
 /// Noise, as a share of the signal, below which `f32` could not tell whether a matrix is positive definite.
 pub const LEAST_NOISE: f64 = 1e-4;
@@ -63,14 +62,14 @@ impl Likelihood<'_> {
     ///
     /// # Errors
     /// [`Error::Cancelled`].
-    pub fn search(&self, steps: usize, stop: &Stop) -> Result<(Hyper, f64, usize)> {
+    pub fn search(&self, context: &Context, steps: usize) -> Result<(Hyper, f64, usize)> {
         let mut point = self.start();
         let parameters = point.0.len();
         let (mut length, mut before) = (vec![STEPS[0]; parameters], vec![0.0; parameters]);
         let mut work = Covariances::default();
         let mut best: Option<(Point, f64, usize)> = None;
         for step in 0..=steps {
-            if stop.requested() {
+            if context.stop.requested() {
                 return Err(Error::Cancelled);
             }
             match self.at(&self.hyper(&point), &mut work) {

@@ -3,10 +3,10 @@
 use super::covariance::{Covariances, matern};
 use super::likelihood::Likelihood;
 use super::*;
-use crate::Error;
 use crate::par::{Stop, with_threads};
 use crate::rng::Stream;
 use crate::table::Table;
+use crate::{Context, Error};
 
 fn table(rows: usize, seed: u64) -> Table {
     let mut stream = Stream::new(seed, 0, 0);
@@ -52,7 +52,7 @@ fn derivatives_are_those_of_finite_differences() {
 #[test]
 fn predictions_are_those_of_the_definition() {
     let (train, test) = (table(150, 2), table(20, 3));
-    let process = fit(Isa::detect(), &train, &Params::default(), &Stop::new()).unwrap();
+    let process = fit(&Context::default(), &train, &Params::default()).unwrap();
     let n = train.rows();
     let normal = |table: &Table, i: usize| process.scores.row(table.row(i)).collect::<Vec<f32>>();
     let covariance = |a: &[f32], b: &[f32]| {
@@ -95,20 +95,19 @@ fn predictions_are_those_of_the_definition() {
 #[test]
 fn columns_that_say_nothing_get_long_lengths_and_bits_do_not_depend_on_threads() {
     let train = table(150, 4);
-    let fitted =
-        |threads| with_threads(threads, || fit(Isa::detect(), &train, &Params::default(), &Stop::new()).unwrap());
+    let fitted = |threads| with_threads(threads, || fit(&Context::default(), &train, &Params::default()).unwrap());
     let process = fitted(1);
     let [a, b, c, d] = process.hyper.inverse_lengths[..] else { panic!() };
     assert!(a > b && b > 2.0 * c && d == 0.0, "{a} {b} {c} {d}");
     assert_eq!(process, fitted(3));
     let start = Params { steps: 0, ..Params::default() };
-    let start = fit(Isa::detect(), &train, &start, &Stop::new()).unwrap();
+    let start = fit(&Context::default(), &train, &start).unwrap();
     assert!(process.log_likelihood > start.log_likelihood + 10.0 && process.steps > 0);
 }
 
 #[test]
 fn tables_that_are_none_are_refused() {
-    let fit = |table: &Table| fit(Isa::detect(), table, &Params::default(), &Stop::new());
+    let fit = |table: &Table| fit(&Context::default(), table, &Params::default());
     let rows = MOST_ROWS + 1;
     let large = Table {
         columns: vec!["a".into()],
@@ -124,7 +123,7 @@ fn tables_that_are_none_are_refused() {
     assert!(fit(&broken).unwrap_err().to_string().contains("NaN in row 3"));
     let stop = Stop::new();
     stop.request();
-    let cancelled = super::fit(Isa::detect(), &table(20, 1), &Params::default(), &stop);
+    let cancelled = super::fit(&Context::new().stop(&stop), &table(20, 1), &Params::default());
     assert!(matches!(cancelled, Err(Error::Cancelled)));
     // equal rows and equal targets
     let equal = Table { x: vec![1.0; 80], y: vec![0.5; 20], ..table(20, 1) };

@@ -30,7 +30,6 @@ use super::run::{Optimizer, Run};
 use crate::Result;
 use crate::gpu::Gpu;
 use crate::kernels::activation::Activation;
-use crate::par::Stop;
 use fast::Kind;
 use trainer::Trainer;
 
@@ -122,11 +121,11 @@ impl super::Executor for Executor {
         format!("gpu: {}, {}", self.fleet.gpu().adapter().name, self.fleet.engine().name)
     }
 
-    fn train(&self, session: &Session, networks: &[usize], stop: &Stop) -> Result<()> {
+    fn train(&self, session: &Session, networks: &[usize]) -> Result<()> {
         let (rows, written) = std::sync::mpsc::sync_channel(2 * self.slots);
         std::thread::scope(|scope| {
             let writer = scope.spawn(move || trainer::write(session, &written));
-            let outcome = Trainer::new(&self.fleet, session, self.pace, self.slots, rows).train(networks, stop);
+            let outcome = Trainer::new(&self.fleet, session, self.pace, self.slots, rows).train(networks);
             match writer.join() {
                 // what the writer met is why the trainer could not go on
                 Ok(written) => written.and(outcome),

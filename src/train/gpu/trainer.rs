@@ -8,7 +8,6 @@ use super::evaluate::{Due, Measured, PendingMeasures};
 use super::fleet::{Fleet, PendingSteps, Steps};
 use super::pace::Pace;
 use crate::cnn::plan::Plan;
-use crate::par::Stop;
 use crate::train::Event;
 use crate::train::executor::{Checkpoint, Session};
 use crate::train::rules;
@@ -105,19 +104,19 @@ impl<'a> Trainer<'a> {
     /// Trains networks, the longest first, so that no long one is left alone at the end.
     ///
     /// # Errors
-    /// The device's; [`Error::Interrupted`] when `stop` was requested or nobody writes rows any more.
-    pub fn train(mut self, networks: &[usize], stop: &Stop) -> Result<()> {
+    /// The device's; [`Error::Interrupted`] when a stop was requested or nobody writes rows any more.
+    pub fn train(mut self, networks: &[usize]) -> Result<()> {
         let images = self.session.job.dataset.train.len();
         let mut networks = networks.to_vec();
         networks.sort_by_key(|&run| std::cmp::Reverse(self.session.runs[run].train_images(images)));
         let mut waiting = networks.into_iter();
         loop {
-            if stop.requested() {
+            if self.session.job.context.stop.requested() {
                 return Err(Error::Interrupted);
             }
             // a slot that is left at a checkpoint is taken by a network that may be at its first one
             self.fill_slots(&mut waiting);
-            while self.measure(stop)? {
+            while self.measure()? {
                 self.fill_slots(&mut waiting);
             }
             let training = self.slots.iter().any(Option::is_some);
@@ -169,13 +168,13 @@ impl<'a> Trainer<'a> {
     }
 
     /// Submits measurements of the networks that are at a checkpoint; those at their last one leave. False if there are none.
-    fn measure(&mut self, stop: &Stop) -> Result<bool> {
+    fn measure(&mut self) -> Result<bool> {
         let tests = self.session.job.dataset.test.len();
         let is_due = |&index: &usize| self.slots[index].as_ref().is_some_and(|slot| self.is_due(slot));
         let mut due: VecDeque<usize> = (0..self.slots.len()).filter(is_due).collect();
         let any = !due.is_empty();
         while !due.is_empty() {
-            if stop.requested() {
+            if self.session.job.context.stop.requested() {
                 return Err(Error::Interrupted);
             }
             let (mut work, mut runs, mut images) = (Vec::new(), Vec::new(), 0);

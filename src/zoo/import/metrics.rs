@@ -1,10 +1,9 @@
 //! `metrics.csv.gz`: one line a checkpoint, in the order of the rows of weights.
 
 use super::columns::{Columns, Names, number};
-use crate::par::Stop;
 use crate::zoo::hyper::HYPERPARAMETERS;
 use crate::zoo::{Config, Metrics, Status, Value};
-use crate::{Error, Result};
+use crate::{Context, Error, Result};
 use csv::ByteRecord;
 use sha2::{Digest, Sha256};
 use std::cell::Cell;
@@ -70,7 +69,7 @@ pub(super) struct Expected {
 }
 
 /// Reads the file, gzipped or not, whatever its name.
-pub(super) fn read(path: &Path, expected: Expected, stop: &Stop) -> Result<Sheet> {
+pub(super) fn read(context: &Context, path: &Path, expected: Expected) -> Result<Sheet> {
     let (text, _) = crate::bytes::unpacked(path)?;
     let longest = (expected.rows as u64).saturating_add(16).saturating_mul(LONGEST_LINE);
     let whole = Cell::new(0);
@@ -82,7 +81,7 @@ pub(super) fn read(path: &Path, expected: Expected, stop: &Stop) -> Result<Sheet
         let mut reading = Reading::new(path, columns, expected);
         let mut record = ByteRecord::new();
         while reader.read_byte_record(&mut record).map_err(not_csv(path))? {
-            stop.go_on()?;
+            context.stop.go_on()?;
             whole.set(reader.position().byte());
             reading.line(&record)?;
         }

@@ -16,8 +16,7 @@ use super::source::Source;
 use super::whole::Whole;
 use crate::cnn::layer::Layer;
 use crate::out::OutPath;
-use crate::par::Stop;
-use crate::{Error, Result};
+use crate::{Context, Error, Result};
 use layout::Layout;
 use metrics::{Expected, Line, Sheet};
 use seal::Seals;
@@ -82,8 +81,8 @@ struct Checked {
 ///
 /// # Errors
 /// Those of [`import`].
-pub fn examine(folder: &Path, options: &Import, stop: &Stop) -> Result<Imported> {
-    Ok(check(folder, options, stop)?.report)
+pub fn examine(context: &Context, folder: &Path, options: &Import) -> Result<Imported> {
+    Ok(check(context, folder, options)?.report)
 }
 
 /// Makes the zoo `out` of a folder; `progress` is told the rows done and all rows.
@@ -91,20 +90,20 @@ pub fn examine(folder: &Path, options: &Import, stop: &Stop) -> Result<Imported>
 /// # Errors
 /// [`Error::Missing`] where the folder lacks a file; [`Error::Malformed`] where a file is not what it should be or two do not
 /// belong together; [`Error::Invalid`] where the image size is needed; [`Error::Io`]: also where `out` has appeared meanwhile;
-/// [`Error::Cancelled`] when `stop` was requested. Nothing is left behind then.
+/// [`Error::Cancelled`] when a stop was requested. Nothing is left behind then.
 pub fn import(
+    context: &Context,
     folder: &Path,
     out: &OutPath,
     options: &Import,
     progress: &mut dyn FnMut(usize, usize),
-    stop: &Stop,
 ) -> Result<Imported> {
-    let mut checked = check(folder, options, stop)?;
-    fill(out, &mut checked, progress, stop)?;
+    let mut checked = check(context, folder, options)?;
+    fill(context, out, &mut checked, progress)?;
     Ok(checked.report)
 }
 
-fn check(folder: &Path, options: &Import, stop: &Stop) -> Result<Checked> {
+fn check(context: &Context, folder: &Path, options: &Import) -> Result<Checked> {
     let weights_path = &find(folder, WEIGHTS)?;
     let weights = Weights::open(weights_path)?;
     let path = find(folder, METRICS)?;
@@ -122,7 +121,7 @@ fn check(folder: &Path, options: &Import, stop: &Stop) -> Result<Checked> {
         settings,
         classes: layout.classes(),
     };
-    let sheet = metrics::read(&path, expected, stop)?;
+    let sheet = metrics::read(context, &path, expected)?;
     if sheet.lines.len() != weights.rows() || sheet.lines.is_empty() {
         let expected = format!("at least one line, and one for each of the {} rows of weights", weights.rows());
         return Err(Error::malformed(path, expected, format!("{} lines", sheet.lines.len())));
@@ -334,7 +333,7 @@ fn describe(schema: &Schema, sheet: &Sheet, places: &[Option<usize>]) -> Importe
 }
 
 /// Copies the weights and writes the columns.
-fn fill(out: &OutPath, checked: &mut Checked, progress: &mut dyn FnMut(usize, usize), stop: &Stop) -> Result<()> {
+fn fill(context: &Context, out: &OutPath, checked: &mut Checked, progress: &mut dyn FnMut(usize, usize)) -> Result<()> {
     let Checked { schema, sheet, metrics_path, places, weights, report, final_only } = checked;
     let whole = Whole::create(out, schema, &sheet.configs)?;
     let (rows, classes) = (schema.rows(), schema.arch.classes);
@@ -344,7 +343,7 @@ fn fill(out: &OutPath, checked: &mut Checked, progress: &mut dyn FnMut(usize, us
     let mut seals = Seals::new(metrics_path, schema);
     let (mut values, unknown) = (Vec::new(), vec![f32::NAN; classes]);
     for (number, (line, place)) in sheet.lines.iter().zip(&*places).enumerate() {
-        stop.go_on()?;
+        context.stop.go_on()?;
         progress(number, places.len());
         let Some(row) = *place else { continue };
         weights.read(number, &mut values)?;
@@ -372,10 +371,10 @@ fn fill(out: &OutPath, checked: &mut Checked, progress: &mut dyn FnMut(usize, us
         report.notes.push(format!("{inexact} of {all} weights are f64 that f32 does not hold exactly: rounded"));
     }
     for (name, values) in ["test_accuracy", "test_loss", "train_accuracy", "train_loss"].into_iter().zip(&metrics) {
-        stop.go_on()?;
+        context.stop.go_on()?;
         whole.column(name, values)?;
     }
-    stop.go_on()?;
+    context.stop.go_on()?;
     whole.column("test_class_accuracy", &class_accuracy)?;
     seals.map_or(Ok(()), |seals| seals.write(&whole))?;
     whole.column("status", &status)?;

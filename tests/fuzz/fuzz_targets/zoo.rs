@@ -4,7 +4,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use zoometry::features::{Input, Networks};
-use zoometry::kernels::Isa;
+use zoometry::Context;
 use zoometry::zoo::{Source, Zoo};
 use zoometry_fuzz::put;
 
@@ -16,6 +16,6 @@ fuzz_target!(|data: &[u8]| {
     let _ = Source::of(&zoo);
     let rows = zoo.final_rows();
     if rows.len() * zoo.schema().arch.parameters() <= MOST {
-        let _ = Input::default().table(Isa::detect(), &Networks::Zoo { zoo: &zoo, rows: &rows });
+        let _ = Input::default().table(&Context::default(), &Networks::Zoo { zoo: &zoo, rows: &rows });
     }
 });

@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use zoometry::eval::Search;
-use zoometry::par::Stop;
 use zoometry::rng::Stream;
 use zoometry::table::Table;
 use zoometry::zoo::Import;
@@ -63,9 +62,4 @@ pub fn table(rows: usize, seed: u64) -> Table {
 /// A search whose journals are read.
 pub fn search<'t>(train: &'t Table, validation: &'t Table) -> Search<'t> {
     Search { kind: "linear", fixed: &[], seed: 0, trials: 2, train, validation }
-}
-
-/// Nobody asks to stop.
-pub fn go() -> Stop {
-    Stop::new()
 }

@@ -4,15 +4,14 @@ use std::fs;
 use std::path::Path;
 use zoometry::dataset::{self, Images};
 use zoometry::eval::search::Journal;
-use zoometry::kernels::Isa;
 use zoometry::out::{FileKind, Guard, OutPath};
 use zoometry::predictor::{Config, Options, Predictor, names};
 use zoometry::study::{FILE, Header};
 use zoometry::train::recipe::Recipe;
 use zoometry::train::{self, Job};
 use zoometry::zoo::{self, Zoo};
-use zoometry::{Result, study};
-use zoometry_fuzz::{go, search, table, whole};
+use zoometry::{Context, Result, study};
+use zoometry_fuzz::{search, table, whole};
 
 fn main() -> Result<()> {
     let corpus = std::env::args().nth(1).unwrap_or_else(|| "corpus".into());
@@ -90,14 +89,13 @@ fn zoos(folder: &Path, seed: Seed) -> Result<()> {
         recipe.set(setting)?;
     }
     let path = folder.join("zoo.safetensors");
-    let (isa, stop) = (Isa::detect(), go());
     let mut job = Job::new(&dataset, &recipe, 4, vec![0, 1]);
-    (job.isa, job.threads) = (isa, 1);
-    train::train(&job, &path, &|_| {}, &stop)?;
+    job.threads = 1;
+    train::train(&job, &path, &|_| {})?;
     let zoo = Zoo::open(&path)?;
     seed("zoo", "whole", &read(&path));
     let export = folder.join("export");
-    zoo::export(&zoo, &OutPath::new(&export, FileKind::Folder)?, &mut |_, _| {}, &stop)?;
+    zoo::export(&Context::default(), &zoo, &OutPath::new(&export, FileKind::Folder)?, &mut |_, _| {})?;
     let mut metrics = String::new();
     let (mut text, _) = zoometry::bytes::unpacked(export.join("metrics.csv.gz"))?;
     std::io::Read::read_to_string(&mut text, &mut metrics).expect("text of our own");
@@ -120,7 +118,7 @@ fn predictors(folder: &Path, seed: Seed) -> Result<()> {
     for kind in names() {
         let mut options = Options::new(kind)?;
         options.set(if kind == "gbm" { "n_estimators=3" } else { "epochs=2" })?;
-        let predictor = Predictor::fit(Isa::detect(), &options, &train, Some(&validation), &go())?;
+        let predictor = Predictor::fit(&Context::default(), &options, &train, Some(&validation))?;
         let path = folder.join(kind);
         predictor.save(&OutPath::new(&path, FileKind::Predictor)?)?;
         seed("predictor", kind, &read(&path));
@@ -142,7 +140,7 @@ fn journals(folder: &Path, seed: Seed) -> Result<()> {
     let out = Guard::default().continued(&path, FileKind::Trials)?;
     let search = search(&train, &validation);
     let (journal, done) = Journal::open(&out, &[], &search)?;
-    search.run(Isa::detect(), done, &|trial| journal.append(trial), &go())?;
+    search.run(&Context::default(), done, &|trial| journal.append(trial))?;
     seed("trials", "two", &read(&path));
     let study = folder.join("study");
     study::Journal::open(&study, Header { command: "zoometry table".into(), ..Header::default() }, &[])?;
