@@ -36,7 +36,7 @@ pub struct Bench {
     isa: Option<String>,
     /// Measure with one thread and with this many (CPU) [default: one only]
     #[arg(long, value_name = "T", default_value_t = 1, hide_default_value = true,
-        value_parser = clap::value_parser!(u16).range(1..=1024))]
+        value_parser = super::count_in::<u16>(1..=1024))]
     threads: u16,
     /// What to measure: cpu or gpu
     #[arg(long, value_name = "DEVICE", default_value = "cpu", value_parser = ["cpu", "gpu"])]

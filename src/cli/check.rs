@@ -27,7 +27,7 @@ pub struct Check {
     #[command(flatten)]
     data: Data,
     /// Rows that are evaluated again; 0: none
-    #[arg(long, value_name = "N", default_value_t = 8)]
+    #[arg(long, value_name = "N", default_value_t = 8, allow_negative_numbers = true, value_parser = super::number)]
     sample: usize,
     /// Seed of their choice
     #[arg(long, value_name = "S", default_value_t = 0, allow_negative_numbers = true)]

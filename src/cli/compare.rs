@@ -9,6 +9,7 @@ use serde_json::json;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use zoometry::eval::{Unseen, bootstrap};
+use zoometry::features::Fitted;
 use zoometry::predictor::Predictor;
 use zoometry::table::Table;
 use zoometry::zoo::Zoo;
@@ -18,7 +19,8 @@ use zoometry::{Context, Error, Result};
 ///
 /// On a zoo that one was fitted to only its test part counts; networks that either has seen are left out. The
 /// difference has an interval of its own: both predictors are scored on the same networks in each replicate of the bootstrap
-/// (paired), so what makes all networks of a sample easy or hard cancels.
+/// (paired), so what makes all networks of a sample easy or hard cancels. Files that are not of one zoo, of other data sets for
+/// instance, are compared on each for itself.
 #[derive(Args)]
 pub struct Compare {
     /// A fitted predictor
@@ -27,8 +29,7 @@ pub struct Compare {
     /// Another one
     #[arg(value_name = "B")]
     b: PathBuf,
-    /// The zoo, one file or several
-    #[arg(value_name = "ZOO", required = true)]
+    #[arg(value_name = "ZOO", required = true, help = files::SEVERAL)]
     zoo: Vec<PathBuf>,
     /// The checkpoint's epoch [default: the last]
     #[arg(long, value_name = "E")]
@@ -40,10 +41,16 @@ pub struct Compare {
     pub machine: MachineArgs,
 }
 
-/// A predictor, what it is asked, and the networks of a zoo that it has not seen.
-struct Side {
+/// A predictor, what it sees of networks and what it is asked.
+struct Side<'a> {
+    model: &'a Path,
     predictor: Predictor,
+    input: Fitted,
     asked: Asked,
+}
+
+/// The networks of a zoo that a predictor has not seen.
+struct Seen {
     unseen: Table,
     /// Whether that is known.
     known: bool,
@@ -52,42 +59,46 @@ struct Side {
 impl Compare {
     pub fn run(&self) -> Result<Output> {
         let context = &self.machine.context()?;
-        let zoo = files::zoo(&self.zoo)?;
-        let [a, b] = [&self.a, &self.b].map(|model| self.machine.run(|| self.side(context, model, &zoo)));
-        let (a, b) = (a?, b?);
+        let (a, b) = (Side::new(&self.a)?, Side::new(&self.b)?);
         if a.asked != b.asked {
             let got = format!("{} and {}", a.asked.target, b.asked.target);
             return Err(Error::invalid("predictors", "two of the same target, and of the same names", got));
         }
-        let [a, b] = common(a, b);
+        let groups = files::groups(&self.zoo)?;
+        let compared = groups.iter().map(|group| self.machine.run(|| self.zoo(context, [&a, &b], group)));
+        Ok(score::each(&groups, compared.collect::<Result<_>>()?))
+    }
+
+    /// The comparison on one zoo.
+    fn zoo(&self, context: &Context, sides: [&Side; 2], files: &[PathBuf]) -> Result<Output> {
+        let zoo = Zoo::open_all(files)?;
+        let [a, b] = sides.map(|side| self.seen(context, side, &zoo));
+        let [a, b] = common(a?, b?);
         if a.unseen.rows() == 0 {
             let expected = "networks that neither predictor has seen";
             return Err(Error::unsuitable(zoo.path(), expected, "none"));
         }
-        let predicted = self.machine.run(|| -> Result<_> {
-            Ok([a.predictor.predict(context, &a.unseen)?, b.predictor.predict(context, &b.unseen)?])
-        })?;
         let target = &a.unseen.y;
-        let tested =
-            [Tested::new(&a.predictor, &predicted[0], target), Tested::new(&b.predictor, &predicted[1], target)];
+        let of_a = sides[0].predictor.predict(context, &a.unseen)?;
+        let of_b = sides[1].predictor.predict(context, &b.unseen)?;
+        let tested = [Tested::new(&sides[0].predictor, &of_a, target), Tested::new(&sides[1].predictor, &of_b, target)];
         let mut output = Output::default();
-        let title = select::title(&zoo, &self.zoo);
-        output.line(format!("A {} and B {} on {title}:", self.a.display(), self.b.display()));
+        let ([first, second], title) = (sides.map(|side| side.model.display()), select::title(&zoo, files));
+        output.line(format!("A {first} and B {second} on {title}:"));
         if !(a.known && b.known) {
             output.line("  a file does not say what its predictor was fitted to: it may have seen these networks");
         }
-        self.machine.run(|| self.show(tested, &mut output));
+        self.show(tested, &mut output);
         Ok(output)
     }
 
-    fn side(&self, context: &Context, model: &Path, zoo: &Zoo) -> Result<Side> {
-        let predictor = Predictor::load(model)?;
-        let (input, asked) = (select::input(&predictor)?, Asked::of(&predictor, model)?);
-        let table = select::table(context, zoo, zoo.path(), self.epoch, &input)?;
-        let table = asked.set(table, zoo, zoo.path(), self.epoch)?;
-        select::same_columns(&predictor, &table, &zoo.schema().arch, zoo.path())?;
-        let unseen = Unseen::new(&predictor, zoo, &table, self.split.as_deref())?;
-        Ok(Side { predictor, asked, known: unseen.known, unseen: table.select(&unseen.rows) })
+    /// The networks that a predictor has not seen.
+    fn seen(&self, context: &Context, side: &Side, zoo: &Zoo) -> Result<Seen> {
+        let table = select::table(context, zoo, zoo.path(), self.epoch, &side.input)?;
+        let table = side.asked.set(table, zoo, zoo.path(), self.epoch)?;
+        select::same_columns(&side.predictor, &table, &zoo.schema().arch, zoo.path())?;
+        let unseen = Unseen::new(&side.predictor, zoo, &table, self.split.as_deref())?;
+        Ok(Seen { known: unseen.known, unseen: table.select(&unseen.rows) })
     }
 
     /// Adds the table and the JSON; differences are B less A.
@@ -123,8 +134,16 @@ impl Compare {
     }
 }
 
+impl Side<'_> {
+    fn new(model: &Path) -> Result<Side<'_>> {
+        let predictor = Predictor::load(model)?;
+        let (input, asked) = (select::input(&predictor)?, Asked::of(&predictor, model)?);
+        Ok(Side { model, predictor, input, asked })
+    }
+}
+
 /// The networks that both have not seen, in the same order.
-fn common(mut a: Side, mut b: Side) -> [Side; 2] {
+fn common(mut a: Seen, mut b: Seen) -> [Seen; 2] {
     let place: HashMap<u64, usize> = b.unseen.group.iter().enumerate().map(|(row, &run)| (run, row)).collect();
     let pairs = a.unseen.group.iter().enumerate().filter_map(|(row, run)| Some((row, *place.get(run)?)));
     let (rows_a, rows_b): (Vec<usize>, Vec<usize>) = pairs.unzip();

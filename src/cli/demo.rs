@@ -59,7 +59,7 @@ impl Demo {
         let mut job = Job::new(&dataset, &recipe, self.models, checkpoints);
         (job.seed, job.context, job.threads) = (self.seed, context.clone(), threads);
         let mut output = Output::default();
-        let zoo = train::session(&job, &Cpu, zoo_path, &mut output)?;
+        let zoo = train::session(&job, &Cpu, zoo_path, None, &mut output)?;
         let fitted = |input: &Input, output: &mut Output| -> Result<_> {
             let divided = parts::from_zoo(context, &zoo, zoo_path, None, &Division::Seed(0), input, Target::default())?;
             let predictor = fit::fit(context, &divided, &Options::networks(DEFAULT)?, false, output)?;

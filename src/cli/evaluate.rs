@@ -51,11 +51,7 @@ impl Evaluate {
         let groups = files::groups(&files)?;
         let mut networks = Vec::new();
         let scored = groups.iter().map(|group| self.zoo(&predictor, group, &mut networks));
-        let mut each = scored.collect::<Result<Vec<Output>>>()?;
-        let mut output = match each.len() {
-            1 => each.pop().unwrap_or_default(),
-            _ => several(&groups, each),
-        };
+        let mut output = score::each(&groups, scored.collect::<Result<_>>()?);
         match (&out, &self.out) {
             (Some(out), _) => {
                 replace(out, |file| table(&networks, file))?;
@@ -122,17 +118,4 @@ fn table(networks: &[[String; 4]], file: impl Write) -> std::io::Result<()> {
     csv.write_record(["run", "measured", "predicted", "file"])?;
     networks.iter().try_for_each(|network| csv.write_record(network))?;
     csv.flush()
-}
-
-/// The scores on several zoos one after another; in JSON a list `zoos`, each with its `file`.
-fn several(groups: &[Vec<PathBuf>], each: Vec<Output>) -> Output {
-    let mut output = Output::default();
-    let mut zoos = Vec::new();
-    for (files, mut one) in groups.iter().zip(each) {
-        output.text += &one.text;
-        one.set("file", files::shown(files));
-        zoos.push(one.json);
-    }
-    output.set("zoos", zoos);
-    output
 }

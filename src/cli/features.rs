@@ -57,7 +57,8 @@ impl Features {
         let start = Instant::now();
         let groups = files::groups(&self.zoo)?;
         let each = groups.iter().map(|files| self.of_zoo(context, &Zoo::open_all(files)?, &input, &wanted));
-        let Seen { table, of, files } = joined(each.collect::<Result<_>>()?)?;
+        let Seen { table, all, of, files } = joined(each.collect::<Result<_>>()?)?;
+        parts::some_in(&all, &wanted, &groups[0][0])?;
         let files = if groups.iter().map(Vec::len).sum::<usize>() > 1 { files } else { Vec::new() };
         let seconds = start.elapsed().as_secs_f64();
         let mut output = Output::default();
@@ -91,6 +92,7 @@ impl Features {
         let rows = select::rows(zoo, zoo.path(), self.epoch, input)?;
         let division = self.division.division(zoo)?;
         let mut named = self.division.parts(zoo, &rows)?;
+        let all = named.iter().map(|(_, part)| *part).collect();
         named.retain(|(_, part)| wanted.contains(part));
         let (shown, of): (Vec<usize>, Vec<Part>) = named.into_iter().unzip();
         let table = self.machine.run(|| {
@@ -98,13 +100,15 @@ impl Features {
             self.device.table(&fitted, context, &Networks::Zoo { zoo, rows: &shown })
         })?;
         let files = shown.iter().map(|&row| zoo.file_of(row).display().to_string()).collect();
-        Ok(Seen { table, of, files })
+        Ok(Seen { table, all, of, files })
     }
 }
 
 /// What is seen of networks.
 struct Seen {
     table: Table,
+    /// The parts of all networks, the wanted ones and the others.
+    all: Vec<Part>,
     /// The part of each.
     of: Vec<Part>,
     /// The file of each.
@@ -125,6 +129,7 @@ fn joined(each: Vec<Seen>) -> Result<Seen> {
             return Err(Error::unsuitable(file, expected, format!("{} others", next.table.width())));
         }
         all.table = all.table.join(&next.table);
+        all.all.extend(next.all);
         all.of.extend(next.of);
         all.files.extend(next.files);
     }

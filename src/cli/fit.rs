@@ -36,7 +36,7 @@ pub struct Fit {
     predictor: Option<String>,
     /// Fit once for each of K folds of the train and the validation networks, to all but the fold, and predict the mean of the K
     /// fits (bagging); the errors on the folds give prediction intervals (CV+). Short for --predictor 'bag(KIND)'
-    #[arg(long, value_name = "K", allow_negative_numbers = true, value_parser = clap::value_parser!(u16).range(2..=1000))]
+    #[arg(long, value_name = "K", allow_negative_numbers = true, value_parser = super::count_in::<u16>(2..=1000))]
     folds: Option<u16>,
     /// Fit once more, to train and validation networks, with the number of rounds that the validation networks found to be best
     #[arg(long, conflicts_with = "folds")]
@@ -54,7 +54,8 @@ pub struct Fit {
     #[arg(long, value_name = "TABLE", requires = "zoo")]
     compact: Option<PathBuf>,
     /// Bytes of that table at most, in KB of 1024
-    #[arg(long, value_name = "KB", default_value_t = 64, requires = "compact")]
+    #[arg(long, value_name = "KB", default_value_t = 64, requires = "compact", allow_negative_numbers = true,
+        value_parser = super::count_in::<usize>(1..=1_000_000))]
     compact_kb: usize,
     #[command(flatten)]
     force: Force,

@@ -53,6 +53,7 @@ mod train;
 mod words;
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use std::ops::RangeInclusive;
 use std::process::ExitCode;
 use std::sync::LazyLock;
 use zoometry::features::Input;
@@ -136,7 +137,7 @@ enum Verb {
 struct MachineArgs {
     /// Worker threads [default: one for each core]
     #[arg(long, value_name = "T", default_value_t = 0, hide_default_value = true, allow_negative_numbers = true,
-        value_parser = clap::value_parser!(u16).range(0..=1024))]
+        value_parser = count_in::<u16>(0..=1024))]
     threads: u16,
     /// Instruction set of the kernels: portable, neon, avx2 or avx512 [default: the fastest of this machine]
     #[arg(long, value_name = "ISA", env = "ZOOMETRY_ISA")]
@@ -209,12 +210,22 @@ fn params_help(what: &str) -> String {
 }
 
 /// A number of things: `10000`, `10_000` or `1e4`.
-#[cfg(feature = "full")]
 fn number(text: &str) -> std::result::Result<usize, String> {
     let digits = text.replace('_', "");
     let whole = |x: f64| (x.fract() == 0.0 && (0.0..9e15).contains(&x)).then_some(x as usize);
     let power = || digits.contains(['e', 'E']).then(|| digits.parse().ok().and_then(whole)).flatten();
     digits.parse().ok().or_else(power).ok_or_else(|| "expected a whole number, such as 10000, 10_000 or 1e4".to_owned())
+}
+
+/// A number of things of some type, in a range; written as [`number`] takes it.
+fn count_in<N: TryFrom<usize>>(
+    range: RangeInclusive<usize>,
+) -> impl Fn(&str) -> std::result::Result<N, String> + Clone {
+    move |text| {
+        let ends = [*range.start(), *range.end()].map(|end| output::count(end as u64));
+        let within = number(text).ok().filter(|found| range.contains(found)).and_then(|found| N::try_from(found).ok());
+        within.ok_or_else(|| format!("expected a whole number from {} to {}", ends[0], ends[1]))
+    }
 }
 
 /// The input of a key, or the default.

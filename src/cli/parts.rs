@@ -169,6 +169,22 @@ pub fn named(names: &[String], known: &[Part]) -> Result<Vec<Part>> {
     if names.is_empty() { Ok(known.to_vec()) } else { names.iter().map(part).collect() }
 }
 
+/// Refuses that none of the networks is in one of the parts that are asked for.
+///
+/// # Errors
+/// [`Error::Unsuitable`].
+pub fn some_in(parts: &[Part], wanted: &[Part], path: &Path) -> Result<()> {
+    if parts.iter().any(|part| wanted.contains(part)) {
+        return Ok(());
+    }
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    parts.iter().for_each(|part| *counts.entry(part.name()).or_default() += 1);
+    let found: Vec<String> = counts.iter().map(|(part, n)| format!("{} {part}", output::count(*n as u64))).collect();
+    let got = if found.is_empty() { "none in any part".into() } else { format!("{} only", found.join(", ")) };
+    let wanted: Vec<&str> = wanted.iter().map(|part| part.name()).collect();
+    Err(Error::unsuitable(path, format!("networks of the part {}", wanted.join(" or ")), got))
+}
+
 /// How networks are divided, for verbs that fit nothing.
 #[derive(Args)]
 pub struct DivisionArgs {

@@ -121,6 +121,7 @@ impl Predict {
             }
             Ok(found)
         })?;
+        parts::some_in(&found.parts, &wanted, &files[0])?;
         self.warn(&found);
         let mut output = Output::default();
         let json = self.machine.json && self.out.is_none();

@@ -1,6 +1,8 @@
 //! How good predictions are, as verbs say it: scores with bootstrap intervals, and how often prediction intervals hold.
 
+use super::files;
 use super::output::Output;
+use std::path::PathBuf;
 use zoometry::Context;
 use zoometry::eval::{ClassScore, Score, Unseen, bootstrap, conformal};
 use zoometry::predictor::Predictor;
@@ -58,6 +60,22 @@ impl<'a> Tested<'a> {
             }
         }
     }
+}
+
+/// What is said of zoos, one after another; in JSON of several a list `zoos`, each with its `file`.
+pub fn each(groups: &[Vec<PathBuf>], mut outputs: Vec<Output>) -> Output {
+    if let [one] = &mut *outputs {
+        return std::mem::take(one);
+    }
+    let mut all = Output::default();
+    let mut zoos = Vec::new();
+    for (files, mut one) in groups.iter().zip(outputs) {
+        all.text += &one.text;
+        one.set("file", files::shown(files));
+        zoos.push(one.json);
+    }
+    all.set("zoos", zoos);
+    all
 }
 
 /// What the networks of a test part are to the predictor.

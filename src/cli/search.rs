@@ -31,7 +31,7 @@ pub struct Search {
     #[arg(long, value_name = "KIND", default_value = DEFAULT, help = super::kinds_help())]
     predictor: String,
     /// Number of trials, the defaults included
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = super::count_in::<u32>(1..=1_000_000))]
     trials: u32,
     /// Seed of the draws
     #[arg(long, value_name = "S", default_value_t = 0, allow_negative_numbers = true)]

@@ -10,13 +10,14 @@ use std::path::PathBuf;
 use zoometry::eval::PublishedOrder;
 use zoometry::out::{FileKind, OutPath, replace};
 use zoometry::table::Part;
-use zoometry::zoo::{Source, digest};
+use zoometry::zoo::{Source, Zoo, digest};
 use zoometry::{Error, Result};
 
 /// Write which networks are in the train, the validation and the test part, for other programs and for --split
 ///
 /// CSV with a line for each finished network: its number, its part, the digest of its last weights (XXH3-64 of the little-endian f32,
-/// hexadecimal). `fit --split-seed` with the same seed divides so; `--split` takes the file, also with other parts written into it.
+/// hexadecimal), of several files also its file. `fit --split-seed` with the same seed divides so; `--split` takes the file, also
+/// with other parts written into it.
 #[derive(Args)]
 pub struct Split {
     #[arg(value_name = "ZOO", required = true, help = files::SEVERAL)]
@@ -42,11 +43,12 @@ pub struct Split {
 
 impl Split {
     pub fn run(&self) -> Result<Output> {
-        let mut guard = self.force.guard(files::expand(&self.zoo)?.iter().chain(self.division.file()));
+        let files = files::expand(&self.zoo)?;
+        let mut guard = self.force.guard(files.iter().chain(self.division.file()));
         let out = files::unless_stream(&self.out).map(|path| guard.file(path, FileKind::Table)).transpose()?;
         let wanted = parts::named(&self.part, &Part::ALL[..3])?;
-        let zoo = files::zoo(&self.zoo)?;
         if self.order {
+            let zoo = files::zoo(&self.zoo)?;
             let mut output = Output::default();
             let rows = Source::of(&zoo)?.rows;
             let few = |_| Error::malformed(zoo.path(), format!("at most {} rows", u32::MAX), rows.to_string());
@@ -55,16 +57,26 @@ impl Split {
             let said = format!("the order of {} rows", count(rows));
             return write(output, text, out.as_ref(), &said);
         }
-        let rows = self.division.parts(&zoo, &zoo.final_rows())?;
-        let mut text = String::from("run,part,digest\n");
-        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-        for (row, part) in rows.into_iter().filter(|(_, part)| wanted.contains(part)) {
-            text += &format!("{},{part},{:016x}\n", zoo.run()[row], digest(zoo.weights(row)));
-            *counts.entry(part.name()).or_default() += 1;
+        let mut table = csv::Writer::from_writer(Vec::new());
+        let several = files.len() > 1;
+        // into memory
+        let failed = |_| Error::Cancelled;
+        table.write_record(["run", "part", "digest"].into_iter().chain(several.then_some("file"))).map_err(failed)?;
+        let (mut counts, mut all) = (BTreeMap::<&str, usize>::new(), Vec::new());
+        for group in files::groups(&files)? {
+            let zoo = Zoo::open_all(group)?;
+            let rows = self.division.parts(&zoo, &zoo.final_rows())?;
+            all.extend(rows.iter().map(|(_, part)| *part));
+            for (row, part) in rows.into_iter().filter(|(_, part)| wanted.contains(part)) {
+                let cells =
+                    [zoo.run()[row].to_string(), part.to_string(), format!("{:016x}", digest(zoo.weights(row)))];
+                let file = several.then(|| zoo.file_of(row).display().to_string());
+                table.write_record(cells.into_iter().chain(file)).map_err(failed)?;
+                *counts.entry(part.name()).or_default() += 1;
+            }
         }
-        if counts.is_empty() {
-            return Err(Error::unsuitable(zoo.path(), "a zoo with finished networks of these parts", "none"));
-        }
+        parts::some_in(&all, &wanted, &files[0])?;
+        let text = String::from_utf8_lossy(&table.into_inner().unwrap_or_default()).into_owned();
         let mut output = Output::default();
         for (part, count) in &counts {
             output.set(part, count);

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use zoometry::cnn::plan::{Flops, Function};
 use zoometry::dataset::{self, Dataset};
 use zoometry::out::FileKind;
-use zoometry::train::{self as training, Event, Executor, Job, checkpoints, recipe::Recipe};
+use zoometry::train::{self as training, Event, Executor, Job, Log, checkpoints, recipe::Recipe};
 use zoometry::zoo::{Place, Zoo, hyper};
 use zoometry::{Error, Result};
 
@@ -27,7 +27,7 @@ pub struct Train {
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = super::number)]
     models: usize,
     /// Epochs of each network's training
-    #[arg(long, value_name = "E", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
+    #[arg(long, value_name = "E", allow_negative_numbers = true, value_parser = super::count_in::<u32>(0..=1_000_000))]
     epochs: u32,
     /// The zoo file; a shard of it is beside it, as zoo-00002-of-00008.safetensors
     #[arg(long, value_name = "ZOO")]
@@ -58,6 +58,10 @@ pub struct Train {
     /// on who trained which; every row says who did
     #[arg(long)]
     allow_mixed: bool,
+    /// Also a table that grows by a line with every network that is finished: run, test_accuracy, diverged, seconds since the
+    /// session began. Later sessions go on at its end
+    #[arg(long, value_name = "FILE.csv", conflicts_with = "estimate")]
+    log: Option<PathBuf>,
     /// Say how much room and time it is going to take, by a measurement of a second or two, and stop
     #[arg(long)]
     estimate: bool,
@@ -71,7 +75,9 @@ impl Train {
     pub fn run(&self) -> Result<Output> {
         self.device.check()?;
         let place = shard::place(self.shard)?;
-        let out = output::careful([] as [&Path; 0]).continued(shard::file(&self.out, place), FileKind::Zoo)?;
+        let mut guard = output::careful([] as [&Path; 0]);
+        let out = guard.continued(shard::file(&self.out, place), FileKind::Zoo)?;
+        let log = self.log.as_ref().map(|path| guard.continued(path, FileKind::Table)).transpose()?;
         check_models(self.models)?;
         let mut recipe = Recipe::load(&self.recipe)?;
         for assignment in &self.set {
@@ -94,7 +100,11 @@ impl Train {
         if self.estimate {
             return Ok(output);
         }
-        session(&job, &*executor, out.path(), &mut output)?;
+        let log = log.as_ref().map(Log::open).transpose()?;
+        session(&job, &*executor, out.path(), log.as_ref(), &mut output)?;
+        if let Some(log) = log {
+            log.close()?;
+        }
         Ok(output)
     }
 }
@@ -154,7 +164,7 @@ fn grown(job: &Job, out: &Path, [networks, checkpoints]: [usize; 2], [continued,
 }
 
 /// Trains with progress and reports; used by `demo` too.
-pub fn session(job: &Job, executor: &dyn Executor, out: &Path, output: &mut Output) -> Result<Zoo> {
+pub fn session(job: &Job, executor: &dyn Executor, out: &Path, log: Option<&Log>, output: &mut Output) -> Result<Zoo> {
     output::tell(describe(job.dataset));
     inert(job)?.into_iter().for_each(output::tell);
     let networks = job.shard()?.map_or(job.models, |shard| shard.runs());
@@ -164,6 +174,7 @@ pub fn session(job: &Job, executor: &dyn Executor, out: &Path, output: &mut Outp
             grown(job, out, [networks, checkpoints], [continued, again]);
         }
         progress.tell(event);
+        log.iter().for_each(|log| log.tell(event));
     };
     let outcome = training::train_on(executor, job, out, &on_event);
     let (images, diverged, seconds) = progress.finish();

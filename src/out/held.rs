@@ -1,11 +1,11 @@
 //! `Held`: a file that grows, and whose one writer is this process.
 
-#[cfg(feature = "study")]
+#[cfg(feature = "train")]
 use super::OutPath;
 use crate::{Error, Result};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
-#[cfg(feature = "study")]
+#[cfg(feature = "train")]
 use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
@@ -25,8 +25,8 @@ impl Drop for Held {
     }
 }
 
-// journals, which are cut and appended to, are of studies
-#[cfg_attr(not(feature = "study"), allow(dead_code))]
+// journals and logs, which are cut and appended to, are of studies and trainings
+#[cfg_attr(not(feature = "train"), allow(dead_code))]
 impl Held {
     /// The file at `path`, if there is one.
     ///
@@ -93,8 +93,8 @@ impl Held {
     }
 }
 
-/// Journals, which grow at their end.
-#[cfg(feature = "study")]
+/// Journals and logs, which grow at their end.
+#[cfg(feature = "train")]
 impl Held {
     /// As [`Held::open`]; an empty file where there is none.
     ///
@@ -120,10 +120,19 @@ impl Held {
     /// # Errors
     /// Those of [`Held::sync`].
     pub fn append(&mut self, bytes: &[u8]) -> Result<()> {
+        self.extend(bytes)?;
+        self.sync()
+    }
+
+    /// As [`Held::append`], without waiting for the disk.
+    ///
+    /// # Errors
+    /// Those of [`Held::sync`].
+    pub fn extend(&mut self, bytes: &[u8]) -> Result<()> {
         self.check_place()?;
         self.file.write_all(bytes).map_err(Error::io("write", &self.path))?;
         self.length += bytes.len() as u64;
-        self.sync()
+        Ok(())
     }
 }
 

@@ -8,6 +8,7 @@ mod executor;
 #[cfg(feature = "gpu")]
 pub mod gpu;
 mod growth;
+mod log;
 mod merge;
 pub mod network;
 pub mod overrides;
@@ -25,6 +26,7 @@ use crate::zoo::hyper::{COUNT, HYPERPARAMETERS};
 use crate::zoo::{Config, Mixture, Place, Schema, Shard, Value, Writer};
 use crate::{Context, Error, Result};
 pub use executor::{Cpu, Executor, Session};
+pub use log::Log;
 pub use merge::merge;
 use recipe::Recipe;
 use run::Run;
