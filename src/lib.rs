@@ -85,7 +85,7 @@
 //! | [`predictor`], [`eval`] | boosting, perceptrons, processes; parts, scores, intervals, searches |
 //! | [`study`], [`report`] | experiments, and the page that shows them |
 //! | [`mod@bench`], [`catalog`] | how fast it is |
-//! | [`out`], [`bytes`], [`json`], [`magic`], [`par`], [`rng`], [`tensors`] | files, threads, random numbers |
+//! | [`out`], [`bytes`], [`json`], [`magic`], [`number`], [`par`], [`rng`], [`tensors`] | files, threads, random numbers |
 //!
 //! # Words
 //!
@@ -126,6 +126,7 @@ pub mod gpu;
 pub mod guide;
 pub mod json;
 pub mod magic;
+pub mod number;
 pub mod out;
 pub mod par;
 pub mod predictor;

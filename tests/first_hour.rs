@@ -185,6 +185,84 @@ fn manners() {
 }
 
 #[test]
+fn every_verb_takes_zoos_of_other_kinds() {
+    let (folder, first) = scratch("a.safetensors");
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let (a, b, model, linear) = (first.display(), at("b.safetensors"), at("model"), at("linear"));
+    let other = "--set layers=4s2,act,4s2,act,mean --set train_fraction=0.1 --set batch=100";
+    succeed(&format!("train --dataset glyphs --models 24 --epochs 1 --seed 5 {other} --out {a}"));
+    succeed(&format!("train --dataset glyphs --models 14 --epochs 2 --seed 6 {other} --out {b}"));
+    succeed(&format!("fit {a} --param n_estimators=20 --out {model}"));
+    succeed(&format!("fit {a} --predictor linear --out {linear}"));
+    // the scores of each zoo are those that it has alone
+    let both = json(&format!("compare {model} {linear} {a} {b} --json"));
+    for (zoo, file) in both["zoos"].as_array().unwrap().iter().zip([a.to_string(), b.clone()]) {
+        let alone = json(&format!("compare {model} {linear} {file} --json"));
+        assert_eq!((&zoo["file"], &zoo["difference"]), (&file.into(), &alone["difference"]));
+    }
+    let (csv, shap) = (at("i.csv"), at("s.npy"));
+    let both = json(&format!("importance {model} {a} {b} --rounds 2 --out {csv} --shap {shap} --json"));
+    let alone = json(&format!("importance {model} {b} --rounds 2 --json"));
+    assert_eq!(both["zoos"][1]["columns"], alone["columns"]);
+    let table = std::fs::read_to_string(&csv).unwrap();
+    let width = alone["columns"].as_array().unwrap().len();
+    assert!(table.starts_with("column,permutation,gain,cuts,shap,file\n"), "{table}");
+    assert_eq!(table.lines().filter(|line| line.ends_with(&b)).count(), width);
+    let networks: usize = both["zoos"].as_array().unwrap().iter().map(|zoo| zoo["n"].as_u64().unwrap() as usize).sum();
+    let bytes = std::fs::read(&shap).unwrap();
+    assert!(String::from_utf8_lossy(&bytes).contains(&format!("({networks}, {width})")));
+    // a division of both is one that fit takes, for both or for one
+    let parts = at("parts.csv");
+    succeed(&format!("split {a} {b} --out {parts}"));
+    let table = std::fs::read_to_string(&parts).unwrap();
+    assert!(table.starts_with("run,part,digest,file\n") && table.lines().count() == 39, "{table}");
+    let divided = json(&format!("fit {a} {b} --split {parts} --json"));
+    let by_seed = json(&format!("fit {a} {b} --json"));
+    assert_eq!((&divided["n_train"], &divided["r2"]), (&by_seed["n_train"], &by_seed["r2"]));
+    // trials are fitted to both
+    let found = json(&format!("search {a} {b} --trials 2e0 --param n_estimators=5 --out {} --json", at("best.json")));
+    assert_eq!((found["trials"].as_array().unwrap().len(), &found["n_train"]), (2, &by_seed["n_train"]));
+    fail(&format!("search {a} --trials 1e9 --out {}", at("x.json")), 2, &["--trials", "1 to 1,000,000"]);
+}
+
+#[test]
+fn nothing_in_a_part_is_a_failure() {
+    let (folder, zoo) = scratch("zoo.safetensors");
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    succeed(&format!("{} --set train_fraction=0.1", small_zoo(&zoo, 12, 1)));
+    let (zoo, model, parts) = (zoo.display(), at("model"), at("parts.csv"));
+    succeed(&format!("fit {zoo} --param n_estimators=5 --out {model}"));
+    std::fs::write(&parts, "run,part\n1,train\n2,train\n").unwrap();
+    fail(&format!("predict {model} {zoo} --part unseen"), 1, &["the part unseen", "test", "train", "only"]);
+    for verb in ["features", "split"] {
+        fail(
+            &format!("{verb} {zoo} --split {parts} --part validation,test"),
+            1,
+            &["validation or test", "2 train only"],
+        );
+    }
+}
+
+#[test]
+fn a_training_keeps_a_log() {
+    let (folder, zoo) = scratch("zoo.safetensors");
+    let log = folder.path().join("log.csv");
+    let train = |models| format!("{} --set train_fraction=0.1 --log {}", small_zoo(&zoo, models, 1), log.display());
+    succeed(&train(3));
+    succeed(&train(5));
+    let text = std::fs::read_to_string(&log).unwrap();
+    let mut runs: Vec<&str> = text.lines().skip(1).filter_map(|line| line.split(',').next()).collect();
+    assert!(text.starts_with("run,test_accuracy,diverged,seconds\n"), "{text}");
+    runs.sort_unstable();
+    assert_eq!(runs, ["0", "1", "2", "3", "4"]);
+    // neither a zoo nor another table is written over
+    fail(&train(5).replace("log.csv", "zoo.safetensors"), 2, &["another file than"]);
+    std::fs::write(&log, "run,part\n").unwrap();
+    fail(&train(6), 1, &["a log", "run,part"]);
+    assert_eq!(json(&format!("info {} --json", zoo.display()))["models"], 5);
+}
+
+#[test]
 fn the_bench_says_what_it_knows() {
     let list = succeed("bench --list pool 'conv/*'".replace('\'', "").as_str());
     assert!(

@@ -240,7 +240,17 @@ fn other_targets_are_predicted_and_classes_scored_as_such() {
     fail(&format!("fit {zoo} --target activation --predictor mlp"), 2, &["tell classes apart", "mlp"]);
     fail(&format!("fit {zoo} --target acitvation"), 2, &["did you mean \"activation\""]);
     fail(&format!("predict {class} {zoo} --interval 0.5"), 2, &["--interval", "probabilities"]);
-    fail(&format!("importance {class} {zoo}"), 2, &["predictor of a number"]);
+    let matters = json(&format!("importance {class} {zoo} --rounds 3"));
+    assert_eq!(matters["accuracy"], fit["accuracy"]);
+    let falls = matters["columns"].as_array().unwrap();
+    assert!(
+        falls.iter().all(|column| column["permutation"].as_f64().unwrap().abs() <= 1.0 && column.get("gain").is_none())
+    );
+    fail(&format!("importance {class} {zoo} --shap {}", at("s.npy")), 2, &["--shap", "one of names"]);
+    let search = format!("search {zoo} --trials 1e0 --param n_estimators=5 --out {}", at("best.json"));
+    assert!(json(&format!("{search} --target gap"))["r2"].is_number());
+    fail(&search, 1, &["another search", "target"]);
+    fail(&format!("{search}x --target activation"), 2, &["squared error", "activation"]);
 }
 
 /// Stops a run that would take hours.

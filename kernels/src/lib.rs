@@ -70,3 +70,8 @@ pub const TILE: usize = 12;
 
 /// One position of a tile: [`TILE`] images × 16 channels.
 pub type Block = [Lanes; TILE];
+
+/// The example of the front page is run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -9,7 +9,7 @@ use zoometry::zoo::{Target, Zoo};
 use zoometry::{Error, Result};
 
 /// Keys of a predictor's `info`.
-const TARGET: &str = "target";
+pub const TARGET: &str = "target";
 /// The names in the order of their numbers, as JSON; missing where a number is predicted.
 const CLASSES: &str = "classes";
 

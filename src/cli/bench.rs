@@ -1,6 +1,6 @@
 //! `zoometry bench`
 
-use super::output::{self, Force, Output};
+use super::output::{self, Force, Output, counted};
 use super::{STOP, bench_table, files, occupancy};
 use clap::Args;
 use std::collections::HashSet;
@@ -99,10 +99,14 @@ impl Bench {
             return Err(Error::invalid("--adapter", "--device gpu with it", adapter));
         }
         let (isas, cases) = (self.isas()?, self.cases()?);
+        // pinned threads see the processors that they are pinned to, no others
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
         if self.pin {
             occupancy::pin(usize::from(self.threads))?;
         }
-        self.measure(&isas, &cases)
+        let mut report = self.measure(&isas, &cases)?;
+        report.machine.processors = processors;
+        Ok(report)
     }
 
     /// A GPU has no ISAs and no threads.
@@ -187,7 +191,11 @@ impl Bench {
             }
         }
         progress.finish_and_clear();
-        output::tell(format!("{} rows in {:.1} s", all.len(), machine_seconds + start.elapsed().as_secs_f64()));
+        output::tell(format!(
+            "{} in {:.1} s",
+            counted(all.len(), "row"),
+            machine_seconds + start.elapsed().as_secs_f64()
+        ));
         let peak_at_end = machine::peak_again(best, 0.2);
         let load = load.zip(machine::load()).map(|(before, after)| [before, after]);
         let mut report = Report::new(machine, peak_at_end, all);

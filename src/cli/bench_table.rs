@@ -1,6 +1,6 @@
 //! What `zoometry bench` prints: the machine, a table of rows, CSV, changes.
 
-use super::output::{Output, count};
+use super::output::{Output, count, counted};
 use zoometry::bench::report::{Card, Change};
 use zoometry::bench::{Machine, Row, machine};
 use zoometry::kernels::IsaKind;
@@ -43,7 +43,7 @@ pub fn csv(rows: &[Row]) -> Result<String> {
 }
 
 pub fn describe(machine: &Machine, output: &mut Output) {
-    output.line(format!("{}, {} logical processors", machine.processor, machine.processors));
+    output.line(format!("{}, {}", machine.processor, counted(machine.processors, "logical processor")));
     for kind in IsaKind::ALL {
         let Some(one) = machine.fma_gflops.get(kind.name()) else { continue };
         let all = machine.fma_gflops_threads.get(kind.name()).filter(|_| machine.threads > 1);

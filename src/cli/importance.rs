@@ -17,8 +17,8 @@ use zoometry::{Context, Error, Result};
 
 /// What matters to a fitted predictor
 ///
-/// For each column of its input: how far R² falls when the column is shuffled among the networks (permutation) and, of gradient
-/// boosting, its share of the reduction of the training error (gain), the number of its splits (cuts) and its mean |SHAP value|
+/// For each column of its input: how far R², or where names are predicted the accuracy, falls when the column is shuffled among the
+/// networks (permutation) and, of gradient boosting that predicts a number, its share of the reduction of the training error (gain), the number of its splits (cuts) and its mean |SHAP value|
 /// (shap, in units of accuracy). Shuffled and explained are networks that the predictor has not seen, as in `evaluate`. Files that
 /// are not of one zoo are looked at each for itself.
 #[derive(Args)]
@@ -78,8 +78,9 @@ impl Importance {
         let out = self.out.as_ref().map(|path| guard.file(path, FileKind::Table)).transpose()?;
         let shap = self.shap.as_ref().map(|path| guard.array(path)).transpose()?;
         if self.shap.is_some() && predictor.model_as::<Boost>().is_none() {
-            let expected = format!("a predictor of kind {}", boost::KIND.name);
-            return Err(Error::invalid("--shap", expected, predictor.kind().name));
+            let expected = format!("a predictor of a number, of kind {}", boost::KIND.name);
+            let got = if predictor.model.outputs() > 1 { "one of names" } else { predictor.kind().name };
+            return Err(Error::invalid("--shap", expected, got));
         }
         let groups = files::groups(&files)?;
         let each = groups.iter().map(|group| self.machine.run(|| self.zoo(context, &predictor, group)));
@@ -136,7 +137,11 @@ impl Importance {
                 }
             }
             None => {
-                found.notes.push(format!("gain, cuts and SHAP values are those of trees: {} only", boost::KIND.name));
+                let trees = format!(
+                    "gain, cuts and SHAP values are those of trees that predict a number: {} only",
+                    boost::KIND.name
+                );
+                found.notes.push(trees);
             }
         }
         Ok((predicted, found))

@@ -58,6 +58,7 @@ use std::process::ExitCode;
 use std::sync::LazyLock;
 use zoometry::features::Input;
 use zoometry::kernels::{Isa, IsaKind};
+use zoometry::number::whole;
 use zoometry::par::Stop;
 use zoometry::predictor::{KINDS, Kind};
 use zoometry::{Context, Error, Result};
@@ -211,10 +212,7 @@ fn params_help(what: &str) -> String {
 
 /// A number of things: `10000`, `10_000` or `1e4`.
 fn number(text: &str) -> std::result::Result<usize, String> {
-    let digits = text.replace('_', "");
-    let whole = |x: f64| (x.fract() == 0.0 && (0.0..9e15).contains(&x)).then_some(x as usize);
-    let power = || digits.contains(['e', 'E']).then(|| digits.parse().ok().and_then(whole)).flatten();
-    digits.parse().ok().or_else(power).ok_or_else(|| "expected a whole number, such as 10000, 10_000 or 1e4".to_owned())
+    whole(text).ok_or_else(|| "expected a whole number, such as 10000, 10_000 or 1e4".to_owned())
 }
 
 /// A number of things of some type, in a range; written as [`number`] takes it.

@@ -1,5 +1,6 @@
 //! `zoometry search`
 
+use super::asked::{Asked, TARGET};
 use super::output::{Force, Output, counted, duration};
 use super::parts::Rows;
 use super::{MachineArgs, fit, progress};
@@ -14,7 +15,7 @@ use zoometry::out::{FileKind, OutPath};
 use zoometry::predictor::{Config, DEFAULT, Kind, Options};
 use zoometry::table::origin;
 use zoometry::zoo::Target;
-use zoometry::{Context, Result};
+use zoometry::{Context, Error, Result};
 
 /// Search for the options of a fit by chance
 ///
@@ -28,6 +29,9 @@ use zoometry::{Context, Result};
 pub struct Search {
     #[command(flatten)]
     source: Rows,
+    /// What is predicted, a number, as `fit --target` takes it [default: test_accuracy]
+    #[arg(long, value_name = "NAME", requires = "zoo")]
+    target: Option<String>,
     #[arg(long, value_name = "KIND", default_value = DEFAULT, help = super::kinds_help())]
     predictor: String,
     /// Number of trials, the defaults included
@@ -62,14 +66,20 @@ impl Search {
     }
 
     fn search(&self, context: &Context, input: &Input, journal: &OutPath, out: &OutPath) -> Result<Output> {
-        let divided = self.source.parts(context, input, Target::default(), true)?;
+        let target = self.target.as_deref().map_or_else(|| Ok(Target::default()), str::parse)?;
+        let divided = self.source.parts(context, input, target, true)?;
+        if !Asked::of_info(&divided.info)?.classes.is_empty() {
+            let expected = "a number: trials are ranked by their squared error";
+            return Err(Error::invalid("--target", expected, format!("{target}, which is one of several names")));
+        }
         let (train, validation) = (&divided.parts.train, &divided.parts.validation);
         let (kind, fixed, seed, trials) = (&*self.predictor, &*self.param, self.seed, self.trials);
         let search = Trials { kind, fixed, seed, trials, train, validation };
         // a wrong option is refused before there is a journal
         search.options(0)?;
         let told = [origin::INPUT, origin::EPOCH, origin::SPLIT_SEED, origin::SPLIT];
-        let about = told.into_iter().filter_map(|name| Some((name.to_owned(), divided.info.get(name)?.clone())));
+        let told = told.into_iter().chain((target != Target::default()).then_some(TARGET));
+        let about = told.filter_map(|name| Some((name.to_owned(), divided.info.get(name)?.clone())));
         let (kept, done) = Journal::open(journal, &about.collect::<Vec<_>>(), &search)?;
         let mut output = Output::default();
         let trials = run(&search, context, &kept, done, &mut output)?;

@@ -88,7 +88,10 @@ fn dimensions<const D: usize>(path: &Path, header: &[u8]) -> Result<[usize; D]> 
     let magic = [0, 0, UBYTE, D as u8];
     if header.len() < 4 || header[..4] != magic {
         let expected = format!("an IDX file of unsigned bytes with {D} dimensions (magic {magic:02x?})");
-        let found = format!("{} (that begins with {:02x?})", FileKind::of(path), &header[..header.len().min(4)]);
+        let found = match FileKind::of(path) {
+            FileKind::Other("another file") => format!("one that begins with {:02x?}", &header[..header.len().min(4)]),
+            known => known.to_string(),
+        };
         return Err(Error::other_kind(path, expected, found));
     }
     let words = header[4..].chunks_exact(4).map(|b| u32::from_be_bytes([b[0], b[1], b[2], b[3]]) as usize);

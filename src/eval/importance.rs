@@ -3,7 +3,7 @@
 //! Source: Breiman, *Random Forests*, Machine Learning 45 (2001), section 10; for any predictor Fisher, Rudin, Dominici, *All
 //! Models are Wrong, but Many are Useful*, JMLR 20 (2019).
 
-use super::metrics::r2;
+use super::metrics::{ClassScore, r2};
 use crate::predictor::Predictor;
 use crate::rng::Stream;
 use crate::table::Table;
@@ -12,7 +12,7 @@ use crate::{Context, Error, Result};
 /// What the random numbers are for.
 const PURPOSE: u32 = u32::from_be_bytes(*b"perm");
 
-/// For each column how far R² falls on a table with targets when that column is shuffled, mean of `rounds` orders; the rows
+/// For each column how far R², or where classes are predicted their accuracy, falls on a table with targets when that column is shuffled, mean of `rounds` orders; the rows
 /// should be ones that the predictor was not fitted to. NaN where R² is, but 0 for a column that it does not look at.
 ///
 /// A column's orders are a pure function of seed, column and round. Of columns that are copies of each other none seems to
@@ -30,13 +30,14 @@ pub fn permutation(
     if rounds == 0 {
         return Err(Error::invalid("rounds", "at least 1", rounds));
     }
-    if predictor.model.outputs() > 1 {
-        return Err(Error::invalid("importance", "a predictor of a number", "one of classes"));
-    }
     if table.y.len() != table.rows() {
         return Err(Error::unsuitable_table("table", "a target for each row", table.y.len()));
     }
-    let before = r2(&predictor.predict(context, table)?, &table.y);
+    let measure = |predicted: &[f32]| match predictor.model.outputs() {
+        1 => r2(predicted, &table.y),
+        classes => ClassScore::new(predicted, classes, &table.y).accuracy,
+    };
+    let before = measure(&predictor.predict(context, table)?);
     let (width, mut shuffled) = (table.width(), table.clone());
     let fall = |column: usize| {
         if !predictor.model.uses(column) {
@@ -51,7 +52,7 @@ pub fn permutation(
             let mut values = values.clone();
             Stream::at_step(seed, PURPOSE, column as u32, round as u32).shuffle(&mut values);
             set(&mut shuffled, column, &values);
-            sum += before - r2(&predictor.predict(context, &shuffled)?, &table.y);
+            sum += before - measure(&predictor.predict(context, &shuffled)?);
         }
         set(&mut shuffled, column, &values);
         Ok(sum / rounds as f64)

@@ -94,6 +94,10 @@ impl Estimator for Bag {
         values
     }
 
+    fn own_name<'n>(&self, name: &'n str) -> &'n str {
+        self.of.0.own_name(name)
+    }
+
     fn set(&mut self, assignment: &str) -> Result<()> {
         match split(assignment)? {
             (name @ "folds", value) => {

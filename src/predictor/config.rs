@@ -36,8 +36,13 @@ impl Config {
     /// Sets what the configuration names.
     ///
     /// # Errors
-    /// Those of [`Options::set`].
+    /// Those of [`Options::set`]; [`Error::Invalid`] for two names of one option.
     pub fn apply(&self, options: &mut Options) -> Result<()> {
+        let mut names: Vec<(&str, &String)> = self.params.keys().map(|name| (options.0.own_name(name), name)).collect();
+        names.sort_unstable();
+        if let Some([(own, one), (_, other)]) = names.array_windows().find(|[(a, _), (b, _)]| a == b) {
+            return Err(Error::invalid(*own, "one value", format!("{one} and {other}, two names of it")));
+        }
         self.params.iter().try_for_each(|(name, value)| match value {
             Value::String(text) => options.set(&format!("{name}={text}")),
             value => options.set(&format!("{name}={value}")),
@@ -98,6 +103,20 @@ mod tests {
     use super::*;
     use crate::out::FileKind;
     use crate::rng::Stream;
+
+    #[test]
+    fn two_names_of_one_option_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("best.json");
+        for (predictor, says) in [("gbm", true), ("bag(gbm)", true), ("linear", false)] {
+            let text =
+                format!(r#"{{"predictor": "{predictor}", "params": {{"num_iterations": 3, "n_estimators": 500}}}}"#);
+            std::fs::write(&path, text).unwrap();
+            let message = Config::load(&path, None).unwrap_err().to_string();
+            let both = message.contains("num_iterations") && message.contains("n_estimators");
+            assert_eq!(both && message.contains("one value"), says, "{message}");
+        }
+    }
 
     #[test]
     fn what_is_saved_is_loaded() {

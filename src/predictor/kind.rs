@@ -55,6 +55,11 @@ pub trait Estimator: Debug + Send + Sync {
     /// Every option with its value.
     fn values(&self) -> Map<String, Value>;
 
+    /// An option's name of ours, where this is another one of it.
+    fn own_name<'n>(&self, name: &'n str) -> &'n str {
+        name
+    }
+
     /// Sets one option from `name=value`.
     ///
     /// # Errors

@@ -1,5 +1,6 @@
 //! `name=value`: an option of a fit as the command line gives it.
 
+use crate::number::whole;
 use crate::{Error, Result};
 
 /// Name and value.
@@ -17,6 +18,9 @@ pub fn split(assignment: &str) -> Result<(&str, &str)> {
 /// # Errors
 /// [`Error::Invalid`] naming the option.
 pub fn parse<T: std::str::FromStr>(name: &str, value: &str) -> Result<T> {
-    let kind = if std::any::type_name::<T>().starts_with('f') { "a number" } else { "an integer" };
-    value.parse().map_err(|_| Error::invalid(name, kind, format!("{value:?}")))
+    let (found, kind) = match std::any::type_name::<T>().starts_with('f') {
+        true => (value.parse().ok(), "a number"),
+        false => (whole(value), "a whole number"),
+    };
+    found.ok_or_else(|| Error::invalid(name, kind, format!("{value:?}")))
 }

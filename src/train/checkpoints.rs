@@ -1,5 +1,6 @@
 //! When a network's weights are kept.
 
+use crate::number::whole;
 use crate::{Error, Result};
 
 /// The reference's schedule: epochs 0, 1, 2, 3, every twentieth, and the last.
@@ -15,7 +16,7 @@ pub fn parse(text: &str, epochs: u32) -> Result<Vec<u32>> {
     let wrong = || Error::invalid("checkpoints", format!("epochs 0 to {epochs}, such as 0,1,2"), text);
     let mut schedule = vec![epochs];
     for part in text.split(',') {
-        let epoch: u32 = part.trim().parse().map_err(|_| wrong())?;
+        let epoch: u32 = whole(part).ok_or_else(wrong)?;
         if epoch > epochs {
             return Err(wrong());
         }
@@ -40,7 +41,7 @@ mod tests {
 
     #[test]
     fn text_is_checked() {
-        assert_eq!(parse("5, 1,1", 8).unwrap(), [1, 5, 8]);
+        assert_eq!(parse("5, 1,1e0", 8).unwrap(), [1, 5, 8]);
         for wrong in ["9", "", "1,,2", "x", "-1"] {
             assert!(parse(wrong, 8).is_err(), "{wrong}");
         }

@@ -4,6 +4,7 @@ use super::distribution::Distribution;
 use super::run::{self, Run};
 use crate::cnn::layer::{self, Layer};
 use crate::dataset::{Images, Preparation};
+use crate::number::whole;
 use crate::rng::Stream;
 use crate::zoo::hyper::{self, COUNT, HYPERPARAMETERS, Kind};
 use crate::zoo::{Config, Value};
@@ -227,7 +228,7 @@ impl Recipe {
             "layers" => self.layers = layer::parse(value)?,
             "images" => self.images.colour = colour(value)?,
             "preparation" => self.images.preparation = value.parse()?,
-            "batch" => self.set_batch(value.parse().map_err(|_| Error::invalid("batch", "a whole number", value))?)?,
+            "batch" => self.set_batch(whole(value).ok_or_else(|| Error::invalid("batch", "a whole number", value))?)?,
             name => {
                 let at = settable(name)?;
                 self.distributions[at] = Distribution::parse(&HYPERPARAMETERS[at], &run::names(name), value)?;

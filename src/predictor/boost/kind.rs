@@ -44,6 +44,10 @@ impl Estimator for Params {
         fields(self)
     }
 
+    fn own_name<'n>(&self, name: &'n str) -> &'n str {
+        Params::own_name(name)
+    }
+
     fn set(&mut self, assignment: &str) -> Result<()> {
         Params::set(self, assignment)
     }

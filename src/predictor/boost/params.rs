@@ -147,6 +147,11 @@ impl Params {
         "early_stopping_round",
     ];
 
+    /// The name of [`Params::NAMES`] that one of LightGBM's aliases stands for; any other as it is.
+    pub fn own_name(name: &str) -> &str {
+        ALIASES.iter().find(|(_, aliases)| aliases.contains(&name)).map_or(name, |&(own, _)| own)
+    }
+
     /// Sets one option from `name=value`.
     ///
     /// # Errors
@@ -154,7 +159,7 @@ impl Params {
     /// number, or is out of range.
     pub fn set(&mut self, assignment: &str) -> Result<()> {
         let (name, value) = split(assignment)?;
-        let name = ALIASES.iter().find(|(_, aliases)| aliases.contains(&name)).map_or(name, |&(own, _)| own);
+        let name = Params::own_name(name);
         let mut changed = self.clone();
         match name {
             "n_estimators" => changed.n_estimators = parse(name, value)?,

@@ -34,8 +34,8 @@ impl Header {
             _ => return Err(wrong(format!("a header beyond the first {} bytes", start.len()))),
         };
         let text = str::from_utf8(&start[begin..data]).ok();
-        let Entries { descr, fortran, shape } =
-            text.and_then(Entries::parse).ok_or_else(|| wrong("a header that NumPy does not write".into()))?;
+        let foreign = || wrong(format!("a header that NumPy does not write: {}", text.unwrap_or("no text").trim_end()));
+        let Entries { descr, fortran, shape } = text.and_then(Entries::parse).ok_or_else(foreign)?;
         let shape = sizes(shape).ok_or_else(|| wrong(format!("a shape that is none, or too large: ({shape})")))?;
         let element = Element::parse(descr).ok_or_else(|| {
             let expected = "numbers: elements of type f2, f4, f8, i1 to i8, u1 to u8 or b1";
