@@ -34,7 +34,10 @@ pub fn show(path: &Path) -> Result<Output> {
         FileKind::Array | FileKind::Other(_) if bytes::read(path)?.starts_with(b"\x93NUMPY") => {
             array(path, &mut output)?
         }
-        FileKind::Network | FileKind::Other("another safetensors file") => network(path, &mut output)?,
+        // the last is damaged: who reads it says what is wrong
+        FileKind::Network | FileKind::Other("another safetensors file" | "a safetensors file") => {
+            network(path, &mut output)?
+        }
         FileKind::Config => config(path, &mut output)?,
         FileKind::Compact => compact(path, &mut output)?,
         FileKind::Trials => trials(path, &mut output)?,

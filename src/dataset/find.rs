@@ -75,7 +75,7 @@ pub fn load(name_or_folder: impl AsRef<Path>, data_dir: Option<&Path>, images: I
         }
     }
     if name_or_folder.contains(['/', '\\']) {
-        let source = std::io::ErrorKind::NotFound.into();
+        let source = std::io::Error::new(std::io::ErrorKind::NotFound, "no such folder");
         return Err(Error::io("open", path)(source));
     }
     Err(Error::unknown("data set", name_or_folder, NAMES.into_iter().chain(["or a folder"])))

@@ -42,13 +42,13 @@ impl Serialize for Text<'_> {
 /// file's length are checked, all before anything is allocated that the file does not hold.
 pub(super) fn parse(path: &Path, bytes: &[u8]) -> Result<(Metadata, usize)> {
     let wrong = |expected: &str, got: String| Error::malformed(path, expected, got);
-    let (length, rest) =
-        bytes.split_first_chunk::<8>().ok_or_else(|| wrong("a safetensors file", format!("{} bytes", bytes.len())))?;
+    let other = || Error::other_kind(path, "a safetensors file", FileKind::described(path));
+    let (length, rest) = bytes.split_first_chunk::<8>().ok_or_else(other)?;
     let length = u64::from_le_bytes(*length);
     let text = usize::try_from(length).ok().filter(|_| length <= LONGEST).and_then(|length| rest.get(..length));
     let text = text.ok_or_else(|| match rest.first() {
         Some(b'{') => wrong("a safetensors file", format!("{} bytes of a header of {length}", rest.len())),
-        _ => Error::other_kind(path, "a safetensors file", FileKind::described(path)),
+        _ => other(),
     })?;
     let header: Metadata = json::parse(text).map_err(|error| wrong("a safetensors header", error.to_string()))?;
     let data = rest.len() - text.len();
