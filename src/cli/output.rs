@@ -238,7 +238,8 @@ pub fn duration(seconds: f64) -> String {
         s if s < 100.0 => format!("{s:.1} s"),
         s if s < 3600.0 => format!("{} min {} s", s as u64 / 60, s as u64 % 60),
         s if s < 48.0 * 3600.0 => format!("{} h {} min", s as u64 / 3600, s as u64 % 3600 / 60),
-        s => format!("{:.1} days", s / 86_400.0),
+        s if s < 100.0 * 86_400.0 => format!("{:.1} days", s / 86_400.0),
+        s => format!("{} days", count((s / 86_400.0) as u64)),
     }
 }
 
@@ -316,6 +317,7 @@ mod tests {
         assert_eq!(quantile_line(&[]), "none yet");
         assert_eq!((counted(1, "network"), counted(1200, "network")), ("1 network".into(), "1,200 networks".into()));
         assert_eq!(duration(4.6 * 86_400.0), "4.6 days");
+        assert_eq!(duration(44_090.2 * 86_400.0), "44,090 days");
         output.set("x", serde_json::json!([0.1f32, 0.1, 0.5, -3.0, 1.0e9, 1e-9f32, [{ "y": 0.7f32 }], 7, null]));
         let short = r#"[0.1,0.1,0.5,-3.0,1000000000.0,1e-9,[{"y":0.7}],7,null]"#;
         assert_eq!(output.json["x"].to_string(), short);

@@ -180,7 +180,7 @@ impl Recipe {
                 "shared_seed" => recipe.shared_seed = truth(name, value)?,
                 "grid" => recipe.grid = truth(name, value)?,
                 name => {
-                    let at = settable(several(name))?;
+                    let at = settable(meant(name))?;
                     let names = run::names(name);
                     recipe.distributions[at] = Distribution::from_json(&HYPERPARAMETERS[at], &names, value)?;
                 }
@@ -232,7 +232,7 @@ impl Recipe {
                 self.set_batch(whole(value).ok_or_else(|| Error::invalid("batch", "a whole number", value))?)?;
             }
             name => {
-                let at = settable(several(name))?;
+                let at = settable(meant(name))?;
                 self.distributions[at] = Distribution::parse(&HYPERPARAMETERS[at], &run::names(name), value)?;
             }
         }
@@ -322,9 +322,13 @@ impl Recipe {
 /// What [`Recipe::set`] knows besides the hyperparameters.
 const SETTINGS: [&str; 4] = ["layers", "images", "preparation", "batch"];
 
-/// The hyperparameter that a setting stands for where networks are to differ in it.
-fn several(name: &str) -> &str {
-    if name == "batch" { "batch_size" } else { name }
+/// The hyperparameter that a name stands for: a setting where networks are to differ in it, a short name.
+fn meant(name: &str) -> &str {
+    match name {
+        "batch" => "batch_size",
+        "lr" => "learning_rate",
+        other => other,
+    }
 }
 
 /// The place of a hyperparameter; a message about another name lists everything that can be set.
@@ -350,6 +354,17 @@ mod tests {
     use crate::train::run::Optimizer;
     use serde_json::json;
     use std::collections::HashMap;
+
+    #[test]
+    fn short_names_and_powers_of_ten_are_understood() {
+        let [mut long, mut short] = [Recipe::default(), Recipe::default()];
+        for (recipe, setting) in [(&mut long, "learning_rate=0.1"), (&mut long, "batch=100"), (&mut short, "lr=0.1")] {
+            recipe.set(setting).unwrap();
+        }
+        short.set("batch=1e2").unwrap();
+        assert_eq!(short.to_json(), long.to_json());
+        assert!(short.set("batch=1e9").is_err() && short.set("batch=1.5e0").is_err());
+    }
 
     #[test]
     fn draws_follow_the_reference_distributions() {
