@@ -357,13 +357,13 @@ mod tests {
 
     #[test]
     fn short_names_and_powers_of_ten_are_understood() {
-        let [mut long, mut short] = [Recipe::default(), Recipe::default()];
-        for (recipe, setting) in [(&mut long, "learning_rate=0.1"), (&mut long, "batch=100"), (&mut short, "lr=0.1")] {
-            recipe.set(setting).unwrap();
-        }
-        short.set("batch=1e2").unwrap();
-        assert_eq!(short.to_json(), long.to_json());
-        assert!(short.set("batch=1e9").is_err() && short.set("batch=1.5e0").is_err());
+        let set = |settings: [&str; 2]| {
+            let mut recipe = Recipe::default();
+            settings.iter().try_for_each(|setting| recipe.set(setting)).map(|()| recipe.to_json())
+        };
+        let long = set(["learning_rate=0.1", "batch=100"]).unwrap();
+        assert_eq!(set(["lr=0.1", "batch=1e2"]).unwrap(), long);
+        assert!(set(["lr=0.1", "batch=1e9"]).is_err() && set(["lr=0.1", "batch=1.5e0"]).is_err());
     }
 
     #[test]
