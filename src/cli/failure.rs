@@ -18,7 +18,7 @@ pub fn report(error: Error, verb: &Command) -> ExitCode {
         Error::Interrupted => "; the same command continues",
         _ => "",
     };
-    output::error(format!("{}{hint}", quoted(&named(error, verb).to_string(), verb)));
+    output::error(format!("{}{hint}", said(error, verb)));
     ExitCode::from(code)
 }
 
@@ -37,6 +37,13 @@ fn named(mut error: Error, verb: &Command) -> Error {
         *what = option;
     }
     error
+}
+
+/// An error in the command line's words; what is said of a file's contents stays as it is, which may quote them.
+fn said(error: Error, verb: &Command) -> String {
+    let contents = matches!(error, Error::Malformed { .. } | Error::OtherKind { .. });
+    let text = named(error, verb).to_string();
+    if contents { text } else { quoted(&text, verb) }
 }
 
 /// A text in which settings between backticks are the verb's options.
@@ -65,5 +72,7 @@ mod tests {
         assert!(text(Error::invalid("batch", "a", "b")).contains("invalid batch"));
         assert_eq!(quoted("x (`allow_mixed` joins) `other`", &verb), "x (--allow-mixed joins) `other`");
         assert_eq!(quoted("a ` alone", &verb), "a ` alone");
+        let field = Error::malformed("c.json", "a configuration", "unknown field `x`, expected `split_seed`");
+        assert!(said(field, &verb).ends_with("expected `split_seed`"));
     }
 }
