@@ -89,7 +89,9 @@ fn dimensions<const D: usize>(path: &Path, header: &[u8]) -> Result<[usize; D]> 
     if header.len() < 4 || header[..4] != magic {
         let expected = format!("an IDX file of unsigned bytes with {D} dimensions (magic {magic:02x?})");
         let found = match FileKind::of(path) {
-            FileKind::Other("another file") => format!("one that begins with {:02x?}", &header[..header.len().min(4)]),
+            FileKind::Other("another file" | "another text") => {
+                format!("one that begins with {:02x?}", &header[..header.len().min(4)])
+            }
             known => known.to_string(),
         };
         return Err(Error::other_kind(path, expected, found));
