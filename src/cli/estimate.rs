@@ -1,12 +1,13 @@
 //! What a training is going to take: room on the disk, which is known, and time, by a measurement of a second or two.
 
+use super::STOP;
 use super::output::{self, Output, count, duration, size};
-use super::{STOP, disk};
 use std::path::Path;
 use std::time::Instant;
 use zoometry::Result;
 use zoometry::dataset::{Dataset, Examples};
 use zoometry::kernels::LANES;
+use zoometry::out::{FileKind, OutPath, check_room, free_room};
 use zoometry::train::{self, Executor, Job, run::Run};
 use zoometry::zoo::Place;
 
@@ -53,13 +54,13 @@ pub fn tell(job: &Job, executor: &dyn Executor, out: &Path, asked: bool, output:
         output::counted(all, "checkpoint"),
         size(work.bytes)
     );
-    if let Some(free) = disk::free(out) {
+    if let Some(free) = free_room(out) {
         line += &format!(" ({} free)", size(free));
         output.set("free_bytes", free);
     }
     output.set("bytes", work.bytes);
     if !asked {
-        disk::check(out, work.bytes)?;
+        check_room(out, work.bytes)?;
     }
     if asked || work.images[0] > LONG {
         let seconds = seconds(job, executor, &work)?;
@@ -71,7 +72,7 @@ pub fn tell(job: &Job, executor: &dyn Executor, out: &Path, asked: bool, output:
             false => output::tell(&line),
         }
     }
-    disk::check(out, work.bytes)
+    check_room(out, work.bytes)
 }
 
 /// Seconds of all of it, by two trainings of a few images that differ in the number of epochs alone.
@@ -93,7 +94,8 @@ fn seconds(job: &Job, executor: &dyn Executor, work: &Work) -> Result<f64> {
         (few.dataset, few.recipe, few.models, few.place) = (&dataset, &recipe, models, Place::WHOLE);
         few.checkpoints = vec![epochs];
         let start = Instant::now();
-        train::train_on(executor, &few, &folder.path().join(count(epochs.into())), &|_| {}, &STOP)?;
+        let out = OutPath::new(folder.path().join(format!("{}-{epochs}", count(models as u64))), FileKind::Zoo)?;
+        train::train_on(executor, &few, &out, &|_| {}, &STOP)?;
         Ok(start.elapsed().as_secs_f64())
     };
     // the first one also wakes the processor

@@ -127,6 +127,7 @@ impl Figure {
     }
 
     /// The figure as a file of its own, light or dark as its reader has it; for browsers, which know CSS variables.
+    #[cfg(feature = "bench")]
     pub fn svg_of_both_schemes(&self) -> String {
         let (head, body) = self.sheet();
         let [light, dark] = [0, 1].map(variables);
