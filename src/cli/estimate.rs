@@ -1,7 +1,7 @@
 //! What a training is going to take: room on the disk, which is known, and time, by a measurement of a second or two.
 
 use super::STOP;
-use super::output::{self, Output, count, duration, size};
+use super::output::{self, Output, duration, size};
 use std::path::Path;
 use std::time::Instant;
 use zoometry::Result;
@@ -85,13 +85,16 @@ pub fn tell(job: &Job, executor: &dyn Executor, out: &Path, asked: bool, output:
 fn seconds(job: &Job, executor: &dyn Executor, work: &Work) -> Result<f64> {
     let batches = job.configs().iter().map(|config| job.recipe.batch_of(&Run::from(config))).max();
     let short = |images: &Examples| {
-        let mut few = images.clone();
         let n = IMAGES.max(batches.unwrap_or(0)).min(images.len());
-        few.images.truncate(n * few.height * few.width * few.channels);
-        few.labels.truncate(n);
-        few
+        let &Examples { height, width, channels, .. } = images;
+        let pixels = images.images[..n * height * width * channels].to_vec();
+        Examples { images: pixels, labels: images.labels[..n].to_vec(), height, width, channels }
     };
-    let dataset = Dataset { train: short(&job.dataset.train), test: short(&job.dataset.test), ..job.dataset.clone() };
+    // a copy of the whole would double the memory
+    let whole = job.dataset;
+    let (train, test, classes) = (short(&whole.train), short(&whole.test), whole.classes);
+    let (name, digest, notes) = (whole.name.clone(), whole.digest.clone(), whole.notes.clone());
+    let dataset = Dataset { name, train, test, classes, digest, notes };
     let mut recipe = job.recipe.clone();
     recipe.set("train_fraction=1")?;
     let models = (LANES * threads(job)).min(job.models);
@@ -99,16 +102,17 @@ fn seconds(job: &Job, executor: &dyn Executor, work: &Work) -> Result<f64> {
     let mut few = job.clone();
     (few.dataset, few.recipe, few.models, few.place) = (&dataset, &recipe, models, Place::WHOLE);
     let an_epoch = an_epoch(&few, &few.configs()) as f64;
-    let mut once = |epochs: u32| -> Result<f64> {
+    let mut once = |name: &str, epochs: u32| -> Result<f64> {
         few.checkpoints = vec![epochs];
+        // a zoo that is there already would take no time
+        let out = OutPath::new(folder.path().join(name), FileKind::Zoo)?;
         let start = Instant::now();
-        let out = OutPath::new(folder.path().join(format!("{}-{epochs}", count(models as u64))), FileKind::Zoo)?;
         train::train_on(executor, &few, &out, &|_| {}, &STOP)?;
         Ok(start.elapsed().as_secs_f64())
     };
     // the first one also wakes the processor
-    once(1)?;
-    let (one, three) = (once(1)?, once(3)?);
+    once("first", 1)?;
+    let (one, three) = (once("one", 1)?, once("three", 3)?);
     let (own, tested) = (dataset.train.len(), dataset.test.len());
     let step = ((three - one) / 2.0).max(0.0) / an_epoch;
     let look = (one - (three - one) / 2.0).max(0.0) / (models * (own + tested)) as f64;

@@ -5,12 +5,12 @@ use super::{MachineArgs, STOP, files, progress};
 use clap::Args;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use zoometry::Result;
-use zoometry::eval::Division;
+use zoometry::eval::{Division, MIN_NETWORKS};
 use zoometry::kernels::Isa;
 use zoometry::out::{FileKind, Guard, OutPath, replace};
 use zoometry::report;
 use zoometry::study::{FILE, Header, Protocol, Study, StudyRun, Subject};
+use zoometry::{Error, Result};
 
 /// Heading of a study's page.
 pub const TITLE: &str = "What weights tell of accuracy";
@@ -46,6 +46,9 @@ pub struct Report {
 
 impl Report {
     pub fn run(&self) -> Result<Output> {
+        if self.sample < MIN_NETWORKS {
+            return Err(Error::invalid("--sample", format!("at least {MIN_NETWORKS}"), self.sample));
+        }
         let isa = self.machine.isa()?;
         let sources = files::expand(&self.source)?;
         let source = &sources[0];
@@ -84,6 +87,7 @@ fn contents(study: &Study) -> String {
 
 /// Says of which zoos only some networks were looked at.
 fn sampled(study: &Study, output: &mut Output) {
+    output.set("samples", study.zoos.iter().map(|zoo| zoo.sample).collect::<Vec<_>>());
     for zoo in &study.zoos {
         if let Some(sample) = zoo.sample {
             let [sample, all] = [sample, zoo.networks].map(|networks| count(networks as u64));

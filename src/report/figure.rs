@@ -1,6 +1,8 @@
 //! Figures: panels side by side under one legend, in the page or as one file.
 
-use super::palette::{CARD, MUTED, TEXT, explicit, variables};
+#[cfg(feature = "bench")]
+use super::palette::{CARD, variables};
+use super::palette::{MUTED, TEXT, explicit};
 use super::svg::{Anchor, NORMAL, Panel, escape, width_of};
 use std::fmt::Write;
 
