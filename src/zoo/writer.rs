@@ -78,8 +78,8 @@ impl Writer {
     ///
     /// # Errors
     /// [`Error::Mismatch`] where the file is another zoo: the first field that differs. [`Error::Locked`] where another
-    /// process writes it. [`Error::Malformed`] where it is no sound zoo. [`Error::Invalid`] where schema or configs are impossible.
-    /// [`Error::Io`]: not allowed, no such folder, no space left.
+    /// process writes it. [`Error::Malformed`] where it is no sound zoo, [`Error::Occupied`] where something else is there by
+    /// now. [`Error::Invalid`] where schema or configs are impossible. [`Error::Io`]: not allowed, no such folder, no space left.
     pub fn create_or_open(out: &OutPath, schema: &Schema, configs: &[Config]) -> Result<Writer> {
         check(schema, configs)?;
         let file = match Held::open(out)? {

@@ -121,9 +121,9 @@ fn one_writer_at_a_time() {
 fn places_that_cannot_be_written_are_errors() {
     let (folder, path) = folder();
     assert!(matches!(open(&folder.path().join("no/such/folder"), 2), Err(Error::Io { .. })));
-    assert!(matches!(open(folder.path(), 2), Err(Error::Io { .. })));
+    assert!(matches!(open(folder.path(), 2), Err(Error::Occupied { .. })));
     fs::write(&path, b"notes").unwrap();
-    assert!(matches!(open(&path, 2), Err(Error::Malformed { .. })));
+    assert!(matches!(open(&path, 2), Err(Error::Occupied { .. })));
     assert_eq!(fs::read(&path).unwrap(), b"notes");
     assert!(matches!(Zoo::open(folder.path().join("none")), Err(Error::Io { action: "open", .. })));
 }
