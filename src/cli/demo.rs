@@ -59,7 +59,7 @@ impl Demo {
         let mut job = Job::new(&dataset, &recipe, self.models, checkpoints);
         (job.seed, job.context, job.threads) = (self.seed, context.clone(), threads);
         let mut output = Output::default();
-        let zoo = train::session(&job, &Cpu, zoo_path, None, &mut output)?;
+        let zoo = train::session(&job, &Cpu, &zoo_out, None, &mut output)?;
         let fitted = |input: &Input, output: &mut Output| -> Result<_> {
             let divided = parts::from_zoo(context, &zoo, zoo_path, None, &Division::Seed(0), input, Target::default())?;
             let predictor = fit::fit(context, &divided, &Options::networks(DEFAULT)?, false, output)?;
@@ -77,7 +77,7 @@ impl Demo {
         })?;
         output.text.push_str(&output::scatter(&predicted, &measured));
         predictor.save(&model_out)?;
-        let study = self.machine.run(|| report::of_zoo(context, &[zoo_path.to_owned()]))?;
+        let study = self.machine.run(|| report::of_zoo(context, &[zoo_path.to_owned()], report::SAMPLE))?;
         report::write(&study, "The demo's zoo", &page_out)?;
         let seconds = start.elapsed().as_secs_f64();
         output.line(format!("the whole pipeline took {}; look further:", duration(seconds)));

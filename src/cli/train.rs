@@ -8,7 +8,7 @@ use clap::Args;
 use std::path::{Path, PathBuf};
 use zoometry::cnn::plan::{Flops, Function};
 use zoometry::dataset::{self, Dataset};
-use zoometry::out::FileKind;
+use zoometry::out::{FileKind, OutPath};
 use zoometry::train::{self as training, Event, Executor, Job, Log, checkpoints, recipe::Recipe};
 use zoometry::zoo::{Place, Zoo, hyper};
 use zoometry::{Error, Result};
@@ -105,7 +105,7 @@ impl Train {
             return Ok(output);
         }
         let log = log.as_ref().map(Log::open).transpose()?;
-        session(&job, &*executor, out.path(), log.as_ref(), &mut output)?;
+        session(&job, &*executor, &out, log.as_ref(), &mut output)?;
         if let Some(log) = log {
             log.close()?;
         }
@@ -168,7 +168,14 @@ fn grown(job: &Job, out: &Path, [networks, checkpoints]: [usize; 2], [continued,
 }
 
 /// Trains with progress and reports; used by `demo` too.
-pub fn session(job: &Job, executor: &dyn Executor, out: &Path, log: Option<&Log>, output: &mut Output) -> Result<Zoo> {
+pub fn session(
+    job: &Job,
+    executor: &dyn Executor,
+    out_path: &OutPath,
+    log: Option<&Log>,
+    output: &mut Output,
+) -> Result<Zoo> {
+    let out = out_path.path();
     output::tell(describe(job.dataset));
     inert(job)?.into_iter().for_each(output::tell);
     let networks = job.shard()?.map_or(job.models, |shard| shard.runs());
@@ -180,7 +187,7 @@ pub fn session(job: &Job, executor: &dyn Executor, out: &Path, log: Option<&Log>
         progress.tell(event);
         log.iter().for_each(|log| log.tell(event));
     };
-    let outcome = training::train_on(executor, job, out, &on_event);
+    let outcome = training::train_on(executor, job, out_path, &on_event);
     let (images, diverged, seconds) = progress.finish();
     let summary = outcome?;
     let zoo = Zoo::open(out)?;

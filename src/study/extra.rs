@@ -78,10 +78,11 @@ fn networks(context: &Context, zoo: &Subject, predictions: Vec<Predictions>) -> 
     let sight = zoo.sight(context, "wstats", &seen, &[])?;
     let table = zoo.table(context, &sight, &seen).map_err(kept)?;
     let plane = pca::plane(&table);
-    let of = |get: &dyn Fn(usize) -> f32| zoo.finals().iter().map(|&row| get(row)).collect();
+    let rows = || zoo.finals().iter().chain(zoo.rest());
+    let of = |get: &dyn Fn(usize) -> f32| rows().map(|&row| get(row)).collect();
     Ok(Networks {
         zoo: zoo.entry.name.clone(),
-        run: zoo.finals().iter().map(|&row| runs[row]).collect(),
+        run: rows().map(|&row| runs[row]).collect(),
         train_accuracy: of(&|row| zoo.zoo().metrics(row).train_accuracy),
         test_accuracy: of(&|row| zoo.zoo().metrics(row).test_accuracy),
         map: plane.points,

@@ -10,11 +10,10 @@ use super::reader::ZooFile;
 use super::schema::{Schema, Status};
 use super::writer::{Place, Writer, begin, check, create, same_configs};
 use crate::bytes::write_at;
-use crate::out::Held;
+use crate::out::{Held, OutPath};
 use crate::{Context, Error, Result};
 use std::fs::File;
 use std::io;
-use std::path::Path;
 
 /// Bytes of weights that are copied between two looks at whether somebody wants to stop.
 const BATCH: usize = 64 << 20;
@@ -25,20 +24,14 @@ impl Writer {
     ///
     /// # Errors
     /// Those of [`Writer::create_or_open`]; [`Error::Interrupted`] when a stop was requested, the old file then is as it was.
-    pub fn create_or_grow(
-        context: &Context,
-        path: impl AsRef<Path>,
-        schema: &Schema,
-        configs: &[Config],
-    ) -> Result<Writer> {
-        let path = path.as_ref();
+    pub fn create_or_grow(context: &Context, out: &OutPath, schema: &Schema, configs: &[Config]) -> Result<Writer> {
         check(schema, configs)?;
-        let file = match Held::open(path)? {
+        let file = match Held::open(out)? {
             Some(held) => {
-                let old = ZooFile::of(held.file(), path)?;
-                if schema.grows(old.schema()) { grown(context, &old, schema, configs)? } else { held }
+                let old = ZooFile::of(held.file(), out.path())?;
+                if schema.grows(old.schema()) { grown(context, &old, out, schema, configs)? } else { held }
             }
-            None => create(path, schema, configs, false)?,
+            None => create(out, schema, configs)?,
         };
         Writer::resume(file, schema, configs)
     }
@@ -65,12 +58,12 @@ impl Schema {
 }
 
 /// The old file's rows in a new one, which has taken its name.
-fn grown(context: &Context, old: &ZooFile, schema: &Schema, configs: &[Config]) -> Result<Held> {
+fn grown(context: &Context, old: &ZooFile, out: &OutPath, schema: &Schema, configs: &[Config]) -> Result<Held> {
     same_configs(old, configs)?;
     let path = old.path();
     let Schema { program, rounding, dataset_notes, .. } = old.schema().clone();
     let schema = Schema { program, rounding, dataset_notes, ..schema.clone() };
-    let partial = begin(path, &schema, configs)?;
+    let partial = begin(out, &schema, configs)?;
     let file = partial.file();
     let new = ZooFile::of(file, path)?;
     let status = Place::new(new.place("status"), schema.rows());
@@ -82,7 +75,7 @@ fn grown(context: &Context, old: &ZooFile, schema: &Schema, configs: &[Config]) 
             write_at(file, &code, status.row(ours)).map_err(Error::io("write", path))?;
         }
     }
-    Held::new(partial.replace()?, path)
+    Held::new(partial.replace()?, out)
 }
 
 /// The written rows of a file and where they are in one of `schema`, which has all its networks and checkpoints.

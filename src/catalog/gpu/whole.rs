@@ -7,6 +7,7 @@ use crate::bench::measure::Timing;
 use crate::cnn::Arch;
 use crate::dataset::Dataset;
 use crate::gpu::Gpu;
+use crate::out::{FileKind, OutPath};
 use crate::train::gpu::Executor;
 use crate::train::{self, Job, recipe::Recipe};
 use crate::{Error, Result};
@@ -38,7 +39,8 @@ impl Bench<'_> {
             }
         };
         let start = Instant::now();
-        train::train_on(&executor, &job, &folder.path().join("zoo"), &on_event)?;
+        let out = OutPath::new(folder.path().join("zoo"), FileKind::Zoo)?;
+        train::train_on(&executor, &job, &out, &on_event)?;
         let seconds = start.elapsed().as_secs_f64();
         let runs = recipe.runs(1, models);
         let measured: usize = runs.iter().map(|run| run.train_images(images) + images / 6).sum();
