@@ -48,6 +48,7 @@ mod select;
 mod shard;
 mod signals;
 mod split;
+mod told;
 #[cfg(feature = "full")]
 mod train;
 mod words;
@@ -132,7 +133,7 @@ enum Verb {
 }
 
 /// How a verb runs.
-#[derive(Args)]
+#[derive(Args, Clone)]
 struct MachineArgs {
     /// Worker threads [default: one for each core]
     #[arg(long, value_name = "T", default_value_t = 0, hide_default_value = true, allow_negative_numbers = true,
