@@ -51,6 +51,7 @@ mod split;
 mod told;
 #[cfg(feature = "full")]
 mod train;
+#[cfg(feature = "full")]
 mod words;
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -128,7 +129,9 @@ enum Verb {
     Bench(bench::Bench),
     Import(import::Import),
     Export(export::Export),
+    #[cfg(feature = "full")]
     Completions(words::Completions),
+    #[cfg(feature = "full")]
     Man(words::Man),
 }
 
@@ -284,7 +287,9 @@ pub fn main() -> ExitCode {
         Verb::Bench(verb) => (verb.json, verb.run()),
         Verb::Import(verb) => (verb.json, verb.run()),
         Verb::Export(verb) => (verb.json, verb.run()),
+        #[cfg(feature = "full")]
         Verb::Completions(verb) => (false, verb.run()),
+        #[cfg(feature = "full")]
         Verb::Man(verb) => (false, verb.run()),
     };
     let verb = matches.subcommand_name().and_then(|name| command.find_subcommand(name)).unwrap_or(&command);
