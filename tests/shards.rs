@@ -223,6 +223,31 @@ fn teams_go_on_from_their_weights_as_from_the_start() {
     same(&one, &at_once);
 }
 
+#[test]
+fn networks_of_a_zoo_may_have_batches_of_their_own() {
+    let (_folder, mixed) = scratch("mixed.safetensors");
+    // with 64 images in a step channels take the lanes, with 7 networks do
+    let zoo = |path: &Path, batch: &str, models: usize| {
+        format!("{} --set layers=16s2,16s2 --set batch={batch}", small_zoo(path, models, 2))
+    };
+    succeed(&zoo(&mixed, "7,64", 3));
+    succeed(&zoo(&mixed, "7,64", 8));
+    let all = Zoo::open(&mixed).unwrap();
+    let mut seen = [0; 2];
+    for (place, batch) in [7, 64].into_iter().enumerate() {
+        let path = mixed.with_file_name(format!("{batch}.safetensors"));
+        succeed(&zoo(&path, &batch.to_string(), 8));
+        let alike = Zoo::open(&path).unwrap();
+        let rows = all.rows() / all.networks();
+        for run in (0..all.networks()).filter(|&run| all.config(run).number("batch_size") == batch as f32) {
+            assert!((run * rows..(run + 1) * rows).all(|row| all.weights(row) == alike.weights(row)), "network {run}");
+            seen[place] += 1;
+        }
+    }
+    assert!(seen.iter().all(|&networks| networks > 0) && seen.iter().sum::<usize>() == all.networks(), "{seen:?}");
+    fail(&zoo(&mixed, "7,64.5", 9), 2, &["batch_size", "whole numbers"]);
+}
+
 /// Starts a command that makes or replaces a file and kills it so long after the new one has begun to be; whether it was there to
 /// be killed.
 fn kill_after(arguments: &str, folder: &Path, delay: Duration) -> bool {

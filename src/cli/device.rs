@@ -32,9 +32,9 @@ impl Device {
 
     /// The executor for a job and what it is called; says so on stderr too, unless it was given.
     #[cfg(feature = "full")]
-    pub fn executor(&self, job: &Job) -> Result<(Box<dyn Executor>, String)> {
+    pub fn executor(&self, job: &Job, barriers: &str) -> Result<(Box<dyn Executor>, String)> {
         let cpu = || -> Result<(Box<dyn Executor>, String)> { Ok((Box::new(Cpu), "cpu".into())) };
-        self.choose("training", cpu, |adapter, software| card::executor(adapter, software, job))
+        self.choose("training", cpu, |adapter, software| card::executor(adapter, software, job, barriers))
     }
 
     /// An input's columns as a card computes them, which is said on stderr; none where the CPU is to.
@@ -70,7 +70,14 @@ mod card {
     //! Work on a GPU; on one that is only a program where `software` allows it.
 
     use super::*;
+    #[cfg(feature = "full")]
+    use zoometry::cnn::choice::Choice;
     use zoometry::gpu::Gpu;
+    #[cfg(feature = "full")]
+    use zoometry::train::gpu::{
+        self,
+        fast::{Options, Sync},
+    };
 
     fn open(adapter: Option<&str>, software: bool) -> Result<Gpu> {
         let gpu = Gpu::open(adapter)?;
@@ -81,8 +88,14 @@ mod card {
     }
 
     #[cfg(feature = "full")]
-    pub fn executor(adapter: Option<&str>, software: bool, job: &Job) -> Result<(Box<dyn Executor>, String)> {
-        let executor = zoometry::train::gpu::Executor::new(open(adapter, software)?, job)?;
+    pub fn executor(
+        adapter: Option<&str>,
+        software: bool,
+        job: &Job,
+        barriers: &str,
+    ) -> Result<(Box<dyn Executor>, String)> {
+        let options = Options { sync: Sync::parse(barriers)?, ..Options::default() };
+        let executor = gpu::Executor::with(open(adapter, software)?, job, gpu::Path::Automatic(options))?;
         let device = executor.describe();
         output::tell(format!("training on {device}"));
         Ok((Box::new(executor), device))
@@ -109,7 +122,7 @@ mod card {
     use super::*;
 
     #[cfg(feature = "full")]
-    pub fn executor(_: Option<&str>, _: bool, _: &Job) -> Result<(Box<dyn Executor>, String)> {
+    pub fn executor(_: Option<&str>, _: bool, _: &Job, _: &str) -> Result<(Box<dyn Executor>, String)> {
         Err(missing())
     }
 

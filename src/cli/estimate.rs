@@ -8,7 +8,7 @@ use zoometry::Result;
 use zoometry::dataset::{Dataset, Examples};
 use zoometry::kernels::LANES;
 use zoometry::train::{self, Executor, Job, run::Run};
-use zoometry::zoo::Place;
+use zoometry::zoo::{Config, Place};
 
 /// Images through training steps from which on a job is said to be long: a minute or so of a core.
 const LONG: u64 = 20_000_000;
@@ -30,14 +30,20 @@ impl Work {
         let schema = job.schema(&configs)?;
         let (all, tested) = (job.dataset.train.len(), job.dataset.test.len());
         let (epochs, checkpoints) = (job.checkpoints.last().copied().unwrap_or(0), job.checkpoints.len());
-        let mut images = [0; 2];
-        for config in &configs {
-            let own = Run::from(config).train_images(all);
-            images[0] += u64::from(epochs) * (own / job.recipe.batch * job.recipe.batch) as u64;
-            images[1] += (checkpoints * (own + tested)) as u64;
-        }
+        let own = |config: &Config| Run::from(config).train_images(all) + tested;
+        let evaluated = checkpoints * configs.iter().map(own).sum::<usize>();
+        let images = [u64::from(epochs) * an_epoch(job, &configs), evaluated as u64];
         Ok(Work { networks: configs.len(), images, bytes: schema.bytes()? })
     }
+}
+
+/// Images that go through training steps in an epoch of all networks.
+fn an_epoch(job: &Job, configs: &[Config]) -> u64 {
+    let images = |run: &Run| {
+        let batch = job.recipe.batch_of(run);
+        run.train_images(job.dataset.train.len()) / batch * batch
+    };
+    configs.iter().map(|config| images(&Run::from(config)) as u64).sum()
 }
 
 /// Says before a long job, or where it is asked, what it is going to take, and refuses it where the disk is too small.
@@ -76,9 +82,10 @@ pub fn tell(job: &Job, executor: &dyn Executor, out: &Path, asked: bool, output:
 
 /// Seconds of all of it, by two trainings of a few images that differ in the number of epochs alone.
 fn seconds(job: &Job, executor: &dyn Executor, work: &Work) -> Result<f64> {
+    let batches = job.configs().iter().map(|config| job.recipe.batch_of(&Run::from(config))).max();
     let short = |images: &Examples| {
         let mut few = images.clone();
-        let n = IMAGES.max(job.recipe.batch).min(images.len());
+        let n = IMAGES.max(batches.unwrap_or(0)).min(images.len());
         few.images.truncate(n * few.height * few.width * few.channels);
         few.labels.truncate(n);
         few
@@ -88,9 +95,10 @@ fn seconds(job: &Job, executor: &dyn Executor, work: &Work) -> Result<f64> {
     recipe.set("train_fraction=1")?;
     let models = (LANES * threads(job)).min(job.models);
     let folder = tempfile::tempdir().map_err(zoometry::Error::io("create", std::env::temp_dir()))?;
-    let once = |epochs: u32| -> Result<f64> {
-        let mut few = job.clone();
-        (few.dataset, few.recipe, few.models, few.place) = (&dataset, &recipe, models, Place::WHOLE);
+    let mut few = job.clone();
+    (few.dataset, few.recipe, few.models, few.place) = (&dataset, &recipe, models, Place::WHOLE);
+    let an_epoch = an_epoch(&few, &few.configs()) as f64;
+    let mut once = |epochs: u32| -> Result<f64> {
         few.checkpoints = vec![epochs];
         let start = Instant::now();
         train::train_on(executor, &few, &folder.path().join(count(epochs.into())), &|_| {}, &STOP)?;
@@ -100,7 +108,6 @@ fn seconds(job: &Job, executor: &dyn Executor, work: &Work) -> Result<f64> {
     once(1)?;
     let (one, three) = (once(1)?, once(3)?);
     let (own, tested) = (dataset.train.len(), dataset.test.len());
-    let an_epoch = (models * (own / recipe.batch * recipe.batch)) as f64;
     let step = ((three - one) / 2.0).max(0.0) / an_epoch;
     let look = (one - (three - one) / 2.0).max(0.0) / (models * (own + tested)) as f64;
     Ok(step * work.images[0] as f64 + look * work.images[1] as f64)

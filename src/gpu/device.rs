@@ -56,6 +56,11 @@ const SUBGROUPS: wgpu::Features = wgpu::Features::SUBGROUP.union(wgpu::Features:
 const FEATURES: wgpu::Features = SUBGROUPS.union(wgpu::Features::SHADER_INT64).union(wgpu::Features::TIMESTAMP_QUERY);
 
 impl Adapter {
+    /// Whether the 32 invocations of a warp lie in one subgroup and can wait for each other.
+    pub fn has_warps(&self) -> bool {
+        self.subgroup.is_some_and(|least| least >= 32)
+    }
+
     fn new(index: usize, adapter: &wgpu::Adapter) -> Adapter {
         let (info, limits) = (adapter.get_info(), adapter.limits());
         let software = info.device_type == wgpu::DeviceType::Cpu;

@@ -116,13 +116,15 @@ impl Distribution {
             Distribution::LogUniform(a, b) => (vec![*a, *b], a <= b && *a > 0.0),
             Distribution::Choice(values) => (values.clone(), !values.is_empty()),
         };
-        let Kind::Number { low, high, .. } = hyper.kind else { return Ok(()) };
-        if ordered && values.iter().all(|value| (low..=high).contains(value)) {
+        let Kind::Number { low, high, whole, .. } = hyper.kind else { return Ok(()) };
+        let fits = |value: &f64| (low..=high).contains(value) && (!whole || value.fract() == 0.0);
+        if ordered && values.iter().all(fits) {
             return Ok(());
         }
+        let whole = if whole { "whole " } else { "" };
         let expected = match self {
-            Distribution::Choice(_) => format!("numbers from {low} to {high}"),
-            _ => format!("two numbers in order from {low} to {high}, above 0 if log-uniform"),
+            Distribution::Choice(_) => format!("{whole}numbers from {low} to {high}"),
+            _ => format!("two {whole}numbers in order from {low} to {high}, above 0 if log-uniform"),
         };
         let got: Vec<String> = values.iter().map(f64::to_string).collect();
         Err(Error::invalid(hyper.name, expected, got.join(", ")))

@@ -85,10 +85,14 @@ impl Session<'_> {
         (diverged || self.runs[run].optimizer == Optimizer::Sgd).then_some(row)
     }
 
+    /// Images of a network's training step.
+    fn batch(&self, run: usize) -> usize {
+        self.job.recipe.batch_of(&self.runs[run])
+    }
+
     /// Steps that a network has made when it reaches a row.
     fn steps_until(&self, run: usize, row: usize) -> u32 {
-        let an_epoch = self.runs[run].train_images(self.job.dataset.train.len()) / self.job.recipe.batch;
-        u32::try_from(an_epoch).unwrap_or(u32::MAX).saturating_mul(self.job.checkpoints[row])
+        self.job.steps_of(&self.runs[run], self.job.checkpoints[row])
     }
 
     /// Writes a row unless an earlier session did.
@@ -108,12 +112,11 @@ pub struct Cpu;
 
 impl Executor for Cpu {
     fn train(&self, session: &Session, networks: &[usize], stop: &Stop) -> Result<()> {
-        if team::pays(session.plan, session.job.recipe.batch) {
-            let teams = teams(session, networks);
-            return on_threads(session, &teams, stop, || TeamTrainer::new(session));
-        }
+        let in_team = |&&network: &&usize| team::pays(session.plan, session.batch(network));
+        let (together, alone): (Vec<usize>, Vec<usize>) = networks.iter().partition(in_team);
+        on_threads(session, &teams(session, &together), stop, || TeamTrainer::new(session))?;
         let packing = Packing::new(session.arch);
-        on_threads(session, networks, stop, || Trainer::new(session, &packing))
+        on_threads(session, &alone, stop, || Trainer::new(session, &packing))
     }
 
     fn rounding(&self, job: &Job) -> String {
@@ -145,13 +148,14 @@ fn on_threads<T: Sync, W: Work<T>>(
     par::workers(session.job.threads.min(pieces.len()), stop, &work)
 }
 
-/// The networks in teams, those with most images first. In a team all have one activation, one number of images and one epoch to
+/// The networks in teams, those with most images first. In a team all have one activation, batch, number of images and epoch to
 /// begin with, so that they are at the same step; those with dropout stand together, since one is enough for all to draw numbers.
 fn teams(session: &Session, networks: &[usize]) -> Vec<Vec<usize>> {
     let available = session.job.dataset.train.len();
     let key = |network: usize| {
         let run = &session.runs[network];
-        (Reverse(run.train_images(available)), run.activation.code(), session.resumed(network))
+        let images = Reverse(run.train_images(available));
+        (images, session.batch(network), run.activation.code(), session.resumed(network))
     };
     let mut sorted = networks.to_vec();
     sorted.sort_by_key(|&network| (key(network), session.runs[network].dropout > 0.0));
@@ -175,7 +179,7 @@ impl Work<usize> for Trainer<'_> {
     fn train(&mut self, &run: &usize, stop: &Stop) -> Result<()> {
         let Session { job, on_event, .. } = self.session;
         let hyperparameters = self.session.runs[run];
-        let (split, batch) = (&job.dataset.train, job.recipe.batch);
+        let (split, batch) = (&job.dataset.train, self.session.batch(run));
         let images = hyperparameters.train_images(split.len());
         self.network.start(hyperparameters, job.steps(&hyperparameters));
         let mut progress = Progress::new(self.session, run);
@@ -223,7 +227,7 @@ impl Work<Vec<usize>> for TeamTrainer<'_> {
     fn train(&mut self, members: &Vec<usize>, stop: &Stop) -> Result<()> {
         let Session { job, on_event, .. } = self.session;
         let runs: Vec<Run> = members.iter().map(|&run| self.session.runs[run]).collect();
-        let (split, batch) = (&job.dataset.train, job.recipe.batch);
+        let (split, batch) = (&job.dataset.train, self.session.batch(members[0]));
         let images = runs[0].train_images(split.len());
         self.team.start(&runs, job.steps(&runs[0]));
         let mut all: Vec<Progress> = members.iter().map(|&run| Progress::new(self.session, run)).collect();

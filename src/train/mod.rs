@@ -157,7 +157,12 @@ impl<'a> Job<'a> {
     /// Steps of a network's whole training.
     pub fn steps(&self, run: &Run) -> u32 {
         let epochs = self.checkpoints.last().copied().unwrap_or(0);
-        let an_epoch = run.train_images(self.dataset.train.len()) / self.recipe.batch;
+        self.steps_of(run, epochs)
+    }
+
+    /// Steps that a network makes in so many epochs; incomplete batches are left out.
+    fn steps_of(&self, run: &Run, epochs: u32) -> u32 {
+        let an_epoch = run.train_images(self.dataset.train.len()) / self.recipe.batch_of(run);
         u32::try_from(an_epoch).unwrap_or(u32::MAX).saturating_mul(epochs)
     }
 
@@ -170,9 +175,10 @@ impl<'a> Job<'a> {
         let arch = self.arch()?;
         let shard = self.shard()?;
         for (index, config) in configs.iter().enumerate() {
-            let images = Run::from(config).train_images(images.len());
-            if images < self.recipe.batch {
-                let expected = format!("a training subset of at least one batch of {} images", self.recipe.batch);
+            let run = Run::from(config);
+            let (images, batch) = (run.train_images(images.len()), self.recipe.batch_of(&run));
+            if images < batch {
+                let expected = format!("a training subset of at least one batch of {batch} images");
                 let network = shard.map_or(index, |shard| shard.number(index));
                 return Err(Error::invalid(
                     "train_fraction",

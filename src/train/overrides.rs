@@ -24,8 +24,8 @@ pub fn overrides(recipe: &Value) -> Vec<String> {
 
 /// `0.1,0.5` of a choice, `uniform 0…0.5` of another distribution, what else it is as it stands.
 fn distribution(value: &Value) -> String {
-    let numbers =
-        |values: &[Value], between: &str| values.iter().map(Value::to_string).collect::<Vec<_>>().join(between);
+    let number = |value: &Value| value.to_string().trim_end_matches(".0").to_owned();
+    let numbers = |values: &[Value], between: &str| values.iter().map(number).collect::<Vec<_>>().join(between);
     let named = |map: &serde_json::Map<String, Value>| match map.iter().next() {
         Some((name, Value::Array(values))) if name == "choice" => Some(numbers(values, ",")),
         Some((name, Value::Array(values))) => Some(format!("{} {}", name.replace('_', "-"), numbers(values, "…"))),
@@ -52,13 +52,13 @@ mod tests {
             recipe.set(assignment).unwrap();
         }
         recipe.distributions[1] = Distribution::LogUniform(0.001, 0.5);
-        assert_eq!(told(&recipe), ["batch=36", "dropout=0.5,0.0", "l2reg=log-uniform 0.001…0.5", "optimizer=adam"]);
+        assert_eq!(told(&recipe), ["batch=36", "dropout=0.5,0", "l2reg=log-uniform 0.001…0.5", "optimizer=adam"]);
         let mut recipe = Recipe::load("model-zoos-small").unwrap();
         assert!(told(&recipe).is_empty());
         for assignment in ["preparation=symmetric", "weight_decay=0", "activation=relu"] {
             recipe.set(assignment).unwrap();
         }
-        assert_eq!(told(&recipe), ["activation=relu", "preparation=symmetric", "weight_decay=0.0"]);
+        assert_eq!(told(&recipe), ["activation=relu", "preparation=symmetric", "weight_decay=0"]);
         assert!(overrides(&serde_json::json!({ "name": "imported", "source": {} })).is_empty());
     }
 }

@@ -5,7 +5,7 @@ use super::run::{self, Run};
 use crate::cnn::layer::{self, Layer};
 use crate::dataset::{Images, Preparation};
 use crate::rng::Stream;
-use crate::zoo::hyper::{self, COUNT, HYPERPARAMETERS, Kind};
+use crate::zoo::hyper::{self, COUNT, HYPERPARAMETERS, Kind, MAX_BATCH};
 use crate::zoo::{Config, Value};
 use crate::{Error, Result};
 use serde_json::{Map, Value as Json};
@@ -28,7 +28,7 @@ pub struct Recipe {
     pub layers: Vec<Layer>,
     /// How the images are prepared.
     pub images: Images,
-    /// Images a step.
+    /// Images a step, of networks that have no number of their own.
     pub batch: usize,
     /// Whether every network gets one seed, as in the released zoo, instead of its own.
     pub shared_seed: bool,
@@ -172,14 +172,14 @@ impl Recipe {
                 "layers" => recipe.layers = layer::from_json(value)?,
                 "images" => recipe.images.colour = colour(&text(name, value)?)?,
                 "preparation" => recipe.images.preparation = text(name, value)?.parse()?,
-                "batch" => {
+                "batch" if value.is_number() => {
                     let whole = value.as_u64().and_then(|batch| usize::try_from(batch).ok());
                     recipe.set_batch(whole.ok_or_else(|| wrong(name, "a whole number", value))?)?;
                 }
                 "shared_seed" => recipe.shared_seed = truth(name, value)?,
                 "grid" => recipe.grid = truth(name, value)?,
                 name => {
-                    let at = settable(name)?;
+                    let at = settable(several(name))?;
                     let names = run::names(name);
                     recipe.distributions[at] = Distribution::from_json(&HYPERPARAMETERS[at], &names, value)?;
                 }
@@ -227,9 +227,11 @@ impl Recipe {
             "layers" => self.layers = layer::parse(value)?,
             "images" => self.images.colour = colour(value)?,
             "preparation" => self.images.preparation = value.parse()?,
-            "batch" => self.set_batch(value.parse().map_err(|_| Error::invalid("batch", "a whole number", value))?)?,
+            "batch" if !value.contains([',', '.']) => {
+                self.set_batch(value.parse().map_err(|_| Error::invalid("batch", "a whole number", value))?)?;
+            }
             name => {
-                let at = settable(name)?;
+                let at = settable(several(name))?;
                 self.distributions[at] = Distribution::parse(&HYPERPARAMETERS[at], &run::names(name), value)?;
             }
         }
@@ -237,11 +239,16 @@ impl Recipe {
     }
 
     fn set_batch(&mut self, batch: usize) -> Result<()> {
-        if batch == 0 || batch > 1 << 20 {
-            return Err(Error::invalid("batch", "1 to 1048576", batch));
+        if batch == 0 || batch > MAX_BATCH {
+            return Err(Error::invalid("batch", format!("1 to {MAX_BATCH}"), batch));
         }
         self.batch = batch;
         Ok(())
+    }
+
+    /// Images of a network's training step: its own number or, where it has none, the recipe's.
+    pub fn batch_of(&self, run: &Run) -> usize {
+        if run.batch_size == 0 { self.batch } else { run.batch_size }
     }
 
     /// Combinations of a grid; 1 where the recipe is none.
@@ -297,6 +304,7 @@ impl Recipe {
                     let code = known.iter().position(|name| *name == names[value as usize]);
                     Value::Code(code.unwrap_or(0) as u8)
                 }
+                (Kind::Number { whole: true, .. }, _) => Value::Number(value.round() as f32),
                 _ => Value::Number(value as f32),
             };
         }
@@ -312,6 +320,11 @@ impl Recipe {
 
 /// What [`Recipe::set`] knows besides the hyperparameters.
 const SETTINGS: [&str; 4] = ["layers", "images", "preparation", "batch"];
+
+/// The hyperparameter that a setting stands for where networks are to differ in it.
+fn several(name: &str) -> &str {
+    if name == "batch" { "batch_size" } else { name }
+}
 
 /// The place of a hyperparameter; a message about another name lists everything that can be set.
 fn settable(name: &str) -> Result<usize> {
@@ -407,6 +420,7 @@ mod tests {
             "learningrate=1",
             "layers=16x9",
             "batch=0",
+            "batch=8,9.5",
             "l2reg=x",
             "images=green",
             "preparation=none",
@@ -425,6 +439,11 @@ mod tests {
         // format 1, by the program that wrote it first
         let first = r#"{"activation":"relu,tanh","batch":512,"dropout":{"uniform":[0.0,0.7]},"init_std":{"log_uniform":[0.001,0.5]},"l2reg":{"log_uniform":[1e-8,0.01]},"layers":"16s2,16s2,16s2","learning_rate":{"log_uniform":[0.0005,0.05]},"name":"small-cnn-zoo","optimizer":"adam,rmsprop,sgd","shared_seed":false,"train_fraction":{"choice":[0.1,0.25,0.5,1.0]},"w_init":"glorot_normal,he_normal,orthogonal,RandomNormal,TruncatedNormal"}"#;
         assert_eq!(Recipe::default().to_json().to_string(), first);
+        let mut recipe = Recipe::default();
+        recipe.set("batch=8..64:log").unwrap();
+        assert!(recipe.runs(1, 99).iter().all(|run| (8..=64).contains(&run.batch_size)));
+        assert_eq!(Recipe::from_json(&recipe.to_json()).unwrap(), recipe);
+        assert_eq!(Recipe::from_json(&json!({ "batch": "8..64:log" })).unwrap(), recipe);
         let recipe = Recipe::from_json(&json!({ "dropout": 0.25, "layers": "8s1same", "optimizer": ["sgd"] })).unwrap();
         assert_eq!((&recipe.distributions[2], recipe.batch), (&Distribution::constant(0.25), 512));
         for wrong in

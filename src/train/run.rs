@@ -99,6 +99,8 @@ pub struct Run {
     pub bias_init: f32,
     /// Share of the training set: its first images.
     pub train_fraction: f32,
+    /// Images of a step; 0 stands for the recipe's.
+    pub batch_size: usize,
     /// Seed of the initial weights, the order of images and dropout.
     pub seed: u64,
 }
@@ -119,6 +121,7 @@ impl Default for Run {
             init_std: 0.1,
             bias_init: 0.0,
             train_fraction: 1.0,
+            batch_size: 0,
             seed: 1,
         }
     }
@@ -143,6 +146,7 @@ impl From<&Config> for Run {
             init_std: config.number("init_std"),
             bias_init: config.number("bias_init"),
             train_fraction: config.number("train_fraction"),
+            batch_size: config.number("batch_size") as usize,
             seed: config.seed,
         }
     }

@@ -18,6 +18,8 @@ pub enum Kind {
         high: f64,
         /// Its value in zoos without the column; none: every zoo has it.
         default: Option<f32>,
+        /// Whether only whole numbers make sense.
+        whole: bool,
     },
     /// A name; its codes are places in a list in the zoo's metadata.
     Name {
@@ -61,7 +63,11 @@ impl Hyperparameter {
 }
 
 const fn number(name: &'static str, values: Range<f64>, default: Option<f32>) -> Hyperparameter {
-    Hyperparameter { name, kind: Kind::Number { low: values.start, high: values.end, default } }
+    Hyperparameter { name, kind: Kind::Number { low: values.start, high: values.end, default, whole: false } }
+}
+
+const fn whole(name: &'static str, most: f64, default: f32) -> Hyperparameter {
+    Hyperparameter { name, kind: Kind::Number { low: 0.0, high: most, default: Some(default), whole: true } }
 }
 
 const fn name(name: &'static str, always: usize, default: Option<&'static str>) -> Hyperparameter {
@@ -71,8 +77,11 @@ const fn name(name: &'static str, always: usize, default: Option<&'static str>) 
 /// Number of hyperparameters.
 pub const COUNT: usize = HYPERPARAMETERS.len();
 
+/// Images of a training step at most.
+pub const MAX_BATCH: usize = 1 << 20;
+
 /// Every hyperparameter, in the order in which recipes draw them; new ones come last.
-pub const HYPERPARAMETERS: [Hyperparameter; 12] = [
+pub const HYPERPARAMETERS: [Hyperparameter; 13] = [
     number("learning_rate", 0.0..1e3, None),
     number("l2reg", 0.0..1e3, None),
     number("dropout", 0.0..0.999, None),
@@ -85,6 +94,8 @@ pub const HYPERPARAMETERS: [Hyperparameter; 12] = [
     number("momentum", 0.0..0.9999, Some(0.9)),
     number("bias_init", -1e3..1e3, Some(0.0)),
     name("schedule", 1, Some("constant")),
+    // 0 stands for the recipe's own
+    whole("batch_size", MAX_BATCH as f64, 0.0),
 ];
 
 /// The place of a hyperparameter in the table.

@@ -11,6 +11,7 @@
 //! | `config.weight_decay`, `.momentum`, `.bias_init` | f32 \[R\] | missing: 0, 0.9, 0 ([`super::hyper`]) |
 //! | `config.optimizer`, `.activation`, `.w_init` | u8 \[R\] | codes; their names are JSON lists in the metadata |
 //! | `config.schedule` | u8 \[R\] | missing: constant |
+//! | `config.batch_size` | f32 \[R\] | missing or 0: the recipe's `batch` |
 //! | `config.seed` | u64 \[R\] | |
 //! | `checksum` | u64 \[R\] | XXH3-64 of the row's bytes in every other column, in the order of the file; since format 3 |
 //! | `rounding` | u8 \[R\] | code of the family whose sums are rounded alike ([`Schema::rounding`]); since format 3 |

@@ -44,7 +44,7 @@ pub(super) fn variants(adapter: &Adapter) -> Vec<(&'static str, Path)> {
         ("fast_checked", Path::Automatic(Options { checks: Checks::On, ..plain })),
         ("fast_tile4", Path::Fast(plain, Layout { tile: 4, placement: Placement { second: true, third: false } })),
     ];
-    if adapter.subgroup.is_some_and(|least| least >= 32) {
+    if adapter.has_warps() {
         let subgroup = Options { sync: Sync::Subgroup, ..plain };
         all.insert(1, ("fast_subgroup", Path::Automatic(subgroup)));
         all.insert(2, ("fast_subgroup_round8", Path::Automatic(Options { round: 8, ..subgroup })));

@@ -124,6 +124,12 @@ impl Engine {
     }
 
     fn fast(gpu: &Gpu, fast: &fast::Design, batch: usize, kinds: &[Kind], options: Options) -> Result<Engine> {
+        if options.sync == fast::Sync::Subgroup && !gpu.adapter().has_warps() {
+            let found = gpu.adapter().subgroup.map_or("none that can".into(), |least| format!("some of {least}"));
+            return Err(
+                gpu.fail(format!("subgroup barriers need subgroups of at least 32 invocations, and it has {found}"))
+            );
+        }
         let mut engine = Engine {
             name: format!("fast, {} images a tile", fast.training.tile),
             place: fast.place(),

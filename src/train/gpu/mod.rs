@@ -42,13 +42,14 @@ const IMAGES: usize = 1 << 20;
 /// Momentum of the shaders' optimizer.
 const MOMENTUM: f32 = 0.9;
 
-/// What of a network the shaders do not know, if anything.
-fn known(run: &Run) -> std::result::Result<(), String> {
+/// What of a network in batches of the recipe's size the shaders do not know, if anything.
+fn known(run: &Run, batch: usize) -> std::result::Result<(), String> {
     let refused = |what: &str| Err(format!("the shaders know no {what}"));
     match run {
         Run { activation: Activation::LeakyRelu | Activation::Silu, .. } => refused("leaky ReLU or SiLU"),
         Run { weight_decay, .. } if *weight_decay != 0.0 => refused("weight decay"),
         Run { optimizer: Optimizer::Momentum, momentum, .. } if *momentum != MOMENTUM => refused("momentum but 0.9"),
+        Run { batch_size, .. } if *batch_size != 0 && *batch_size != batch => refused("batches of several sizes"),
         _ => Ok(()),
     }
 }
@@ -79,7 +80,7 @@ impl Executor {
         let (train, test) = (&job.dataset.train, &job.dataset.test);
         let arch = job.arch()?;
         let runs: Vec<Run> = job.configs().iter().map(Run::from).collect();
-        runs.iter().try_for_each(|run| known(run).map_err(|unknown| gpu.fail(unknown)))?;
+        runs.iter().try_for_each(|run| known(run, job.recipe.batch).map_err(|unknown| gpu.fail(unknown)))?;
         let mut kinds: Vec<Kind> = Vec::new();
         for kind in runs.iter().map(Kind::of) {
             if !kinds.contains(&kind) {

@@ -2,6 +2,7 @@
 
 use super::Numbers;
 use super::layout::{Layout, SECOND_PAIR, SECOND_ROW, THIRD_PAIR, THIRD_TAP};
+use crate::cnn::choice::choice;
 use crate::kernels::activation::Activation;
 use crate::train::rules;
 use crate::train::run::Run;
@@ -42,6 +43,8 @@ pub enum Sync {
     /// memory, which WGSL does not promise.
     Subgroup,
 }
+
+choice!(Sync, "barriers", Sync::Workgroup = "workgroup", Sync::Subgroup = "subgroup");
 
 /// Choices that change speed alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
