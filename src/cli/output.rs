@@ -165,6 +165,7 @@ pub struct Output {
 
 impl Output {
     /// A text that a program reads.
+    #[cfg(feature = "full")]
     pub fn raw(text: String) -> Output {
         Output { text, raw: true, ..Output::default() }
     }
