@@ -5,11 +5,11 @@ use super::page::{Block, Section};
 use super::svg::escape;
 use super::view::{USUAL, View};
 use crate::eval::conformal;
-use crate::study::{Cell, PLAIN, Protocol, Stopping, WHOLE};
+use crate::study::{Cell, PLAIN, POOLED_PLAIN, POOLED_WHOLE, Protocol, Stopping, WHOLE};
 
 /// The sentences that the study has numbers for.
 pub fn section(view: &View) -> Option<Section> {
-    let all = [scores(view), few(view), transfer(view), early(view), intervals(view)].concat();
+    let all = [scores(view), few(view), transfer(view), shapes(view), early(view), intervals(view)].concat();
     if all.is_empty() {
         return None;
     }
@@ -111,6 +111,15 @@ fn transfer(view: &View) -> Vec<String> {
     let anew = range(&view.cells("transductive"), WHOLE);
     let anew = anew.map_or(String::new(), |anew| format!("; with images and consensus of the zoo tested, {anew}"));
     vec![format!("Fitted to one data set and scored on another, {PLAIN} still orders networks: {plain}{anew}.")]
+}
+
+/// How far the order carries over to networks of another shape.
+fn shapes(view: &View) -> Vec<String> {
+    let cells = view.cells("architectures");
+    let Some(plain) = range(&cells, POOLED_PLAIN) else { return Vec::new() };
+    let whole = range(&cells, POOLED_WHOLE);
+    let whole = whole.map_or(String::new(), |whole| format!("; with consensus and synthesised images, {whole}"));
+    vec![format!("Fitted to networks of one shape and scored on others, {POOLED_PLAIN} orders them: {plain}{whole}.")]
 }
 
 /// What stopping the worse half after the first epochs costs.

@@ -25,7 +25,7 @@ mod stopping;
 mod subject;
 
 pub use journal::{FILE, Journal};
-pub use plan::{PLAIN, WHOLE};
+pub use plan::{PLAIN, POOLED_PLAIN, POOLED_WHOLE, WHOLE};
 pub use result::*;
 pub use run::{StudyRun, check};
 pub use subject::{MEASURED, Subject};

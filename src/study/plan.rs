@@ -18,9 +18,14 @@ pub const WHOLE: &str = "wstats+probes+consensus+synthetic";
 /// The inputs that are compared where the reference's fourteen are too many.
 const INPUTS: [&str; 4] = ["wstats", "probes", PLAIN, WHOLE];
 
-/// The same for networks of different shapes.
-const POOLED: [&str; 4] =
-    ["wstats-pooled", "probes", "wstats-pooled+probes", "wstats-pooled+probes+consensus+synthetic"];
+/// [`PLAIN`] for networks of different shapes.
+pub const POOLED_PLAIN: &str = "wstats-pooled+probes";
+
+/// [`WHOLE`] for networks of different shapes.
+pub const POOLED_WHOLE: &str = "wstats-pooled+probes+consensus+synthetic";
+
+/// What is compared where networks are of different shapes.
+const POOLED: [&str; 4] = ["wstats-pooled", "probes", POOLED_PLAIN, POOLED_WHOLE];
 
 /// The predictor of experiments that have but one.
 pub const PREDICTOR: &str = boost::KIND.name;

@@ -35,7 +35,7 @@ impl Dice {
     }
 }
 
-/// Four data sets, four other architectures, one zoo of a shared seed; every part filled.
+/// Four data sets, three other architectures, one zoo of a shared seed; every part filled.
 pub fn study() -> Study {
     let mut dice = Dice(Stream::new(7, 1, 0));
     let mut study = Study {

@@ -99,6 +99,9 @@ fn a_full_study_fills_every_section() {
     let predicted = page.split("<section id=").find(|part| part.starts_with("\"predicted\"")).unwrap();
     assert_eq!(predicted.matches("<svg").count(), predicted.matches(">R² 0.").count());
     assert!(page.contains("by chance</small><small>750 test, 150 validation"));
+    // three other shapes; none of the zoos' own scores
+    assert!(page.contains("of one shape and scored on others, wstats-pooled+probes orders them: a median τ of <b>"));
+    assert!(page.contains(", 3 pairs of zoos)."));
     assert!(!page.contains("class=\"warning\""));
     assert!(page.len() < 6_000_000, "{} bytes", page.len());
     assert_eq!(page, html(&study, "A title with <b> & \"quotes\""), "the same twice");
