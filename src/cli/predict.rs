@@ -69,7 +69,7 @@ impl Predict {
         let files = files::expand(&self.file)?;
         let mut guard = self.force.guard(files.iter().chain([&self.model]));
         let out = files::unless_stream(&self.out).map(|path| guard.file(path, FileKind::Table)).transpose()?;
-        let measure = predictor.domain.as_ref().map(|domain| domain.measure());
+        let measure = self.machine.run(|| predictor.domain.as_ref().map(|domain| domain.measure()));
         let seer = Seer { isa, predictor: &predictor, input: &input, measure, level: self.interval };
         let mut found = Found::default();
         self.machine.run(|| -> Result<()> {
