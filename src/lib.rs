@@ -13,6 +13,7 @@
 //!
 //! ```
 //! use zoometry::dataset::{Images, glyphs};
+//! use zoometry::out::{FileKind, OutPath};
 //! use zoometry::par::Stop;
 //! use zoometry::train::{self, Job, recipe::Recipe};
 //! use zoometry::zoo::Zoo;
@@ -25,7 +26,7 @@
 //! recipe.set("train_fraction=1")?;
 //! let job = Job::new(&images, &recipe, 4, vec![0, 2]);
 //! let path = folder.path().join("zoo.safetensors");
-//! train::train(&job, &path, &|_| {}, &Stop::new())?;
+//! train::train(&job, &OutPath::continued(&path, FileKind::Zoo)?, &|_| {}, &Stop::new())?;
 //!
 //! let zoo = Zoo::open(&path)?;
 //! assert_eq!(zoo.schema().runs, 4);

@@ -60,6 +60,10 @@ fn cases() -> Vec<Case> {
         ),
         case("seeds +/zoo.safetensors --out @/study", &[("study", Around), ("study/results.jsonl", Timed)]),
         case("report +/zoo.safetensors --out @/page.html", &[("page.html", Timed)]),
+        case(
+            "demo --models 12 --out @",
+            &[("zoo.safetensors", ByRow), ("predictor.safetensors", Whole), ("report.html", Timed)],
+        ),
         case("bench pool/forward --seconds 0.05 --svg @/roof.svg", &[("roof.svg", Timed)]),
     ]
 }

@@ -6,6 +6,7 @@ use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 use zoometry::cnn::Arch;
 use zoometry::kernels::{Isa, IsaKind};
+use zoometry::out::{FileKind, OutPath};
 use zoometry::zoo::{Config, Status, Writer, Zoo};
 
 /// Three networks by the first program that wrote zoos: `train --dataset glyphs --models 3 --epochs 1 --checkpoints 0 --seed 3 --set
@@ -60,7 +61,8 @@ fn older(path: &Path) -> PathBuf {
     let mut schema = zoo.schema().clone();
     schema.rounding.clear();
     let configs: Vec<Config> = (0..schema.runs).map(|run| zoo.config(run)).collect();
-    let writer = Writer::create_or_open(&older, &schema, &configs, false).unwrap();
+    let out = OutPath::new(&older, FileKind::Zoo).unwrap();
+    let writer = Writer::create_or_open(&out, &schema, &configs).unwrap();
     for (row, &status) in zoo.status().iter().enumerate().filter(|(_, status)| **status != Status::NotWritten) {
         let (run, checkpoint) = (row / schema.checkpoints.len(), row % schema.checkpoints.len());
         writer.write(run, checkpoint, zoo.weights(row), &zoo.metrics(row), zoo.class_accuracy(row), status).unwrap();

@@ -9,6 +9,7 @@ use zoometry::dataset::{Dataset, glyphs};
 use zoometry::features::{Fitted, Input, Networks};
 use zoometry::gpu::{Gpu, adapters};
 use zoometry::kernels::{Isa, activation::Activation};
+use zoometry::out::{FileKind, OutPath};
 use zoometry::par::Stop;
 use zoometry::train::{self, Cpu, Event, Executor, Job, recipe::Recipe};
 use zoometry::zoo::{Status, Zoo};
@@ -44,7 +45,7 @@ fn job<'a>(dataset: &'a Dataset, recipe: &'a Recipe, models: usize) -> Job<'a> {
 }
 
 fn train(executor: &dyn Executor, job: &Job, out: &Path) -> Result<Zoo> {
-    train::train_on(executor, job, out, &|_| {}, &Stop::new())?;
+    train::train_on(executor, job, &OutPath::continued(out, FileKind::Zoo)?, &|_| {}, &Stop::new())?;
     Zoo::open(out)
 }
 
@@ -100,7 +101,8 @@ fn a_zoo_is_continued_on_the_other_device() {
             stop.request();
         }
     };
-    let stopped = train::train_on(&Cpu, &job, &out, &tell, &stop);
+    let zoo_out = OutPath::continued(&out, FileKind::Zoo).unwrap();
+    let stopped = train::train_on(&Cpu, &job, &zoo_out, &tell, &stop);
     let some = Zoo::open(&out).unwrap();
     let kept: Vec<usize> = some.final_rows();
     assert!(matches!(stopped, Err(Error::Interrupted)));

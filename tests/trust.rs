@@ -92,7 +92,8 @@ fn copy(from: &Path, to: &Path, keep: impl Fn(usize) -> bool, change: impl Fn(us
     let zoo = Zoo::open(from).unwrap();
     let schema = zoo.schema();
     let configs: Vec<Config> = (0..schema.runs).map(|run| zoo.config(run)).collect();
-    let writer = Writer::create_or_open(to, schema, &configs, false).unwrap();
+    let out = OutPath::new(to, FileKind::Zoo).unwrap();
+    let writer = Writer::create_or_open(&out, schema, &configs).unwrap();
     let checkpoints = schema.checkpoints.len();
     for row in (0..zoo.rows()).filter(|row| keep(row / checkpoints)) {
         let mut metrics = zoo.metrics(row);
@@ -278,7 +279,8 @@ fn what_is_wrong_with_a_zoo_is_found() {
     assert!(rows.len() == 1 && rows[0].0 == 5 && rows[0].1.contains("evaluated again"), "{rows:?}");
     fs::remove_file(&damaged).unwrap();
     let configs: Vec<Config> = (0..RUNS).map(|run| zoo.config(run)).collect();
-    let writer = Writer::create_or_open(&damaged, zoo.schema(), &configs, false).unwrap();
+    let out = OutPath::new(&damaged, FileKind::Zoo).unwrap();
+    let writer = Writer::create_or_open(&out, zoo.schema(), &configs).unwrap();
     for run in [0, 7] {
         writer.write(run, 1, zoo.weights(1), &zoo.metrics(1), zoo.class_accuracy(1), Status::Done).unwrap();
     }

@@ -59,7 +59,7 @@ impl Demo {
         let mut job = Job::new(&dataset, &recipe, self.models, checkpoints);
         (job.seed, job.isa, job.threads) = (self.seed, isa, threads);
         let mut output = Output::default();
-        let zoo = train::session(&job, &Cpu, zoo_path, &mut output)?;
+        let zoo = train::session(&job, &Cpu, &zoo_out, &mut output)?;
         let fitted = |input: &Input, output: &mut Output| -> Result<_> {
             let divided = parts::from_zoo(isa, &zoo, zoo_path, None, &Division::Seed(0), input, Target::default())?;
             let predictor = fit::fit(isa, &divided, &Options::networks(DEFAULT)?, false, output)?;
@@ -77,7 +77,7 @@ impl Demo {
         })?;
         output.text.push_str(&output::scatter(&predicted, &measured));
         predictor.save(&model_out)?;
-        let study = self.machine.run(|| report::of_zoo(isa, &[zoo_path.to_owned()]))?;
+        let study = self.machine.run(|| report::of_zoo(isa, &[zoo_path.to_owned()], report::SAMPLE))?;
         report::write(&study, "The demo's zoo", &page_out)?;
         let seconds = start.elapsed().as_secs_f64();
         output.line(format!("the whole pipeline took {}; look further:", duration(seconds)));

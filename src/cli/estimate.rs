@@ -1,12 +1,13 @@
 //! What a training is going to take: room on the disk, which is known, and time, by a measurement of a second or two.
 
-use super::output::{self, Output, count, duration, size};
-use super::{STOP, disk};
+use super::STOP;
+use super::output::{self, Output, duration, size};
 use std::path::Path;
 use std::time::Instant;
 use zoometry::Result;
 use zoometry::dataset::{Dataset, Examples};
 use zoometry::kernels::LANES;
+use zoometry::out::{FileKind, OutPath, check_room, free_room};
 use zoometry::train::{self, Executor, Job, run::Run};
 use zoometry::zoo::{Config, Place};
 
@@ -59,13 +60,13 @@ pub fn tell(job: &Job, executor: &dyn Executor, out: &Path, asked: bool, output:
         output::counted(all, "checkpoint"),
         size(work.bytes)
     );
-    if let Some(free) = disk::free(out) {
+    if let Some(free) = free_room(out) {
         line += &format!(" ({} free)", size(free));
         output.set("free_bytes", free);
     }
     output.set("bytes", work.bytes);
     if !asked {
-        disk::check(out, work.bytes)?;
+        check_room(out, work.bytes)?;
     }
     if asked || work.images[0] > LONG {
         let seconds = seconds(job, executor, &work)?;
@@ -77,20 +78,23 @@ pub fn tell(job: &Job, executor: &dyn Executor, out: &Path, asked: bool, output:
             false => output::tell(&line),
         }
     }
-    disk::check(out, work.bytes)
+    check_room(out, work.bytes)
 }
 
 /// Seconds of all of it, by two trainings of a few images that differ in the number of epochs alone.
 fn seconds(job: &Job, executor: &dyn Executor, work: &Work) -> Result<f64> {
     let batches = job.configs().iter().map(|config| job.recipe.batch_of(&Run::from(config))).max();
     let short = |images: &Examples| {
-        let mut few = images.clone();
         let n = IMAGES.max(batches.unwrap_or(0)).min(images.len());
-        few.images.truncate(n * few.height * few.width * few.channels);
-        few.labels.truncate(n);
-        few
+        let &Examples { height, width, channels, .. } = images;
+        let pixels = images.images[..n * height * width * channels].to_vec();
+        Examples { images: pixels, labels: images.labels[..n].to_vec(), height, width, channels }
     };
-    let dataset = Dataset { train: short(&job.dataset.train), test: short(&job.dataset.test), ..job.dataset.clone() };
+    // a copy of the whole would double the memory
+    let whole = job.dataset;
+    let (train, test, classes) = (short(&whole.train), short(&whole.test), whole.classes);
+    let (name, digest, notes) = (whole.name.clone(), whole.digest.clone(), whole.notes.clone());
+    let dataset = Dataset { name, train, test, classes, digest, notes };
     let mut recipe = job.recipe.clone();
     recipe.set("train_fraction=1")?;
     let models = (LANES * threads(job)).min(job.models);
@@ -98,15 +102,17 @@ fn seconds(job: &Job, executor: &dyn Executor, work: &Work) -> Result<f64> {
     let mut few = job.clone();
     (few.dataset, few.recipe, few.models, few.place) = (&dataset, &recipe, models, Place::WHOLE);
     let an_epoch = an_epoch(&few, &few.configs()) as f64;
-    let mut once = |epochs: u32| -> Result<f64> {
+    let mut once = |name: &str, epochs: u32| -> Result<f64> {
         few.checkpoints = vec![epochs];
+        // a zoo that is there already would take no time
+        let out = OutPath::new(folder.path().join(name), FileKind::Zoo)?;
         let start = Instant::now();
-        train::train_on(executor, &few, &folder.path().join(count(epochs.into())), &|_| {}, &STOP)?;
+        train::train_on(executor, &few, &out, &|_| {}, &STOP)?;
         Ok(start.elapsed().as_secs_f64())
     };
     // the first one also wakes the processor
-    once(1)?;
-    let (one, three) = (once(1)?, once(3)?);
+    once("first", 1)?;
+    let (one, three) = (once("one", 1)?, once("three", 3)?);
     let (own, tested) = (dataset.train.len(), dataset.test.len());
     let step = ((three - one) / 2.0).max(0.0) / an_epoch;
     let look = (one - (three - one) / 2.0).max(0.0) / (models * (own + tested)) as f64;

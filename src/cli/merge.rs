@@ -41,7 +41,7 @@ impl Merge {
         let start = Instant::now();
         let bar = progress::rows("merging");
         let tell = &mut |done, all| progress::tell(&bar, done, all);
-        let outcome = train::merge(&shards, out.path(), self.allow_mixed, tell, &STOP);
+        let outcome = train::merge(&shards, &out, self.allow_mixed, tell, &STOP);
         bar.finish_and_clear();
         let (merged, seconds) = (outcome?, start.elapsed().as_secs_f64());
         let mut output = Output::default();

@@ -15,7 +15,6 @@ mod compare;
 mod demo;
 mod device;
 #[cfg(feature = "full")]
-mod disk;
 #[cfg(feature = "full")]
 mod estimate;
 mod evaluate;

@@ -5,15 +5,18 @@ use super::{MachineArgs, STOP, files, progress};
 use clap::Args;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use zoometry::Result;
-use zoometry::eval::Division;
+use zoometry::eval::{Division, MIN_NETWORKS};
 use zoometry::kernels::Isa;
 use zoometry::out::{FileKind, Guard, OutPath, replace};
 use zoometry::report;
 use zoometry::study::{FILE, Header, Protocol, Study, StudyRun, Subject};
+use zoometry::{Error, Result};
 
 /// Heading of a study's page.
 pub const TITLE: &str = "What weights tell of accuracy";
+
+/// Networks of a zoo that a report is made of: more would tell little more, and take long.
+pub const SAMPLE: usize = 2000;
 
 /// Make one page of what a study found, or of a zoo
 ///
@@ -32,6 +35,9 @@ pub struct Report {
     /// Heading of the page
     #[arg(long, value_name = "TEXT")]
     title: Option<String>,
+    /// Networks of a zoo that scores, importances and map are of, drawn at random; of all the accuracies are shown
+    #[arg(long, value_name = "N", default_value_t = SAMPLE, allow_negative_numbers = true, value_parser = super::number)]
+    sample: usize,
     #[command(flatten)]
     force: Force,
     #[command(flatten)]
@@ -40,6 +46,9 @@ pub struct Report {
 
 impl Report {
     pub fn run(&self) -> Result<Output> {
+        if self.sample < MIN_NETWORKS {
+            return Err(Error::invalid("--sample", format!("at least {MIN_NETWORKS}"), self.sample));
+        }
         let isa = self.machine.isa()?;
         let sources = files::expand(&self.source)?;
         let source = &sources[0];
@@ -49,7 +58,7 @@ impl Report {
         self.pictures.iter().try_for_each(|folder| guard.folder(folder))?;
         let study = match folder {
             true => Study::load(source)?,
-            false => self.machine.run(|| of_zoo(isa, &sources))?,
+            false => self.machine.run(|| of_zoo(isa, &sources, self.sample))?,
         };
         let name = source.file_stem().map_or("zoo".into(), |name| name.to_string_lossy());
         let title = self.title.clone().unwrap_or_else(|| match folder {
@@ -58,6 +67,7 @@ impl Report {
         });
         let bytes = write(&study, &title, &out)?;
         let mut output = Output::default();
+        sampled(&study, &mut output);
         let kilobytes = count(bytes.div_ceil(1000) as u64);
         output.line(format!("{}: {kilobytes} kB, {}", self.out.display(), contents(&study)));
         output.path("out", &self.out);
@@ -75,6 +85,17 @@ fn contents(study: &Study) -> String {
     format!("{}, {}", counted(study.zoos.len(), "zoo"), counted(study.cells.len(), "score"))
 }
 
+/// Says of which zoos only some networks were looked at.
+fn sampled(study: &Study, output: &mut Output) {
+    output.set("samples", study.zoos.iter().map(|zoo| zoo.sample).collect::<Vec<_>>());
+    for zoo in &study.zoos {
+        if let Some(sample) = zoo.sample {
+            let [sample, all] = [sample, zoo.networks].map(|networks| count(networks as u64));
+            output.line(format!("{}: scores of {sample} networks, drawn at random from {all} (--sample)", zoo.name));
+        }
+    }
+}
+
 /// Writes all pictures; gives their paths.
 fn write_pictures(study: &Study, folder: &Path, guard: &mut Guard) -> Result<Vec<PathBuf>> {
     let write = |(name, svg): (String, String)| {
@@ -85,11 +106,12 @@ fn write_pictures(study: &Study, folder: &Path, guard: &mut Guard) -> Result<Vec
     report::pictures(study).into_iter().map(write).collect()
 }
 
-/// What a zoo alone tells: its networks, a few predictors, what matters to them. Nothing of it is kept.
-pub fn of_zoo(isa: Isa, files: &[PathBuf]) -> Result<Study> {
+/// What a zoo alone tells: its networks, a few predictors, what matters to them, all but the accuracies of a sample of so many
+/// networks at most. Nothing of it is kept.
+pub fn of_zoo(isa: Isa, files: &[PathBuf], sample: usize) -> Result<Study> {
     let mut zoos: Vec<Subject> = Vec::new();
     for files in files::groups(files)? {
-        zoos.push(Subject::open(&files, &zoos, None, 0)?);
+        zoos.push(Subject::open(&files, &zoos, None, 0)?.sampled(sample));
     }
     let mut run = StudyRun::new(isa, &zoos, header(Protocol::Clean, zoos[0].division()), None, &STOP)?;
     let bar = progress::steps();

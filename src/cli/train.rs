@@ -8,7 +8,7 @@ use clap::Args;
 use std::path::{Path, PathBuf};
 use zoometry::cnn::plan::{Flops, Function};
 use zoometry::dataset::{self, Dataset};
-use zoometry::out::FileKind;
+use zoometry::out::{FileKind, OutPath};
 use zoometry::train::{self as training, Event, Executor, Job, checkpoints, recipe::Recipe};
 use zoometry::zoo::{Place, Zoo, hyper};
 use zoometry::{Error, Result};
@@ -98,7 +98,7 @@ impl Train {
         if self.estimate {
             return Ok(output);
         }
-        session(&job, &*executor, out.path(), &mut output)?;
+        session(&job, &*executor, &out, &mut output)?;
         Ok(output)
     }
 }
@@ -158,7 +158,8 @@ fn grown(job: &Job, out: &Path, [networks, checkpoints]: [usize; 2], [continued,
 }
 
 /// Trains with progress and reports; used by `demo` too.
-pub fn session(job: &Job, executor: &dyn Executor, out: &Path, output: &mut Output) -> Result<Zoo> {
+pub fn session(job: &Job, executor: &dyn Executor, out_path: &OutPath, output: &mut Output) -> Result<Zoo> {
+    let out = out_path.path();
     output::tell(describe(job.dataset));
     inert(job)?.into_iter().for_each(output::tell);
     let networks = job.shard()?.map_or(job.models, |shard| shard.runs());
@@ -169,7 +170,7 @@ pub fn session(job: &Job, executor: &dyn Executor, out: &Path, output: &mut Outp
         }
         progress.tell(event);
     };
-    let outcome = training::train_on(executor, job, out, &on_event, &STOP);
+    let outcome = training::train_on(executor, job, out_path, &on_event, &STOP);
     let (images, diverged, seconds) = progress.finish();
     let summary = outcome?;
     let zoo = Zoo::open(out)?;

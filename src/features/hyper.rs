@@ -74,6 +74,7 @@ mod tests {
     use crate::cnn::Arch;
     use crate::features::Input;
     use crate::kernels::Isa;
+    use crate::out::{FileKind, OutPath};
     use crate::zoo::{Metrics, Status, Writer, Zoo};
 
     #[test]
@@ -106,7 +107,9 @@ mod tests {
         let numbers = [("learning_rate", 0.5), ("dropout", 0.25)];
         let second = numbers.into_iter().fold(Config::default(), |all, (name, x)| all.with(name, Value::Number(x)));
         let second = second.with("activation", Value::Code(2)).with("optimizer", Value::Code(1));
-        let writer = Writer::create_or_open(&path, &schema, &[Config::default(), second], false).unwrap();
+        let writer =
+            Writer::create_or_open(&OutPath::new(&path, FileKind::Zoo).unwrap(), &schema, &[Config::default(), second])
+                .unwrap();
         for run in 0..2 {
             writer.write(run, 1, &[0.0; 4970], &Metrics::default(), &[0.0; 10], Status::Done).unwrap();
         }

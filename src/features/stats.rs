@@ -144,6 +144,7 @@ mod tests {
     use crate::cnn::Arch;
     use crate::features::Input;
     use crate::kernels::reference;
+    use crate::out::{FileKind, OutPath};
     use crate::par::with_threads;
     use crate::rng::Stream;
     use crate::zoo::{Config, Metrics, Schema, Status, Writer, Zoo};
@@ -185,7 +186,9 @@ mod tests {
             dataset_notes: Vec::new(),
             program: String::new(),
         };
-        let writer = Writer::create_or_open(&path, &schema, &[Config::default(); 20], false).unwrap();
+        let writer =
+            Writer::create_or_open(&OutPath::new(&path, FileKind::Zoo).unwrap(), &schema, &[Config::default(); 20])
+                .unwrap();
         for run in 0..20 {
             let metrics = Metrics { test_accuracy: run as f32 / 20.0, ..Metrics::default() };
             writer.write(run, 1, &noise(4970, run as u64), &metrics, &[0.0; 10], Status::Done).unwrap();

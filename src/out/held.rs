@@ -1,6 +1,5 @@
 //! `Held`: a file that grows, and whose one writer is this process.
 
-#[cfg(feature = "study")]
 use super::OutPath;
 use crate::{Error, Result};
 use std::fs::{File, OpenOptions, TryLockError};
@@ -28,23 +27,29 @@ impl Drop for Held {
 // journals, which are cut and appended to, are of studies
 #[cfg_attr(not(feature = "study"), allow(dead_code))]
 impl Held {
-    /// The file at `path`, if there is one.
+    /// The file at `out` that is to be gone on with, if there is one.
     ///
     /// # Errors
-    /// [`Error::Locked`] where another process writes it, [`Error::Io`].
-    pub fn open(path: &Path) -> Result<Option<Held>> {
-        match OpenOptions::new().read(true).write(true).open(path) {
-            Ok(file) => Held::new(file, path).map(Some),
+    /// [`Error::Locked`] where another process writes it, [`Error::Occupied`] where something else has appeared there,
+    /// [`Error::Io`].
+    pub fn open(out: &OutPath) -> Result<Option<Held>> {
+        if !out.grows {
+            return Ok(None);
+        }
+        out.check()?;
+        match OpenOptions::new().read(true).write(true).open(&out.real) {
+            Ok(file) => Held::new(file, out).map(Some),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(Error::io("open", path)(error)),
+            Err(error) => Err(Error::io("open", out)(error)),
         }
     }
 
-    /// Makes this process the writer of `file`, which must still be the one at `path`. That files cannot be locked is an error.
+    /// Makes this process the writer of `file`, which must still be the one at `out`. That files cannot be locked is an error.
     ///
     /// # Errors
     /// Those of [`Held::open`].
-    pub fn new(file: File, path: &Path) -> Result<Held> {
+    pub fn new(file: File, out: &OutPath) -> Result<Held> {
+        let path = out.path();
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(Error::Locked { path: path.into() }),
@@ -102,7 +107,7 @@ impl Held {
     /// Those of [`Held::open`].
     pub fn open_or_begin(out: &OutPath) -> Result<Held> {
         let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&out.real);
-        Held::new(open.map_err(Error::io("open", out))?, out.path())
+        Held::new(open.map_err(Error::io("open", out))?, out)
     }
 
     /// Takes off what stands behind the first `length` bytes; what is appended comes there.

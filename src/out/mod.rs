@@ -19,12 +19,14 @@ mod array;
 mod held;
 mod kind;
 mod partial;
+mod room;
 
 pub use array::{ArrayPath, replace_array};
 pub(crate) use held::Held;
 pub use kind::{FileKind, PAGE, PICTURE};
 pub(crate) use partial::Partial;
 pub use partial::PartialFolder;
+pub use room::{check_room, free_room};
 
 use crate::{Error, Result};
 use std::fs::File;
@@ -135,9 +137,22 @@ impl OutPath {
         Guard::default().file(path, kind)
     }
 
+    /// As [`OutPath::new`], for a file that is gone on with where it is there: a zoo in training.
+    ///
+    /// # Errors
+    /// Those of [`Guard::file`].
+    pub fn continued(path: impl AsRef<Path>, kind: FileKind) -> Result<OutPath> {
+        Guard::default().continued(path, kind)
+    }
+
     /// The path as it was given.
     pub fn path(&self) -> &Path {
         &self.named
+    }
+
+    /// Gives what is complete its name. A file that grows belongs to who made it first.
+    pub(crate) fn name(&self, partial: Partial) -> Result<File> {
+        if self.grows { partial.claim() } else { partial.replace() }
     }
 
     /// Refuses what the rule leaves alone.

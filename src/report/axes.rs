@@ -85,6 +85,7 @@ impl Scale {
     }
 
     /// Logarithmic between two values, with ticks at the powers of ten.
+    #[cfg(feature = "bench")]
     pub fn decades(low: f64, high: f64) -> Scale {
         let first = low.log10().ceil() as i32;
         let powers = (first..first + 40).map(|k| 10f64.powi(k)).take_while(|value| *value <= high);

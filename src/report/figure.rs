@@ -1,6 +1,8 @@
 //! Figures: panels side by side under one legend, in the page or as one file.
 
-use super::palette::{CARD, MUTED, TEXT, explicit, variables};
+#[cfg(feature = "bench")]
+use super::palette::{CARD, variables};
+use super::palette::{MUTED, TEXT, explicit};
 use super::svg::{Anchor, NORMAL, Panel, escape, width_of};
 use std::fmt::Write;
 
@@ -127,6 +129,7 @@ impl Figure {
     }
 
     /// The figure as a file of its own, light or dark as its reader has it; for browsers, which know CSS variables.
+    #[cfg(feature = "bench")]
     pub fn svg_of_both_schemes(&self) -> String {
         let (head, body) = self.sheet();
         let [light, dark] = [0, 1].map(variables);

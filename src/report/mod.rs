@@ -26,7 +26,7 @@ mod transfer;
 mod trial;
 mod view;
 
-use crate::study::{Protocol, Study};
+use crate::study::{Protocol, Study, ZooEntry};
 use page::Section;
 use view::View;
 
@@ -72,6 +72,22 @@ const OPTIMISTIC: &str = "Protocol optimistic: the number of trees and epochs wa
                           are of, as in the reference’s notebook. The scores are too good, for comparison with published \
                           figures alone; the protocol clean has honest ones.";
 
+/// The chapter that looks at all networks of a zoo of which others see a sample.
+const OF_ALL: &str = "accuracy";
+
+/// What stands above a page that is not of all networks.
+fn sampled(study: &Study) -> Vec<String> {
+    let one = |zoo: &ZooEntry| {
+        let (sample, all) = (number::count(zoo.sample?), number::count(zoo.networks));
+        Some(format!(
+            "Scores, importances and the map are of {sample} networks drawn at random from the {all} of {}; counts and the accuracies \
+             of the networks are of all. `zoometry report --sample` looks at more, `zoometry table` at all.",
+            zoo.name
+        ))
+    };
+    study.zoos.iter().filter_map(one).collect()
+}
+
 fn sections(study: &Study) -> Vec<Section> {
     let study = shortened(study);
     let view = View::new(&study);
@@ -80,6 +96,10 @@ fn sections(study: &Study) -> Vec<Section> {
         // a picture as a file stands alone
         let figures = sections.iter_mut().flat_map(Section::figures_mut);
         figures.for_each(|figure| figure.title += " (protocol optimistic: too good)");
+    }
+    if study.zoos.iter().any(|zoo| zoo.sample.is_some()) {
+        let sampled = sections.iter_mut().filter(|section| section.id != OF_ALL);
+        sampled.flat_map(Section::figures_mut).for_each(|figure| figure.title += " (of a sample of the networks)");
     }
     sections
 }
@@ -98,8 +118,9 @@ pub fn html(study: &Study, title: &str) -> String {
     };
     let what =
         "How well the accuracy of small convolutional networks can be told from their weights, without a test image.";
-    let warning = (study.header.protocol == Protocol::Optimistic).then_some(OPTIMISTIC);
-    page::page(title, &format!("{what}{zoos}"), warning, &sections)
+    let mut warnings = sampled(study);
+    warnings.extend((study.header.protocol == Protocol::Optimistic).then(|| OPTIMISTIC.to_owned()));
+    page::page(title, &format!("{what}{zoos}"), &warnings, &sections)
 }
 
 fn networks(study: &Study) -> String {

@@ -46,6 +46,7 @@ fn row(zoo: &ZooEntry) -> Vec<String> {
         0 => String::new(),
         n => format!("<small>and {} diverged</small>", number::count(n)),
     };
+    let sample = zoo.sample.map_or(String::new(), |n| format!("<small>scores of {}</small>", number::count(n)));
     let set = match zoo.overrides.as_slice() {
         [] => String::new(),
         all => format!("<small>with {}</small>", breakable(&all.join(" "))),
@@ -53,7 +54,7 @@ fn row(zoo: &ZooEntry) -> Vec<String> {
     vec![
         breakable(&zoo.name),
         escape(&zoo.dataset),
-        format!("{}{diverged}", number::count(zoo.networks)),
+        format!("{}{sample}{diverged}", number::count(zoo.networks)),
         format!("{}<small>{} weights</small>", breakable(&zoo.arch), number::count(zoo.weights)),
         epochs,
         format!("{}{set}", escape(&zoo.recipe)),

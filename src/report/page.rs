@@ -116,8 +116,8 @@ pub fn breakable(name: &str) -> String {
     parts.join("<wbr />")
 }
 
-/// The whole page; a warning, if there is one, stands above everything.
-pub fn page(title: &str, subtitle: &str, warning: Option<&str>, sections: &[Section]) -> String {
+/// The whole page; warnings stand above everything.
+pub fn page(title: &str, subtitle: &str, warnings: &[String], sections: &[Section]) -> String {
     let title = escape(title);
     let mut text = format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\" />\n\
@@ -130,7 +130,7 @@ pub fn page(title: &str, subtitle: &str, warning: Option<&str>, sections: &[Sect
         include_str!("style.css"),
         escape(subtitle)
     );
-    if let Some(warning) = warning {
+    for warning in warnings {
         let _ = writeln!(text, "<p class=\"warning\" role=\"note\">{}</p>", escape(warning));
     }
     if sections.len() > 1 {

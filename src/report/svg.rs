@@ -142,6 +142,7 @@ impl Panel {
     }
 
     /// A disc, or a ring, that tells what it is where a pointer rests on it.
+    #[cfg(feature = "bench")]
     pub fn titled(&mut self, [x, y]: [f64; 2], radius: f64, colour: &str, ring: bool, title: &str) {
         let (x, y, title) = (Short(x), Short(y), escape(title));
         let fill = if ring { super::palette::CARD } else { colour };

@@ -42,5 +42,5 @@ pub fn trial(zoo: &Zoo, table: &[u8], wasm: &[u8], title: &str) -> String {
     );
     let lead = "Drop a network here: a .safetensors file of PyTorch's names (conv1.weight …), with a tensor weights, or a \
                 zoo. Nothing leaves your machine.";
-    page(title, &subtitle, None, &[Section::new("try", "Your network", lead).with(Block::Html(html))])
+    page(title, &subtitle, &[], &[Section::new("try", "Your network", lead).with(Block::Html(html))])
 }

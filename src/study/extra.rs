@@ -80,10 +80,11 @@ fn networks(isa: Isa, zoo: &Subject, predictions: Vec<Predictions>, stop: &Stop)
     let sight = zoo.sight(isa, "wstats", &seen, &[], stop)?;
     let table = zoo.table(isa, &sight, &seen, stop).map_err(kept)?;
     let plane = pca::plane(&table);
-    let of = |get: &dyn Fn(usize) -> f32| zoo.finals().iter().map(|&row| get(row)).collect();
+    let rows = || zoo.finals().iter().chain(zoo.rest());
+    let of = |get: &dyn Fn(usize) -> f32| rows().map(|&row| get(row)).collect();
     Ok(Networks {
         zoo: zoo.entry.name.clone(),
-        run: zoo.finals().iter().map(|&row| runs[row]).collect(),
+        run: rows().map(|&row| runs[row]).collect(),
         train_accuracy: of(&|row| zoo.zoo().metrics(row).train_accuracy),
         test_accuracy: of(&|row| zoo.zoo().metrics(row).test_accuracy),
         map: plane.points,

@@ -97,6 +97,9 @@ pub struct ZooEntry {
     pub weights: usize,
     /// Networks that are finished and have not diverged.
     pub networks: usize,
+    /// How many of them, drawn at random, all but the accuracies of the networks is of; none: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sample: Option<usize>,
     /// Networks that diverged.
     pub diverged: usize,
     /// Epochs of the checkpoints; the last is the final one.
@@ -198,7 +201,7 @@ pub struct StoppingPoint {
     pub regret: f64,
 }
 
-/// A zoo's networks; all lists have one element a network.
+/// A zoo's networks; lists have one element a network.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Networks {
     /// The zoo.
@@ -211,7 +214,7 @@ pub struct Networks {
     /// Accuracy on the test images.
     #[serde(deserialize_with = "or_nan")]
     pub test_accuracy: Vec<f32>,
-    /// The first two principal components of the standardised statistics.
+    /// The first two principal components of the standardised statistics; of a sample, which then comes first in the other lists.
     #[serde(deserialize_with = "or_nan")]
     pub map: Vec<[f32; 2]>,
     /// Shares of the variance that these two components hold.

@@ -7,6 +7,7 @@ use crate::eval::{Division, MIN_NETWORKS};
 use crate::features::{Fitted, Input, Networks};
 use crate::kernels::Isa;
 use crate::par::Stop;
+use crate::rng::Stream;
 use crate::table::{Origin, Table};
 use crate::train::overrides::overrides;
 use crate::zoo::{Status, Zoo};
@@ -18,12 +19,17 @@ use std::sync::Arc;
 /// The input that is the accuracy measured at an early checkpoint: what a predictor there has to beat.
 pub const MEASURED: &str = "test_accuracy";
 
+/// What the order is for in which networks are looked at.
+const PURPOSE: u32 = u32::from_be_bytes(*b"look");
+
 /// A zoo and what a study says of it.
 pub struct Subject {
     /// What is kept of it.
     pub entry: ZooEntry,
     zoo: Zoo,
+    /// Finished rows of the last epoch that are looked at, and those that are not.
     finals: Vec<usize>,
+    rest: Vec<usize>,
     division: Division,
     /// Inputs by their text and the rows that they were fitted to.
     sights: Recent<(String, Vec<usize>), Sight>,
@@ -64,7 +70,27 @@ impl Subject {
         let name = (1..).map(name).find(free).unwrap_or_default();
         let entry = describe(name, path, &zoo, finals.len());
         let division = Division::new(split, seed, &zoo)?;
-        Ok(Subject { entry, zoo, finals, division, sights: Recent::default(), tables: Recent::default() })
+        Ok(Subject {
+            entry,
+            zoo,
+            finals,
+            rest: Vec::new(),
+            division,
+            sights: Recent::default(),
+            tables: Recent::default(),
+        })
+    }
+
+    /// The zoo, of which no more than `most` networks are looked at, drawn at random; of the others only the accuracies are read.
+    pub fn sampled(mut self, most: usize) -> Subject {
+        if self.finals.len() > most {
+            Stream::new(0, PURPOSE, 0).shuffle(&mut self.finals);
+            self.rest = self.finals.split_off(most);
+            self.finals.sort_unstable();
+            self.rest.sort_unstable();
+            self.entry.sample = Some(most);
+        }
+        self
     }
 
     /// How its networks are divided.
@@ -77,9 +103,14 @@ impl Subject {
         &self.zoo
     }
 
-    /// Its finished rows of the last epoch.
+    /// Its finished rows of the last epoch, as far as they are looked at.
     pub fn finals(&self) -> &[usize] {
         &self.finals
+    }
+
+    /// The other finished rows of the last epoch.
+    pub fn rest(&self) -> &[usize] {
+        &self.rest
     }
 
     /// Those of [`Subject::finals`] whose networks an input can be computed of.
@@ -213,6 +244,7 @@ fn describe(name: String, path: &Path, zoo: &Zoo, networks: usize) -> ZooEntry {
         reference: schema.arch.layers == layer::reference(),
         weights: schema.arch.parameters(),
         networks,
+        sample: None,
         diverged: ends.filter(|&&status| status == Status::Diverged).count(),
         checkpoints: schema.checkpoints.clone(),
         overrides: overrides(&schema.recipe),

@@ -1,10 +1,11 @@
 //! Shards of one zoo, trained anywhere, become the file of a single machine.
 
 use super::recipe::Recipe;
+use crate::out::OutPath;
 use crate::par::Stop;
 use crate::zoo::{Config, Merge, Merged, Schema};
 use crate::{Error, Result};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Adds the networks of all parts to the zoo at `out`, which is made if there is none; [`crate::zoo::Merge`] has the details.
 /// `progress` is told the rows done and all rows.
@@ -13,7 +14,7 @@ use std::path::{Path, PathBuf};
 /// Those of [`Merge::run`]; [`Error::Malformed`] for zoos whose networks no recipe can draw, imported ones for instance.
 pub fn merge(
     parts: &[PathBuf],
-    out: &Path,
+    out: &OutPath,
     allow_mixed: bool,
     progress: &mut dyn FnMut(usize, usize),
     stop: &Stop,

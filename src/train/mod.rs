@@ -22,6 +22,7 @@ pub mod workspace;
 use crate::cnn::Arch;
 use crate::dataset::Dataset;
 use crate::kernels::Isa;
+use crate::out::OutPath;
 use crate::par::Stop;
 use crate::zoo::hyper::{COUNT, HYPERPARAMETERS};
 use crate::zoo::{Config, Mixture, Place, Schema, Shard, Value, Writer};
@@ -265,7 +266,7 @@ impl Widths {
 /// whatever the zoo file refuses ([`Error::Mismatch`] for another recipe or, unless [`Job::allow_mixed`], another family of
 /// rounding; [`Error::Locked`], [`Error::Io`]);
 /// [`Error::Interrupted`] when `stop` was requested.
-pub fn train(job: &Job, out: &Path, on_event: &(dyn Fn(Event) + Sync), stop: &Stop) -> Result<Summary> {
+pub fn train(job: &Job, out: &OutPath, on_event: &(dyn Fn(Event) + Sync), stop: &Stop) -> Result<Summary> {
     train_on(&Cpu, job, out, on_event, stop)
 }
 
@@ -277,12 +278,12 @@ pub fn train(job: &Job, out: &Path, on_event: &(dyn Fn(Event) + Sync), stop: &St
 pub fn train_on(
     executor: &dyn Executor,
     job: &Job,
-    out: &Path,
+    out: &OutPath,
     on_event: &(dyn Fn(Event) + Sync),
     stop: &Stop,
 ) -> Result<Summary> {
     let rounding = Schema::begun_with(executor.rounding(job));
-    let (job, growth) = growth::on(job, &rounding, out)?;
+    let (job, growth) = growth::on(job, &rounding, out.path())?;
     let configs = job.configs();
     let schema = Schema { rounding, ..job.schema(&configs)? };
     let (plan, runs) = (schema.arch.plan(), configs.iter().map(Run::from).collect::<Vec<Run>>());
@@ -293,7 +294,7 @@ pub fn train_on(
         on_event(growth.event(&session, &todo));
     }
     if !todo.is_empty() {
-        job.check_mixture(out, writer.mixture())?;
+        job.check_mixture(out.path(), writer.mixture())?;
     }
     let kept = schema.runs - todo.len();
     on_event(Event::Found { kept });

@@ -10,12 +10,11 @@ use super::reader::ZooFile;
 use super::schema::{Schema, Status};
 use super::writer::{Place, Writer, begin, check, create, same_configs};
 use crate::bytes::write_at;
-use crate::out::Held;
+use crate::out::{Held, OutPath};
 use crate::par::Stop;
 use crate::{Error, Result};
 use std::fs::File;
 use std::io;
-use std::path::Path;
 
 /// Bytes of weights that are copied between two looks at whether somebody wants to stop.
 const BATCH: usize = 64 << 20;
@@ -26,15 +25,14 @@ impl Writer {
     ///
     /// # Errors
     /// Those of [`Writer::create_or_open`]; [`Error::Interrupted`] when `stop` was requested, the old file then is as it was.
-    pub fn create_or_grow(path: impl AsRef<Path>, schema: &Schema, configs: &[Config], stop: &Stop) -> Result<Writer> {
-        let path = path.as_ref();
+    pub fn create_or_grow(out: &OutPath, schema: &Schema, configs: &[Config], stop: &Stop) -> Result<Writer> {
         check(schema, configs)?;
-        let file = match Held::open(path)? {
+        let file = match Held::open(out)? {
             Some(held) => {
-                let old = ZooFile::of(held.file(), path)?;
-                if schema.grows(old.schema()) { grown(&old, schema, configs, stop)? } else { held }
+                let old = ZooFile::of(held.file(), out.path())?;
+                if schema.grows(old.schema()) { grown(&old, out, schema, configs, stop)? } else { held }
             }
-            None => create(path, schema, configs, false)?,
+            None => create(out, schema, configs)?,
         };
         Writer::resume(file, schema, configs)
     }
@@ -61,12 +59,12 @@ impl Schema {
 }
 
 /// The old file's rows in a new one, which has taken its name.
-fn grown(old: &ZooFile, schema: &Schema, configs: &[Config], stop: &Stop) -> Result<Held> {
+fn grown(old: &ZooFile, out: &OutPath, schema: &Schema, configs: &[Config], stop: &Stop) -> Result<Held> {
     same_configs(old, configs)?;
     let path = old.path();
     let Schema { program, rounding, dataset_notes, .. } = old.schema().clone();
     let schema = Schema { program, rounding, dataset_notes, ..schema.clone() };
-    let partial = begin(path, &schema, configs)?;
+    let partial = begin(out, &schema, configs)?;
     let file = partial.file();
     let new = ZooFile::of(file, path)?;
     let status = Place::new(new.place("status"), schema.rows());
@@ -78,7 +76,7 @@ fn grown(old: &ZooFile, schema: &Schema, configs: &[Config], stop: &Stop) -> Res
             write_at(file, &code, status.row(ours)).map_err(Error::io("write", path))?;
         }
     }
-    Held::new(partial.replace()?, path)
+    Held::new(partial.replace()?, out)
 }
 
 /// The written rows of a file and where they are in one of `schema`, which has all its networks and checkpoints.

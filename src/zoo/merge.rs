@@ -11,6 +11,7 @@ use super::reader::ZooFile;
 use super::schema::{Schema, Status};
 use super::shard::Place;
 use super::writer::{Writer, same_configs};
+use crate::out::{OutPath, check_room};
 use crate::par::Stop;
 use crate::{Error, Result};
 use std::path::{Path, PathBuf};
@@ -49,15 +50,16 @@ impl Merge<'_> {
     ///
     /// # Errors
     /// [`Error::Mismatch`] for a part of another zoo than the first or than `out`; [`Error::Malformed`] for a row that differs from
-    /// one already there; those of [`Writer::create_or_grow`].
-    pub fn run(&self, out: &Path, progress: &mut dyn FnMut(usize, usize), stop: &Stop) -> Result<Merged> {
+    /// one already there; [`Error::Io`] where the disk has no room for all of it; those of [`Writer::create_or_grow`].
+    pub fn run(&self, out: &OutPath, progress: &mut dyn FnMut(usize, usize), stop: &Stop) -> Result<Merged> {
         let files: Vec<ZooFile> = self.parts.iter().map(|path| ZooFile::open(path)).collect::<Result<_>>()?;
-        let schema = self.schema(&files, out)?;
+        let schema = self.schema(&files, out.path())?;
         let configs = (self.draw)(&schema)?;
         for file in &files {
             let own: Vec<Config> = (0..file.schema().runs).map(|run| configs[file.schema().number(run)]).collect();
             same_configs(file, &own)?;
         }
+        check_room(out.path(), schema.bytes_of(there(&files, &schema))?)?;
         let writer = Writer::create_or_grow(out, &schema, &configs, stop)?;
         let mut merged = Merged { networks: schema.networks(), absent: absent(&files), ..Merged::default() };
         let all = files.iter().map(|file| file.status().len()).sum();
@@ -137,6 +139,13 @@ fn written(file: &ZooFile, whole: &Schema) -> Vec<(usize, usize)> {
     let place = |row: usize| file.schema().number(row / checkpoints) * checkpoints + row % checkpoints;
     let rows = (0..file.status().len()).filter(|&row| file.status()[row] != Status::NotWritten);
     rows.map(|row| (row, place(row))).collect()
+}
+
+/// Rows of the whole that at least one part has.
+fn there(files: &[ZooFile], whole: &Schema) -> usize {
+    let mut found = vec![false; whole.rows()];
+    files.iter().flat_map(|file| written(file, whole)).for_each(|(_, row)| found[row] = true);
+    found.into_iter().filter(|found| *found).count()
 }
 
 /// Copies those of some rows that are not there; the others must be the same.

@@ -312,6 +312,15 @@ impl Schema {
         Ok((self.header()?.len() + data) as u64)
     }
 
+    /// Bytes on the disk of the zoo's file when so many of its rows are written: weights of the others are a hole.
+    ///
+    /// # Errors
+    /// Those of [`Schema::check`].
+    pub(super) fn bytes_of(&self, written: usize) -> Result<u64> {
+        let hole = self.rows().saturating_sub(written) * self.arch.parameters() * size_of::<f32>();
+        Ok(self.bytes()?.saturating_sub(hole as u64))
+    }
+
     /// Name, type, shape and place of every tensor.
     pub(super) fn tensors(&self) -> Result<Vec<(Cow<'static, str>, TensorInfo)>> {
         let too_large = || Error::invalid("size of the zoo", "less than 2^63 bytes", "more");

@@ -12,7 +12,7 @@ use super::hyper::{Config, HYPERPARAMETERS, Value};
 use super::reader::ZooFile;
 use super::schema::{Metrics, Schema, Status};
 use crate::bytes::write_at;
-use crate::out::{FileKind, Guard, Held, Partial};
+use crate::out::{Held, OutPath, Partial};
 use crate::{Error, Result};
 use std::fs::File;
 use std::io;
@@ -73,25 +73,18 @@ impl Place {
 }
 
 impl Writer {
-    /// Makes the zoo at `path`, or goes on with the one that is there; `configs` has one entry a run. With `overwrite` an
-    /// older file is replaced. A new file appears under its name only when everything but the rows is in it.
+    /// Makes the zoo at `out`, or goes on with the one that is there ([`OutPath::continued`]); `configs` has one entry a run.
+    /// A new file appears under its name only when everything but the rows is in it.
     ///
     /// # Errors
     /// [`Error::Mismatch`] where the file is another zoo: the first field that differs. [`Error::Locked`] where another
-    /// process writes it. [`Error::Malformed`] where it is no zoo. [`Error::Invalid`] where schema or configs are impossible.
-    /// [`Error::Io`]: not allowed, no such folder, no space left.
-    pub fn create_or_open(
-        path: impl AsRef<Path>,
-        schema: &Schema,
-        configs: &[Config],
-        overwrite: bool,
-    ) -> Result<Writer> {
-        let path = path.as_ref();
+    /// process writes it. [`Error::Malformed`] where it is no sound zoo, [`Error::Occupied`] where something else is there by
+    /// now. [`Error::Invalid`] where schema or configs are impossible. [`Error::Io`]: not allowed, no such folder, no space left.
+    pub fn create_or_open(out: &OutPath, schema: &Schema, configs: &[Config]) -> Result<Writer> {
         check(schema, configs)?;
-        let file = match Held::open(path)? {
-            Some(old) if !overwrite => old,
-            // an older file stays locked until it is replaced
-            _old => create(path, schema, configs, overwrite)?,
+        let file = match Held::open(out)? {
+            Some(old) => old,
+            None => create(out, schema, configs)?,
         };
         Writer::resume(file, schema, configs)
     }
@@ -306,22 +299,21 @@ fn difference(want: &Config, got: &Config) -> Option<(&'static str, String, Stri
 }
 
 /// A new, locked file of full length with everything but the rows in it.
-pub(super) fn create(path: &Path, schema: &Schema, configs: &[Config], overwrite: bool) -> Result<Held> {
-    let partial = begin(path, schema, configs)?;
-    match if overwrite { partial.replace() } else { partial.claim() } {
+pub(super) fn create(out: &OutPath, schema: &Schema, configs: &[Config]) -> Result<Held> {
+    match out.name(begin(out, schema, configs)?) {
         Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::AlreadyExists => {
-            Err(Error::Locked { path: path.into() })
+            Err(Error::Locked { path: out.path().into() })
         }
-        file => Held::new(file?, path),
+        file => Held::new(file?, out),
     }
 }
 
-/// What is to become the zoo at `path`: of full length, with everything but the rows in it.
-pub(super) fn begin(path: &Path, schema: &Schema, configs: &[Config]) -> Result<Partial> {
-    let partial = Partial::new(&Guard::default().continued(path, FileKind::Zoo)?)?;
+/// What is to become the zoo at `out`: of full length, with everything but the rows in it.
+pub(super) fn begin(out: &OutPath, schema: &Schema, configs: &[Config]) -> Result<Partial> {
+    let partial = Partial::new(out)?;
     // before it has its name: where files cannot be locked nobody could tell two writers from one
-    partial.file().try_lock().map_err(|refused| Error::io("lock", path)(refused.into()))?;
-    fill(partial.file(), &schema.header()?, schema, configs).map_err(Error::io("write", path))?;
+    partial.file().try_lock().map_err(|refused| Error::io("lock", out)(refused.into()))?;
+    fill(partial.file(), &schema.header()?, schema, configs).map_err(Error::io("write", out))?;
     Ok(partial)
 }
 

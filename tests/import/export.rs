@@ -33,7 +33,8 @@ fn an_unfinished_zoo_comes_back_and_is_continued() {
     succeed(&train(&path));
     let zoo = Zoo::open(&path).unwrap();
     let configs: Vec<Config> = (0..5).map(|run| zoo.config(run)).collect();
-    let writer = Writer::create_or_open(&part, zoo.schema(), &configs, false).unwrap();
+    let out = OutPath::new(&part, FileKind::Zoo).unwrap();
+    let writer = Writer::create_or_open(&out, zoo.schema(), &configs).unwrap();
     // all of run 1 and the beginning of run 3
     for row in [3, 4, 5, 9] {
         let (weights, classes, metrics) = (zoo.weights(row), zoo.class_accuracy(row), zoo.metrics(row));

@@ -98,6 +98,7 @@ fn zoo(name: &str, networks: usize, seed: u64) -> ZooEntry {
         reference: true,
         weights: 4970,
         networks,
+        sample: None,
         diverged: networks / 90,
         checkpoints: EPOCHS.into(),
         recipe: "small-cnn-zoo".into(),

@@ -124,6 +124,19 @@ fn a_page_of_scores_that_are_too_good_warns() {
 }
 
 #[test]
+fn a_page_of_a_sample_says_so() {
+    let mut study = fake::study();
+    study.zoos[0].sample = Some(123);
+    let page = check(&study);
+    assert!(page.contains("class=\"warning\"") && page.contains("of 123 networks drawn at random"));
+    assert!(page.contains("<small>scores of 123</small>"));
+    let of_all = |name: &str| ["accuracy", "train-test"].iter().any(|all| name.starts_with(all));
+    for (name, svg) in pictures(&study) {
+        assert_eq!(svg.contains("of a sample of the networks"), !of_all(&name), "{name}");
+    }
+}
+
+#[test]
 fn ugly_small_and_empty_studies_are_no_trouble() {
     let page = check(&fake::ugly());
     assert!(page.contains("&lt;script&gt;alert(1)"));
@@ -170,6 +183,11 @@ fn the_command_makes_a_page_of_a_study_and_of_a_zoo() {
     succeed(&format!("report {} --out {out}", zoo.display()));
     let page = std::fs::read_to_string(at("report.html")).unwrap();
     assert!(page.contains("The zoo small") && page.contains("id=\"accuracy\""));
+    let text = succeed(&format!("report {} --out {out} --sample 10 --json", zoo.display()));
+    assert!(text.contains("\"samples\":[10]"), "{text}");
+    let page = std::fs::read_to_string(at("report.html")).unwrap();
+    assert!(page.contains("of 10 networks drawn at random from the"));
+    fail(&format!("report {} --out {out} --sample 9", zoo.display()), 2, &["--sample", "at least 10"]);
     fail(&format!("report {} --out {}", zoo.display(), zoo.display()), 2, &["output"]);
     fail(&format!("report {} --out {out}", at("none").display()), 1, &["none"]);
     std::fs::write(at("study/results.jsonl"), "{\"kind\":\"study\",\"program\":\"\",\"command\":\"\"}\n{}\n\n")

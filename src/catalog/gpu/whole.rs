@@ -8,6 +8,7 @@ use crate::cnn::Arch;
 use crate::dataset::Dataset;
 use crate::gpu::Gpu;
 use crate::kernels::Isa;
+use crate::out::{FileKind, OutPath};
 use crate::train::gpu::Executor;
 use crate::train::{self, Job, recipe::Recipe};
 use crate::zoo::Place;
@@ -49,7 +50,8 @@ impl Bench<'_> {
             }
         };
         let start = Instant::now();
-        train::train_on(&executor, &job, &folder.path().join("zoo"), &on_event, self.stop)?;
+        let out = OutPath::new(folder.path().join("zoo"), FileKind::Zoo)?;
+        train::train_on(&executor, &job, &out, &on_event, self.stop)?;
         let seconds = start.elapsed().as_secs_f64();
         let runs = recipe.runs(1, models);
         let measured: usize = runs.iter().map(|run| run.train_images(images) + images / 6).sum();

@@ -15,7 +15,7 @@ use super::schema::{Column, OTHER_ROUNDING, Schema, Status, Width};
 use super::source::Source;
 use super::whole::Whole;
 use crate::cnn::layer::Layer;
-use crate::out::OutPath;
+use crate::out::{OutPath, check_room};
 use crate::par::Stop;
 use crate::{Error, Result};
 use layout::Layout;
@@ -336,6 +336,7 @@ fn describe(schema: &Schema, sheet: &Sheet, places: &[Option<usize>]) -> Importe
 /// Copies the weights and writes the columns.
 fn fill(out: &OutPath, checked: &mut Checked, progress: &mut dyn FnMut(usize, usize), stop: &Stop) -> Result<()> {
     let Checked { schema, sheet, metrics_path, places, weights, report, final_only } = checked;
+    check_room(out.path(), schema.bytes_of(places.iter().flatten().count())?)?;
     let whole = Whole::create(out, schema, &sheet.configs)?;
     let (rows, classes) = (schema.rows(), schema.arch.classes);
     let mut status = vec![Status::NotWritten as u8; rows];

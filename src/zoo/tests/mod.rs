@@ -8,6 +8,7 @@ mod writing;
 use super::*;
 use crate::Error;
 use crate::cnn::Arch;
+use crate::out::{FileKind, OutPath};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
@@ -46,7 +47,12 @@ fn configs(runs: usize) -> Vec<Config> {
 }
 
 fn open(path: &Path, runs: usize) -> crate::Result<Writer> {
-    Writer::create_or_open(path, &schema(runs), &configs(runs), false)
+    begin(path, &schema(runs), &configs(runs))
+}
+
+/// Goes on with a zoo, or makes one.
+fn begin(path: &Path, schema: &Schema, configs: &[Config]) -> crate::Result<Writer> {
+    Writer::create_or_open(&OutPath::continued(path, FileKind::Zoo)?, schema, configs)
 }
 
 /// Weights of a row, different in every row.

@@ -6,7 +6,7 @@ use super::*;
 fn a_shard_says_which_networks_it_holds() {
     let (_folder, path) = folder();
     let shard = Some(Shard { index: 1, count: 3, networks: 6 });
-    let writer = Writer::create_or_open(&path, &Schema { shard, ..schema(2) }, &configs(2), false).unwrap();
+    let writer = begin(&path, &Schema { shard, ..schema(2) }, &configs(2)).unwrap();
     (0..6).for_each(|row| write(&writer, row / 3, row % 3, Status::Done).unwrap());
     let zoo = Zoo::open(&path).unwrap();
     assert_eq!((zoo.run(), zoo.networks(), zoo.schema().shard), (&[1, 1, 1, 4, 4, 4][..], 6, shard));
@@ -64,7 +64,7 @@ fn a_mixture_of_roundings_is_told_and_every_row_says_its_own() {
     let (_folder, path) = folder();
     let by = |families: &[&str]| {
         let rounding = families.iter().map(|name| name.to_string()).collect();
-        Writer::create_or_open(&path, &Schema { rounding, ..schema(2) }, &configs(2), false).unwrap()
+        begin(&path, &Schema { rounding, ..schema(2) }, &configs(2)).unwrap()
     };
     let (fused, portable) = (["other", "fused"], ["other", "portable"]);
     assert_eq!(by(&fused).mixture(), None);

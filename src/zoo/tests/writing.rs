@@ -54,8 +54,13 @@ fn an_interrupted_zoo_is_continued() {
     write(&writer, 0, 0, Status::Diverged).unwrap();
     assert_eq!(Zoo::open(&path).unwrap().status()[0], Status::Diverged);
     drop(writer);
-    let writer = Writer::create_or_open(&path, &schema(3), &configs(3), true).unwrap();
+    // a place that is not for going on takes no zoo's place, but that of an empty file
+    assert!(matches!(OutPath::new(&path, FileKind::Zoo), Err(Error::Occupied { .. })));
+    fs::write(&path, b"").unwrap();
+    let out = OutPath::new(&path, FileKind::Zoo).unwrap();
+    let writer = Writer::create_or_open(&out, &schema(3), &configs(3)).unwrap();
     assert!((0..9).all(|row| writer.status(row) == Status::NotWritten));
+    assert!(matches!(Writer::create_or_open(&out, &schema(3), &configs(3)), Err(Error::Occupied { .. })));
     assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
 }
 
@@ -67,7 +72,7 @@ fn another_zoo_is_refused_by_the_field_that_differs() {
     let refused = |change: &dyn Fn(&mut Schema, &mut Vec<Config>)| {
         let (mut schema, mut configs) = (schema(2), configs(2));
         change(&mut schema, &mut configs);
-        Writer::create_or_open(&path, &schema, &configs, false).unwrap_err().to_string()
+        begin(&path, &schema, &configs).unwrap_err().to_string()
     };
     let says =
         |message: String, parts: [&str; 2]| assert!(parts.iter().all(|part| message.contains(part)), "{message}");
@@ -107,8 +112,6 @@ fn one_writer_at_a_time() {
     let (_folder, path) = folder();
     let writer = open(&path, 2).unwrap();
     assert!(matches!(open(&path, 2), Err(Error::Locked { .. })));
-    let overwriting = Writer::create_or_open(&path, &schema(2), &configs(2), true);
-    assert!(matches!(overwriting, Err(Error::Locked { .. })));
     assert!(Zoo::open(&path).is_ok());
     drop(writer);
     open(&path, 2).unwrap();
@@ -118,9 +121,9 @@ fn one_writer_at_a_time() {
 fn places_that_cannot_be_written_are_errors() {
     let (folder, path) = folder();
     assert!(matches!(open(&folder.path().join("no/such/folder"), 2), Err(Error::Io { .. })));
-    assert!(matches!(open(folder.path(), 2), Err(Error::Io { .. })));
+    assert!(matches!(open(folder.path(), 2), Err(Error::Occupied { .. })));
     fs::write(&path, b"notes").unwrap();
-    assert!(matches!(open(&path, 2), Err(Error::Malformed { .. })));
+    assert!(matches!(open(&path, 2), Err(Error::Occupied { .. })));
     assert_eq!(fs::read(&path).unwrap(), b"notes");
     assert!(matches!(Zoo::open(folder.path().join("none")), Err(Error::Io { action: "open", .. })));
 }
@@ -131,7 +134,7 @@ fn six_gigabytes_open_without_being_read() {
     let runs = 110_000;
     let arch = Arch::reference(28, 28, 10).unwrap();
     let large = Schema { arch, ..schema(runs) };
-    let writer = match Writer::create_or_open(&path, &large, &configs(runs), false) {
+    let writer = match begin(&path, &large, &configs(runs)) {
         Ok(writer) => writer,
         Err(error) => {
             assert!(!crate::needed("disk"), "no sparse file of 6 GB here: {error}");

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use zoometry::eval::Search;
 use zoometry::par::Stop;
 use zoometry::rng::Stream;
-use zoometry::table::Table;
+use zoometry::table::{Origin, Table};
 use zoometry::zoo::Import;
 
 /// What stands between the files of one input.
@@ -49,7 +49,9 @@ pub fn whole(parts: &[&[u8]]) -> Vec<u8> {
 
 /// How folders of released zoos are imported.
 pub fn import_options() -> Import {
-    Import { image: Some((6, 6)), ..Import::default() }
+    let mut options = Import::default();
+    options.image = Some((6, 6));
+    options
 }
 
 /// Rows of which the target is a column.
@@ -57,7 +59,7 @@ pub fn table(rows: usize, seed: u64) -> Table {
     let mut stream = Stream::new(seed, 0, 0);
     let x: Vec<f32> = (0..rows * 2).map(|_| stream.uniform() as f32).collect();
     let y = x.chunks(2).map(|row| row[0]).collect();
-    Table { columns: vec!["a".into(), "b".into()], x, y, group: (0..rows as u64).collect() }
+    Table { columns: vec!["a".into(), "b".into()], x, y, group: (0..rows as u64).collect(), origin: Origin::default() }
 }
 
 /// A search whose journals are read.

@@ -93,7 +93,7 @@ fn zoos(folder: &Path, seed: Seed) -> Result<()> {
     let (isa, stop) = (Isa::detect(), go());
     let mut job = Job::new(&dataset, &recipe, 4, vec![0, 1]);
     (job.isa, job.threads) = (isa, 1);
-    train::train(&job, &path, &|_| {}, &stop)?;
+    train::train(&job, &OutPath::new(&path, FileKind::Zoo)?, &|_| {}, &stop)?;
     let zoo = Zoo::open(&path)?;
     seed("zoo", "whole", &read(&path));
     let export = folder.join("export");
@@ -119,7 +119,12 @@ fn predictors(folder: &Path, seed: Seed) -> Result<()> {
     let (train, validation) = (table(40, 1), table(20, 2));
     for kind in names() {
         let mut options = Options::new(kind)?;
-        options.set(if kind == "gbm" { "n_estimators=3" } else { "epochs=2" })?;
+        options.set(match kind {
+            "gbm" => "n_estimators=3",
+            "gp" => "steps=2",
+            "mean" => "gbm.n_estimators=3",
+            _ => "epochs=2",
+        })?;
         let predictor = Predictor::fit(Isa::detect(), &options, &train, Some(&validation), &go())?;
         let path = folder.join(kind);
         predictor.save(&OutPath::new(&path, FileKind::Predictor)?)?;

@@ -1,13 +1,12 @@
 //! Room on a disk.
 
+use super::folder;
+use crate::{Error, Result};
 use std::path::Path;
-use zoometry::{Error, Result};
 
 /// Bytes that the disk of a folder, or of the folder of a file, has for this user; nothing where the system does not tell.
-pub fn free(path: &Path) -> Option<u64> {
-    let folder = if path.is_dir() { path } else { path.parent()? };
-    let folder = if folder == Path::new("") { Path::new(".") } else { folder };
-    available(folder)
+pub fn free_room(path: &Path) -> Option<u64> {
+    available(if path.is_dir() { path } else { folder(path) })
 }
 
 #[cfg(unix)]
@@ -37,12 +36,12 @@ fn held(path: &Path) -> u64 {
 ///
 /// # Errors
 /// [`Error::Io`].
-pub fn check(path: &Path, bytes: u64) -> Result<()> {
+pub fn check_room(path: &Path, bytes: u64) -> Result<()> {
     let more = bytes.saturating_sub(held(path));
-    match free(path) {
+    match free_room(path) {
         Some(free) if free < more => {
-            let sizes = [more, free].map(super::output::size);
-            let reason = format!("it needs {}, and {} are free", sizes[0], sizes[1]);
+            let [more, free] = [more, free].map(|bytes| bytes as f64 / 1e9);
+            let reason = format!("it needs {more:.3} GB, and {free:.3} GB are free");
             Err(Error::io("write", path)(std::io::Error::new(std::io::ErrorKind::StorageFull, reason)))
         }
         _ => Ok(()),
@@ -57,9 +56,9 @@ mod tests {
     fn what_has_no_room_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("zoo");
-        check(&path, 0).unwrap();
-        if free(&path).is_some() {
-            let message = check(&path, u64::MAX / 2).unwrap_err().to_string();
+        check_room(&path, 0).unwrap();
+        if free_room(&path).is_some() {
+            let message = check_room(&path, u64::MAX / 2).unwrap_err().to_string();
             assert!(message.contains("zoo") && message.contains("are free"), "{message}");
         }
     }
