@@ -178,7 +178,7 @@ pub fn csv<B: AsRef<[f32]>>(
     let part = (!outline.parts.is_empty()).then_some("part");
     let of_file = (!outline.files.is_empty()).then_some("file");
     let names = outline.columns.iter().map(String::as_str);
-    csv.write_record(["run"].into_iter().chain(of_file).chain(part).chain(names).chain(target))?;
+    csv.write_record(["run"].into_iter().chain(of_file).chain(part).chain(names).chain(target)).map_err(plain)?;
     let mut row = 0;
     for block in blocks {
         for values in block.map_err(io::Error::other)?.as_ref().chunks_exact(outline.columns.len().max(1)) {
@@ -187,12 +187,20 @@ pub fn csv<B: AsRef<[f32]>>(
             let part = outline.parts.get(row).map(|part| part.to_string());
             let of_file = outline.file(row).map(str::to_owned);
             let run = std::iter::once(outline.run[row].to_string());
-            csv.write_record(run.chain(of_file).chain(part).chain(features).chain(accuracy))?;
+            csv.write_record(run.chain(of_file).chain(part).chain(features).chain(accuracy)).map_err(plain)?;
             row += 1;
         }
     }
     assert_eq!(row, outline.run.len(), "blocks of all rows");
     csv.flush()
+}
+
+/// The writer's own error: the crate csv would hide of what kind it is.
+fn plain(error: csv::Error) -> io::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        other => io::Error::other(format!("{other:?}")),
+    }
 }
 
 #[cfg(test)]
