@@ -1,6 +1,5 @@
 //! `--device` and `--adapter`: where networks are trained and statistics of weights computed.
 
-use super::STOP;
 use super::output::{self, Output};
 use clap::Args;
 use zoometry::features::{Fitted, Networks};
@@ -38,10 +37,10 @@ impl Device {
         self.choose("training", cpu, |adapter, software| card::executor(adapter, software, job, barriers))
     }
 
-    /// An input's columns; says on stderr which device computes them unless that was given.
-    pub fn table(&self, input: &Fitted, isa: Isa, networks: &Networks) -> Result<Table> {
-        let cpu = || input.table(isa, networks, &STOP);
-        self.choose("computing", cpu, |adapter, software| card::table(adapter, software, input, isa, networks))
+    /// An input's columns as a card computes them, which is said on stderr; none where the CPU is to.
+    pub fn table(&self, input: &Fitted, isa: Isa, networks: &Networks) -> Result<Option<Table>> {
+        let card = |adapter: Option<&str>, software| card::table(adapter, software, input, isa, networks).map(Some);
+        self.choose("computing", || Ok(None), card)
     }
 
     /// Calls `cpu`, or `GPU` with the adapter's name and whether one that is only a program will do.

@@ -116,6 +116,14 @@ impl Fitted {
         self.assemble(&self.blocks(isa, networks)?, networks, stop)
     }
 
+    /// Names of the columns of networks like these.
+    ///
+    /// # Errors
+    /// Those of [`Fitted::table`].
+    pub fn columns(&self, isa: Isa, networks: &Networks) -> Result<Vec<String>> {
+        self.table(isa, &networks.part(0..0), &Stop::new()).map(|table| table.columns)
+    }
+
     /// [`Fitted::table`] with the statistics of weights computed on a GPU, everything else on rayon's threads.
     ///
     /// Minima and maxima are the CPU's; quantiles, standard deviations and means differ from its in their rounding.
