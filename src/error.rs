@@ -173,10 +173,10 @@ impl std::error::Error for Error {
 }
 
 impl Error {
-    /// An [`Error::Io`] for `map_err`.
+    /// An [`Error::Io`] for `map_err`; an error of this kind that came through a writer is itself again.
     pub fn io(action: &'static str, path: impl AsRef<Path>) -> impl FnOnce(std::io::Error) -> Error {
         let path = path.as_ref().to_owned();
-        move |source| Error::Io { action, path, source }
+        move |source| source.downcast().unwrap_or_else(|source| Error::Io { action, path, source })
     }
 
     /// An [`Error::Malformed`].

@@ -36,10 +36,10 @@ impl Device {
         self.choose("training", cpu, |adapter, software| card::executor(adapter, software, job, barriers))
     }
 
-    /// An input's columns; says on stderr which device computes them unless that was given.
-    pub fn table(&self, input: &Fitted, context: &Context, networks: &Networks) -> Result<Table> {
-        let cpu = || input.table(context, networks);
-        self.choose("computing", cpu, |adapter, software| card::table(adapter, software, input, context, networks))
+    /// An input's columns as a card computes them, which is said on stderr; none where the CPU is to.
+    pub fn table(&self, input: &Fitted, context: &Context, networks: &Networks) -> Result<Option<Table>> {
+        let card = |adapter: Option<&str>, software| card::table(adapter, software, input, context, networks).map(Some);
+        self.choose("computing", || Ok(None), card)
     }
 
     /// Calls `cpu`, or `GPU` with the adapter's name and whether one that is only a program will do.

@@ -47,8 +47,10 @@ mod select;
 mod shard;
 mod signals;
 mod split;
+mod told;
 #[cfg(feature = "full")]
 mod train;
+#[cfg(feature = "full")]
 mod words;
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -128,12 +130,14 @@ enum Verb {
     Bench(bench::Bench),
     Import(import::Import),
     Export(export::Export),
+    #[cfg(feature = "full")]
     Completions(words::Completions),
+    #[cfg(feature = "full")]
     Man(words::Man),
 }
 
 /// How a verb runs.
-#[derive(Args)]
+#[derive(Args, Clone)]
 struct MachineArgs {
     /// Worker threads [default: one for each core]
     #[arg(long, value_name = "T", default_value_t = 0, hide_default_value = true, allow_negative_numbers = true,
@@ -296,7 +300,9 @@ pub fn main() -> ExitCode {
         Verb::Bench(verb) => (verb.json, verb.run()),
         Verb::Import(verb) => (verb.json, verb.run()),
         Verb::Export(verb) => (verb.json, verb.run()),
+        #[cfg(feature = "full")]
         Verb::Completions(verb) => (false, verb.run()),
+        #[cfg(feature = "full")]
         Verb::Man(verb) => (false, verb.run()),
     };
     let verb = matches.subcommand_name().and_then(|name| command.find_subcommand(name)).unwrap_or(&command);

@@ -2,8 +2,9 @@
 
 use clap::{Args, ColorChoice, builder::Styles};
 use serde_json::{Map, Number, Value};
+use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::io::{ErrorKind, IsTerminal, Write};
+use std::io::{BufWriter, ErrorKind, IsTerminal, Write};
 use std::path::Path;
 use std::sync::OnceLock;
 use zoometry::features::window::quantile;
@@ -113,7 +114,7 @@ pub fn picture(out: &OutPath, svg: &str) -> Result<()> {
 
 /// A text whose control characters, which may come from other people's files and would reach the terminal, are shown as Rust
 /// writes them; lines and tabs stay.
-fn visible(text: &str) -> String {
+pub fn visible(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for letter in text.chars() {
         match letter {
@@ -123,6 +124,28 @@ fn visible(text: &str) -> String {
         }
     }
     shown
+}
+
+/// What is said of each of many networks: it is written as it is printed, and never there as a whole.
+pub trait Long: Send + Sync {
+    /// The lines for people.
+    fn text(&self, to: &mut (dyn Write + Send)) -> std::io::Result<()>;
+
+    /// The key of the list for programs.
+    fn key(&self) -> &'static str;
+
+    /// The list.
+    fn json(&self, to: &mut (dyn Write + Send)) -> std::io::Result<()>;
+}
+
+/// Writes a list, item by item.
+pub fn list(
+    to: &mut (dyn Write + Send),
+    mut items: impl Iterator<Item = std::io::Result<Value>>,
+) -> std::io::Result<()> {
+    to.write_all(b"[")?;
+    items.try_fold("", |comma, item| write!(to, "{comma}{}", short(item?)).map(|()| ","))?;
+    to.write_all(b"]")
 }
 
 /// A verb's result in both forms.
@@ -136,10 +159,13 @@ pub struct Output {
     pub failed: bool,
     /// Whether the text is for programs too and is printed as it is.
     pub raw: bool,
+    /// What follows the text, and is in the JSON object.
+    pub long: Option<Box<dyn Long>>,
 }
 
 impl Output {
     /// A text that a program reads.
+    #[cfg(feature = "full")]
     pub fn raw(text: String) -> Output {
         Output { text, raw: true, ..Output::default() }
     }
@@ -174,16 +200,36 @@ impl Output {
 
     /// Prints one of the forms on stdout; a reader that has gone away is no failure.
     pub fn print(&self, json: bool) -> Result<()> {
-        let text = match json {
-            true => format!("{}\n", Value::Object(self.json.clone())),
-            false if self.raw => self.text.clone(),
-            false => visible(&self.text),
-        };
-        let mut stdout = std::io::stdout().lock();
-        match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-            Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Error::io("write", Path::new("stdout"))(error)),
-            _ => Ok(()),
+        let mut stdout = BufWriter::new(std::io::stdout());
+        let written = if json { self.write_json(&mut stdout) } else { self.write_text(&mut stdout) };
+        match written.and_then(|()| stdout.flush()).map_err(Error::io("write", "stdout")) {
+            Err(Error::Io { source, .. }) if source.kind() == ErrorKind::BrokenPipe => Ok(()),
+            outcome => outcome,
         }
+    }
+
+    fn write_text(&self, to: &mut (dyn Write + Send)) -> std::io::Result<()> {
+        let text = if self.raw { self.text.clone() } else { visible(&self.text) };
+        to.write_all(text.as_bytes())?;
+        self.long.iter().try_for_each(|long| long.text(to))
+    }
+
+    /// The object, its keys in order.
+    fn write_json(&self, to: &mut (dyn Write + Send)) -> std::io::Result<()> {
+        let mut entries: BTreeMap<&str, Option<&Value>> =
+            self.json.iter().map(|(key, value)| (&**key, Some(value))).collect();
+        entries.extend(self.long.as_ref().map(|long| (long.key(), None)));
+        to.write_all(b"{")?;
+        let mut comma = "";
+        for (key, value) in entries {
+            write!(to, "{comma}{}:", Value::from(key))?;
+            comma = ",";
+            match (value, &self.long) {
+                (None, Some(long)) => long.json(to)?,
+                (value, _) => write!(to, "{}", value.unwrap_or(&Value::Null))?,
+            }
+        }
+        to.write_all(b"}\n")
     }
 }
 

@@ -2,19 +2,17 @@
 
 use super::asked::Asked;
 use super::output::{self, Force, Output, counted};
+use super::told::{Found, Named, Told};
 use super::{MachineArgs, files, parts, select};
 use clap::Args;
-use serde_json::{Value, json};
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use zoometry::cnn::choice::Choice;
 use zoometry::eval::conformal;
-use zoometry::eval::metrics::most_probable;
-use zoometry::features::{Fitted, Input, Networks as Features};
+use zoometry::features::{Fitted, Input, Networks};
 use zoometry::kernels::activation::Activation;
 use zoometry::out::{FileKind, replace};
-use zoometry::predictor::{Place, Predictor};
-use zoometry::table::{Part, Table};
+use zoometry::predictor::{Measure, Predictor};
+use zoometry::table::{Identity, Part};
 use zoometry::zoo::{Loose, Target, Zoo};
 use zoometry::{Context, Error, Result};
 
@@ -61,45 +59,6 @@ pub struct Predict {
     pub machine: MachineArgs,
 }
 
-/// What is told of some networks, one entry each.
-#[derive(Default)]
-struct Found {
-    /// Run and epoch, or the row of a file that does not tell.
-    names: Vec<(u64, Option<u32>)>,
-    files: Vec<String>,
-    /// Whether all of a network's weights are numbers.
-    finite: Vec<bool>,
-    measured: Vec<Option<f32>>,
-    /// A number, or of each class its probability.
-    predicted: Vec<f32>,
-    intervals: Vec<[f32; 2]>,
-    /// Empty where the predictor's file does not tell them.
-    places: Vec<Place>,
-    parts: Vec<Part>,
-}
-
-impl Found {
-    fn add(&mut self, other: Found) {
-        self.names.extend(other.names);
-        self.files.extend(other.files);
-        self.finite.extend(other.finite);
-        self.measured.extend(other.measured);
-        self.predicted.extend(other.predicted);
-        self.intervals.extend(other.intervals);
-        self.places.extend(other.places);
-        self.parts.extend(other.parts);
-    }
-}
-
-/// Networks whose accuracies are to be predicted.
-struct Networks {
-    table: Table,
-    names: Vec<(u64, Option<u32>)>,
-    files: Vec<String>,
-    finite: Vec<bool>,
-    measured: Vec<Option<f32>>,
-}
-
 impl Predict {
     pub fn run(&self) -> Result<Output> {
         let context = &self.machine.context()?;
@@ -110,39 +69,38 @@ impl Predict {
         let files = files::expand(&self.file)?;
         let mut guard = self.force.guard(files.iter().chain([&self.model]));
         let out = files::unless_stream(&self.out).map(|path| guard.file(path, FileKind::Table)).transpose()?;
-        let found = self.machine.run(|| -> Result<_> {
-            let mut found = Found::default();
-            for group in self.groups(&files)? {
-                found.add(self.predicted(
-                    context,
-                    &predictor,
-                    self.networks(context, &predictor, &input, &asked, &group)?,
-                )?);
-            }
-            Ok(found)
+        let measure = self.machine.run(|| predictor.domain.as_ref().map(|domain| domain.measure()));
+        let seer = Seer { context, predictor: &predictor, input: &input, measure, level: self.interval };
+        let mut found = Found::default();
+        self.machine.run(|| -> Result<()> {
+            let mut groups = self.groups(&files)?.into_iter();
+            groups.try_for_each(|group| self.add(&seer, &asked, &files, &group, &mut found))
         })?;
         parts::some_in(&found.parts, &wanted, &files[0])?;
         self.warn(&found);
-        let mut output = Output::default();
-        let json = self.machine.json && self.out.is_none();
-        let told = Told { asked: &asked, found: &found, wanted, several: files.len() > 1, level: self.interval, json };
-        let fitted = told.print(&mut output);
+        let names = files.iter().map(|file| file.display().to_string());
+        let files = if files.len() > 1 { names.collect() } else { Vec::new() };
+        let told = Told { asked, found, wanted, files, intervals: self.interval.is_some() };
+        let fitted = told.fitted();
         if fitted > 0 && self.interval.is_some() {
             let (networks, file) = (counted(fitted, "network"), files::shown(&self.file));
             output::tell(format!(
                 "the predictor was fitted to {networks} of {file}: of these intervals promise nothing"
             ));
         }
+        let mut output = Output::default();
         output.set("fitted", fitted);
         if let Some(level) = self.interval {
             output.set("interval_level", level);
         }
-        if let Some(out) = &out {
-            let text = std::mem::take(&mut output.text);
-            replace(out, |file| file.write_all(text.as_bytes()))?;
-            let networks = counted(text.lines().count().saturating_sub(1), "network");
-            output.line(format!("{}: predictions of {networks}", out.path().display()));
-            output.path("out", out.path());
+        match &out {
+            Some(out) => {
+                replace(out, |file| told.csv(file, str::to_owned))?;
+                let networks = counted(told.rows().count(), "network");
+                output.line(format!("{}: predictions of {networks}", out.path().display()));
+                output.path("out", out.path());
+            }
+            None => output.long = Some(Box::new(told)),
         }
         Ok(output)
     }
@@ -154,24 +112,6 @@ impl Predict {
             true => files::groups(files),
             false => Ok(files.iter().map(|file| vec![file.clone()]).collect()),
         }
-    }
-
-    /// What the predictor says of networks.
-    fn predicted(&self, context: &Context, predictor: &Predictor, networks: Networks) -> Result<Found> {
-        let table = &networks.table;
-        let mut predicted = predictor.predict(context, table)?;
-        let broken = predicted.chunks_mut(predictor.model.outputs()).zip(&networks.finite);
-        broken.filter(|(_, finite)| !**finite).for_each(|(values, _)| values.fill(f32::NAN));
-        let around = |level| conformal::around(context, predictor, table, &predicted, level);
-        let intervals = self.interval.map(around).unwrap_or_default();
-        let places = predictor.domain.as_ref().map(|domain| domain.places(&table.x)).unwrap_or_default();
-        let part = |row: usize| match (&predictor.provenance, table.origin.networks.get(row)) {
-            (Some(provenance), Some(&network)) => provenance.part(network),
-            _ => Part::Unknown,
-        };
-        let parts = (0..networks.names.len()).map(part).collect();
-        let Networks { names, files, finite, measured, .. } = networks;
-        Ok(Found { names, files, finite, measured, predicted, intervals, places, parts })
     }
 
     /// Says which predictions are none, or guesses.
@@ -219,82 +159,53 @@ impl Predict {
         Ok(())
     }
 
-    /// The networks of one zoo's files, or of any file with a tensor `weights`.
-    fn networks(
-        &self,
-        context: &Context,
-        predictor: &Predictor,
-        input: &Fitted,
-        asked: &Asked,
-        group: &[PathBuf],
-    ) -> Result<Networks> {
+    /// Adds what is found of the networks of one zoo's files, or of any file with weights; `files` are all that are read.
+    fn add(&self, seer: &Seer, asked: &Asked, files: &[PathBuf], group: &[PathBuf], found: &mut Found) -> Result<()> {
+        let place = |path: &Path| files.iter().position(|file| file == path).unwrap_or(0) as u32;
         let file = Loose::open(&group[0])?;
         if !file.is_zoo() {
-            return self.loose(context, predictor, input, asked, &group[0], &file);
+            return self.add_loose(seer, asked, &group[0], place(&group[0]), &file, found);
         }
         if let Some(name) = &self.activation {
             let expected = "a file of weights alone (a zoo has its networks' own activations)";
             return Err(Error::invalid("--activation", expected, format!("{name} and a zoo")));
         }
         let zoo = Zoo::open_all(group)?;
-        let rows = select::rows(&zoo, zoo.path(), self.epoch, input.input())?;
-        let (table, finite) =
-            self.table(context, predictor, input, &Features::Zoo { zoo: &zoo, rows: &rows }, zoo.path())?;
-        Ok(Networks {
-            table,
-            finite,
-            names: rows.iter().map(|&row| (u64::from(zoo.run()[row]), Some(zoo.epoch()[row]))).collect(),
-            files: rows.iter().map(|&row| zoo.file_of(row).display().to_string()).collect(),
-            measured: asked.target.values(&zoo, &rows, &asked.classes).into_iter().map(Some).collect(),
-        })
+        let rows = select::rows(&zoo, zoo.path(), self.epoch, seer.input.input())?;
+        let places: Vec<u32> = zoo.paths().map(place).collect();
+        let named = |&row: &usize| Named {
+            run: u64::from(zoo.run()[row]),
+            epoch: Some(zoo.epoch()[row]),
+            file: places[zoo.file_number(row)],
+        };
+        found.networks.extend(rows.iter().map(named));
+        found.measured.extend(asked.target.values(&zoo, &rows, &asked.classes).into_iter().map(Some));
+        seer.add(&Networks::Zoo { zoo: &zoo, rows: &rows }, zoo.path(), found)
     }
 
-    /// The networks of a file that is no zoo; one that was exported from a zoo says which it is.
-    fn loose(
+    /// Adds those of a file that is no zoo; one that was exported from a zoo says which it is.
+    fn add_loose(
         &self,
-        context: &Context,
-        predictor: &Predictor,
-        input: &Fitted,
+        seer: &Seer,
         asked: &Asked,
         path: &Path,
+        place: u32,
         file: &Loose,
-    ) -> Result<Networks> {
-        let Some(arch) = select::architecture(predictor) else {
+        found: &mut Found,
+    ) -> Result<()> {
+        let Some(arch) = select::architecture(seer.predictor) else {
             return Err(Error::unsuitable(&self.model, "a predictor fitted to networks of one shape", "another one"));
         };
         let weights = file.weights(&arch)?;
-        let activation = self.activation(path, file, input.input())?;
-        let features = Features::Loose { arch: &arch, weights: &weights, activation };
-        let count = features.count();
-        let (table, finite) = self.table(context, predictor, input, &features, path)?;
+        let activation = self.activation(path, file, seer.input.input())?;
+        let networks = Networks::Loose { arch: &arch, weights: &weights, activation };
+        let count = networks.count();
         let said = file.exported().filter(|_| count == 1).unwrap_or_default();
+        let named = |row| Named { run: said.run.unwrap_or(row), epoch: said.epoch, file: place };
+        found.networks.extend((0..count as u64).map(named));
         let measured = said.test_accuracy.filter(|_| asked.target == Target::default());
-        Ok(Networks {
-            table,
-            finite,
-            names: (0..count as u64).map(|row| (said.run.unwrap_or(row), said.epoch)).collect(),
-            files: vec![path.display().to_string(); count],
-            measured: vec![measured; count],
-        })
-    }
-
-    /// What a predictor sees of some networks, and which of these have weights that are all numbers.
-    ///
-    /// # Errors
-    /// Those of [`Fitted::table`] and of [`select::same_columns`].
-    fn table(
-        &self,
-        context: &Context,
-        predictor: &Predictor,
-        input: &Fitted,
-        networks: &Features,
-        path: &Path,
-    ) -> Result<(Table, Vec<bool>)> {
-        let is_finite = |network| networks.weights(network).iter().all(|weight| weight.is_finite());
-        let finite: Vec<bool> = (0..networks.count()).map(is_finite).collect();
-        let table = input.table(context, networks)?;
-        select::same_columns(predictor, &table, networks.arch(), path)?;
-        Ok((table, finite))
+        found.measured.extend(std::iter::repeat_n(measured, count));
+        seer.add(&networks, path, found)
     }
 
     /// The activation of a file's networks: as the file says, else as the command line does.
@@ -320,104 +231,42 @@ impl Predict {
     }
 }
 
-/// What is told of networks.
-struct Told<'a> {
-    asked: &'a Asked,
-    found: &'a Found,
-    /// The parts that are told of.
-    wanted: Vec<Part>,
-    /// Whether there is more than one file.
-    several: bool,
+/// A predictor at work.
+struct Seer<'a> {
+    context: &'a Context,
+    predictor: &'a Predictor,
+    input: &'a Fitted,
+    /// Where the file says what it was fitted to.
+    measure: Option<Measure<'a>>,
     /// Of the intervals.
     level: Option<f64>,
-    /// Whether for programs; of tens of thousands of networks either form takes its memory.
-    json: bool,
 }
 
-impl Told<'_> {
-    /// Adds a line and an object for each network of the parts that are wanted; gives how many of these the fit used.
-    fn print(&self, output: &mut Output) -> usize {
-        let found = self.found;
-        let interval = if self.level.is_some() { ",low,high" } else { "" };
-        let probability = if self.asked.classes.is_empty() { "" } else { ",probability" };
-        let file = if self.several { ",file" } else { "" };
-        output.line(format!("run,epoch,predicted,measured{probability}{interval},outside,farther_than,part{file}"));
-        let mut list = Vec::new();
-        let wanted: Vec<usize> =
-            (0..found.names.len()).filter(|&row| self.wanted.contains(&found.parts[row])).collect();
-        for &row in &wanted {
-            let (run, epoch) = found.names[row];
-            let cells = self.cells(row);
-            if self.json {
-                let mut network = json!({ "run": run, "epoch": epoch });
-                cells.iter().for_each(|(name, cell)| network[*name] = cell.json());
-                list.push(network);
-            } else {
-                let names = [run.to_string(), epoch.map_or(String::new(), |epoch| epoch.to_string())];
-                let cells = cells.iter().map(|(_, cell)| cell.text());
-                output.line(names.into_iter().chain(cells).collect::<Vec<_>>().join(","));
+impl Seer<'_> {
+    /// Adds what the predictor says of networks, block by block.
+    ///
+    /// # Errors
+    /// Those of [`Fitted::table`] and of [`select::same_columns`].
+    fn add(&self, networks: &Networks, path: &Path, found: &mut Found) -> Result<()> {
+        for block in networks.blocks(self.predictor.columns.len()) {
+            let networks = networks.part(block);
+            let finite = networks.finite();
+            let table = self.input.table(self.context, &networks)?;
+            select::same_columns(self.predictor, &table, networks.arch(), path)?;
+            let mut predicted = self.predictor.predict(self.context, &table)?;
+            let broken = predicted.chunks_mut(self.predictor.model.outputs()).zip(&finite);
+            broken.filter(|(_, finite)| !**finite).for_each(|(values, _)| values.fill(f32::NAN));
+            if let Some(level) = self.level {
+                let intervals = conformal::around(self.context, self.predictor, &table, &predicted, level);
+                found.intervals.extend(intervals);
             }
+            found.places.extend(self.measure.iter().flat_map(|measure| measure.places(&table.x)));
+            let known = self.predictor.provenance.as_ref();
+            let part = |network: &Identity| known.map_or(Part::Unknown, |known| known.part(*network));
+            found.parts.extend(table.origin.networks.iter().map(part));
+            found.finite.extend(finite);
+            found.predicted.extend(predicted);
         }
-        if self.json {
-            output.json.insert("networks".into(), output::short(list.into()));
-        }
-        wanted.iter().filter(|&&row| found.parts[row].is_fitted()).count()
-    }
-
-    /// What is told of one network, in the order of the columns.
-    fn cells(&self, row: usize) -> Vec<(&'static str, Cell<'_>)> {
-        let (found, measured) = (self.found, self.found.measured[row]);
-        let number = |x: Option<f32>| x.map_or(Cell::Nothing, Cell::Number);
-        let mut cells = match &*self.asked.classes {
-            [] => vec![("predicted", Cell::Number(found.predicted[row])), ("measured", number(measured))],
-            names => {
-                let name = |class: f32| names.get(class as usize).map_or(Cell::Nothing, |name| Cell::Name(name));
-                let probabilities = &found.predicted[row * names.len()..][..names.len()];
-                let class = most_probable(probabilities);
-                let probability = probabilities[class];
-                let predicted = if probability.is_nan() { Cell::Number(probability) } else { name(class as f32) };
-                let measured = measured.filter(|class| class.is_finite()).map_or(Cell::Nothing, name);
-                vec![("predicted", predicted), ("measured", measured), ("probability", Cell::Number(probability))]
-            }
-        };
-        if let Some(interval) = found.intervals.get(row) {
-            let [least, most] = self.asked.target.range();
-            let [low, high] = interval.map(|end| end.clamp(least, most));
-            cells.extend([("low", Cell::Number(low)), ("high", Cell::Number(high))]);
-        }
-        let place = found.places.get(row);
-        cells.push(("outside", number(place.map(|place| place.outside))));
-        cells.push(("farther_than", number(place.map(|place| place.farther_than))));
-        cells.push(("part", Cell::Name(found.parts[row].name())));
-        if self.several {
-            cells.push(("file", Cell::Name(&found.files[row])));
-        }
-        cells
-    }
-}
-
-/// What is told of a network in one column.
-enum Cell<'a> {
-    Number(f32),
-    Name(&'a str),
-    Nothing,
-}
-
-impl Cell<'_> {
-    fn text(&self) -> String {
-        match self {
-            Cell::Number(number) => number.to_string(),
-            Cell::Name(name) if name.contains([',', '"', '\n']) => format!("\"{}\"", name.replace('"', "\"\"")),
-            Cell::Name(name) => (*name).to_owned(),
-            Cell::Nothing => String::new(),
-        }
-    }
-
-    fn json(&self) -> Value {
-        match self {
-            Cell::Number(number) => (*number).into(),
-            Cell::Name(name) => (*name).into(),
-            Cell::Nothing => Value::Null,
-        }
+        Ok(())
     }
 }

@@ -115,6 +115,14 @@ impl Fitted {
         self.assemble(context, &self.blocks(context.isa, networks)?, networks)
     }
 
+    /// Names of the columns of networks like these.
+    ///
+    /// # Errors
+    /// Those of [`Fitted::table`].
+    pub fn columns(&self, context: &Context, networks: &Networks) -> Result<Vec<String>> {
+        self.table(context, &networks.part(0..0)).map(|table| table.columns)
+    }
+
     /// [`Fitted::table`] with the statistics of weights computed on a GPU, everything else on rayon's threads.
     ///
     /// Minima and maxima are the CPU's; quantiles, standard deviations and means differ from its in their rounding.

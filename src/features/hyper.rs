@@ -34,7 +34,7 @@ impl<'n> Hyper<'n> {
     pub fn new(networks: &'n Networks<'n>, names: &'n [&'static str]) -> Result<Hyper<'n>> {
         let key = if names == REFERENCE { "hyper".into() } else { format!("hyper.{}", names.join(", hyper.")) };
         let (schema, configs) = networks.configs(&key)?;
-        Ok(Hyper { schema, configs, names })
+        Ok(Hyper { schema, configs: configs.collect(), names })
     }
 }
 

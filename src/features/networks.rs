@@ -7,6 +7,14 @@ use crate::table::Identity;
 use crate::zoo::{Config, Schema, Status, Zoo, digest};
 use crate::{Error, Result};
 use rayon::prelude::*;
+use std::ops::Range;
+
+/// Bytes of weights that a thread has before it at a time: what is asked of them more than once is still in memory then, even of
+/// little.
+const WEIGHTS: usize = 8 << 20;
+
+/// Bytes of their columns.
+const VALUES: usize = 2 << 20;
 
 /// Networks of one shape.
 #[derive(Clone, Copy)]
@@ -46,6 +54,30 @@ impl<'a> Networks<'a> {
         }
     }
 
+    /// Some of them, which count from 0 again.
+    ///
+    /// # Panics
+    /// If there are no such networks.
+    pub fn part(&self, networks: Range<usize>) -> Networks<'a> {
+        match *self {
+            Networks::Zoo { zoo, rows } => Networks::Zoo { zoo, rows: &rows[networks] },
+            Networks::Loose { arch, weights, activation } => {
+                let parameters = arch.parameters();
+                let weights = &weights[networks.start * parameters..networks.end * parameters];
+                Networks::Loose { arch, weights, activation }
+            }
+        }
+    }
+
+    /// All of them in blocks, one after another: where each block's table of so many columns is done with before the next, a
+    /// machine with little memory does for any number of networks.
+    pub fn blocks(&self, columns: usize) -> impl Iterator<Item = Range<usize>> + use<> {
+        let (count, threads) = (self.count(), rayon::current_num_threads());
+        let fit = |bytes: usize, numbers: usize| bytes / (size_of::<f32>() * numbers.max(1));
+        let each = threads * fit(WEIGHTS, self.arch().parameters()).min(fit(VALUES, columns)).max(1);
+        (0..count).step_by(each).map(move |first| first..count.min(first + each))
+    }
+
     /// Flat vector of a network.
     ///
     /// # Panics
@@ -58,6 +90,12 @@ impl<'a> Networks<'a> {
                 &weights[network * parameters..(network + 1) * parameters]
             }
         }
+    }
+
+    /// Whether all weights of each network are numbers.
+    pub fn finite(&self) -> Vec<bool> {
+        let finite = |network| self.weights(network).iter().all(|weight| weight.is_finite());
+        (0..self.count()).into_par_iter().map(finite).collect()
     }
 
     /// What tells each network from others, by its weights.
@@ -86,10 +124,10 @@ impl<'a> Networks<'a> {
     ///
     /// # Errors
     /// [`Error::Invalid`] naming the input that wants them, where weights came alone.
-    pub(super) fn configs(&self, input: &str) -> Result<(&'a Schema, Vec<Config>)> {
-        match self {
+    pub(super) fn configs(&self, input: &str) -> Result<(&'a Schema, impl Iterator<Item = Config> + use<'a>)> {
+        match *self {
             Networks::Zoo { zoo, rows } => {
-                Ok((zoo.schema(), rows.iter().map(|&row| zoo.config(zoo.network(row))).collect()))
+                Ok((zoo.schema(), rows.iter().map(move |&row| zoo.config(zoo.network(row)))))
             }
             Networks::Loose { .. } => {
                 let expected = "a zoo, which has every network's hyperparameters";
@@ -120,7 +158,7 @@ impl<'a> Networks<'a> {
         match self {
             Networks::Zoo { .. } => {
                 let (schema, configs) = self.configs(input)?;
-                let names = configs.iter().map(|config| schema.name("activation", config));
+                let names = configs.map(|config| schema.name("activation", &config));
                 let wrong = |name: &str| {
                     let known = Activation::names().join(", ");
                     let what = format!("networks for the input {input}");

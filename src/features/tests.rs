@@ -114,3 +114,25 @@ fn other_percentiles_are_numpys() {
     let table = super::tests::table("wstats-layers:0-qts:10", &arch, &broken).unwrap();
     assert!(table.row(0)[3..6].iter().all(|x| x.is_nan()) && table.row(0)[..3].iter().all(|x| x.is_finite()));
 }
+
+#[test]
+fn blocks_of_networks_have_the_rows_of_their_table() {
+    let arch = arch();
+    let weights: Vec<f32> = weights(&arch).repeat(450);
+    let networks = Networks::Loose { arch: &arch, weights: &weights, activation: Some(Activation::Tanh) };
+    let input: Input = "wstats+probes".parse().unwrap();
+    let whole = input.table(&Context::default(), &networks).unwrap();
+    crate::par::with_threads(1, || {
+        let blocks: Vec<_> = networks.blocks(whole.width()).collect();
+        assert!(blocks.len() > 2, "{blocks:?}");
+        let mut seen = Table::default();
+        for block in blocks {
+            let table = input.table(&Context::default(), &networks.part(block)).unwrap();
+            seen.x.extend(table.x);
+            seen.origin.networks.extend(table.origin.networks);
+        }
+        assert!(seen.x == whole.x && seen.origin.networks == whole.origin.networks);
+        // wide tables come in smaller blocks, at least one network a thread
+        assert_eq!(networks.blocks(usize::MAX / 8).count(), networks.count());
+    });
+}

@@ -74,27 +74,15 @@ impl Domain {
         Domain { low, high, rows: table.select(&order).x }
     }
 
-    /// Where each row of a table of the same columns lies.
-    pub fn places(&self, x: &[f32]) -> Vec<Place> {
+    /// The domain made ready to place rows.
+    pub fn measure(&self) -> Measure<'_> {
         let width = self.low.len();
-        let standard = Standard::of(&self.rows, width);
-        let (mut known, mut asked) = (Vec::new(), Vec::new());
-        standard.apply(&self.rows, &mut known);
-        standard.apply(x, &mut asked);
-        let nearest = |row: &[f32], but: Option<usize>| {
-            let others = known.chunks_exact(width).enumerate().filter(|(other, _)| Some(*other) != but);
-            others.map(|(_, other)| squared(row, other)).fold(f32::INFINITY, f32::min)
-        };
-        let own = known.par_chunks_exact(width).enumerate().map(|(row, values)| nearest(values, Some(row)));
-        let own: Vec<f32> = own.collect();
-        let place = |(x, z): (&[f32], &[f32])| {
-            let columns = x.iter().zip(&self.low).zip(&self.high);
-            let outside = columns.filter(|((x, low), high)| *x < low || *x > high).count();
-            let distance = nearest(z, None);
-            let nearer = own.iter().filter(|&&own| own < distance).count();
-            Place { outside: outside as f32 / width as f32, farther_than: nearer as f32 / own.len().max(1) as f32 }
-        };
-        x.par_chunks_exact(width).zip(asked.par_chunks_exact(width)).map(place).collect()
+        let mut measure =
+            Measure { domain: self, standard: Standard::of(&self.rows, width), known: Vec::new(), own: Vec::new() };
+        measure.standard.apply(&self.rows, &mut measure.known);
+        let rows = measure.known.par_chunks_exact(width).enumerate();
+        measure.own = rows.map(|(row, values)| measure.nearest(values, Some(row))).collect();
+        measure
     }
 
     /// What its predictor's file holds of it.
@@ -122,6 +110,37 @@ impl Domain {
             return Err(tensors.malformed(format!("a domain of {width} columns"), got));
         }
         Ok(Some(Domain { low, high, rows }))
+    }
+}
+
+/// A domain's rows by their standard, and how far each is from the others.
+pub struct Measure<'d> {
+    domain: &'d Domain,
+    standard: Standard,
+    known: Vec<f32>,
+    own: Vec<f32>,
+}
+
+impl Measure<'_> {
+    /// Where each row of a table of the same columns lies.
+    pub fn places(&self, x: &[f32]) -> Vec<Place> {
+        let (Domain { low, high, .. }, own) = (self.domain, &self.own);
+        let mut asked = Vec::new();
+        self.standard.apply(x, &mut asked);
+        let place = |(x, z): (&[f32], &[f32])| {
+            let columns = x.iter().zip(low).zip(high);
+            let outside = columns.filter(|((x, low), high)| *x < low || *x > high).count();
+            let distance = self.nearest(z, None);
+            let nearer = own.iter().filter(|&&own| own < distance).count();
+            Place { outside: outside as f32 / low.len() as f32, farther_than: nearer as f32 / own.len().max(1) as f32 }
+        };
+        x.par_chunks_exact(low.len()).zip(asked.par_chunks_exact(low.len())).map(place).collect()
+    }
+
+    /// Square of the distance to the nearest of the domain's rows, but for one.
+    fn nearest(&self, row: &[f32], but: Option<usize>) -> f32 {
+        let others = self.known.chunks_exact(row.len()).enumerate().filter(|(other, _)| Some(*other) != but);
+        others.map(|(_, other)| squared(row, other)).fold(f32::INFINITY, f32::min)
     }
 }
 
@@ -156,16 +175,17 @@ mod tests {
         };
         let domain = Domain::of(&table(normal(2000)));
         assert_eq!(domain.rows.len(), 3000);
-        let places = domain.places(&normal(1000));
+        let measure = domain.measure();
+        let places = measure.places(&normal(1000));
         let mean = places.iter().map(|place| place.farther_than).sum::<f32>() / 1000.0;
         // a p-value is uniform; six standard deviations of 1,000, and of the 1,000 it is compared with
         assert!((0.42..0.58).contains(&mean), "{mean}");
         assert!(places.iter().filter(|place| place.is_far()).count() < 60);
-        let far = domain.places(&[9.0, 0.0, f32::NAN, -9.0, 9.0, f32::INFINITY]);
+        let far = measure.places(&[9.0, 0.0, f32::NAN, -9.0, 9.0, f32::INFINITY]);
         let third = 1.0f32 / 3.0;
         assert_eq!(far, [Place { outside: third, farther_than: 1.0 }, Place { outside: 1.0, farther_than: 1.0 }]);
         assert!(far[0].is_far());
         // a row of the fit is no farther than it is from itself
-        assert_eq!(domain.places(&domain.rows[..3])[0], Place { outside: 0.0, farther_than: 0.0 });
+        assert_eq!(measure.places(&domain.rows[..3])[0], Place { outside: 0.0, farther_than: 0.0 });
     }
 }

@@ -142,3 +142,38 @@ pub fn fields(options: &impl Serialize) -> Map<String, Value> {
     let value = serde_json::to_value(options).ok();
     value.and_then(|value| value.as_object().cloned()).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::predictor::KINDS;
+    use crate::rng::Stream;
+
+    #[test]
+    fn a_row_is_predicted_alike_in_any_company() {
+        const WIDTH: usize = 5;
+        let mut stream = Stream::new(3, 0, 0);
+        let x: Vec<f32> = (0..600 * WIDTH).map(|_| stream.normal() as f32).collect();
+        let rows = 120;
+        let train = Table {
+            columns: (0..WIDTH).map(|column| column.to_string()).collect(),
+            y: x.chunks(WIDTH).take(rows).map(|row| 1.0 / (1.0 + row[0].exp())).collect(),
+            group: (0..rows as u64).collect(),
+            x: x[..rows * WIDTH].to_vec(),
+            ..Table::default()
+        };
+        for kind in KINDS.iter().filter(|kind| kind.compose.is_none()) {
+            for isa in Isa::available() {
+                let model = (kind.options)().fit(&Context::new().isa(isa), &train, Some(&train)).unwrap();
+                let whole = model.predict(isa, &x);
+                let parts: Vec<f32> = x.chunks(7 * WIDTH).flat_map(|some| model.predict(isa, some)).collect();
+                assert!(
+                    whole.iter().zip(&parts).all(|(a, b)| a.to_bits() == b.to_bits()),
+                    "{} {}",
+                    kind.name,
+                    isa.kind()
+                );
+            }
+        }
+    }
+}

@@ -19,7 +19,7 @@ mod spec;
 
 pub use bag::BagModel;
 pub use config::Config;
-pub use domain::{Domain, Place};
+pub use domain::{Domain, Measure, Place};
 pub use kind::{Estimator, Kind, Model};
 pub use provenance::Provenance;
 

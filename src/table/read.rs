@@ -130,8 +130,7 @@ fn from_safetensors(path: &Path) -> Result<Divided> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Context;
-    use crate::features::write::{TablePath, write};
+    use crate::features::write::{Outline, TablePath, write};
     use crate::out::Guard;
 
     fn table() -> Divided {
@@ -151,7 +150,8 @@ mod tests {
         for name in ["t.csv", "t.safetensors"] {
             let path = folder.path().join(name);
             let out = TablePath::new(&mut Guard::default(), &path).unwrap();
-            write(&Context::default(), &table().table, &table().parts, &[], &out).unwrap();
+            let Divided { table: written, parts } = table();
+            write(&Outline::of(&written, &parts), std::iter::once(Ok(&written.x)), &out).unwrap();
             let read = load(&path, None).unwrap();
             let bits = |table: &Table| table.x.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
             assert_eq!(bits(&read.table), bits(&table().table), "{name}");

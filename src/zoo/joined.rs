@@ -97,12 +97,25 @@ impl Zoo {
         self.files[0].path()
     }
 
+    /// Where the files are, in the order in which they were opened.
+    pub fn paths(&self) -> impl Iterator<Item = &Path> {
+        self.files.iter().map(ZooFile::path)
+    }
+
     /// The file that a row is in.
     ///
     /// # Panics
     /// If there is no such row.
     pub fn file_of(&self, row: usize) -> &Path {
         self.at(row).0.path()
+    }
+
+    /// Which of [`Zoo::paths`] a row is in, from 0.
+    ///
+    /// # Panics
+    /// If there is no such row.
+    pub fn file_number(&self, row: usize) -> usize {
+        self.locate(row).0
     }
 
     /// What zoo it is. Of several files it counts the networks of all, and the seed is the first one's.

@@ -6,7 +6,7 @@ use crate::cnn::Arch;
 use crate::{Error, Result};
 use safetensors::tensor::{Dtype, Metadata};
 use serde::Deserialize;
-use std::ops::Range;
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 /// What an exported network's file says of it; anything may be missing in what others have written.
@@ -66,14 +66,14 @@ impl Loose {
         all
     }
 
-    /// The flat vectors of the networks one after another, all of shape `arch`: the rows of a tensor `weights`, or one network
+    /// The flat vectors of the networks one after another, in place where they lie at a multiple of 4 bytes, all of shape `arch`: the rows of a tensor `weights`, or one network
     /// as PyTorch keeps it (`conv1.weight` …).
     ///
     /// # Errors
     /// [`Error::Malformed`] where there is no tensor `weights` of f32 and that many columns, nor the tensors of such a network.
-    pub fn weights(&self, arch: &Arch) -> Result<Vec<f32>> {
+    pub fn weights(&self, arch: &Arch) -> Result<Cow<'_, [f32]>> {
         let Some(info) = self.header.info("weights") else {
-            return torch::flat(&self.path, &self.header, &self.map[self.data..], arch);
+            return torch::flat(&self.path, &self.header, &self.map[self.data..], arch).map(Cow::Owned);
         };
         let parameters = arch.parameters();
         let expected = format!("a tensor weights, F32 [networks, {parameters}]");
@@ -83,11 +83,12 @@ impl Loose {
             return Err(wrong(format!("{} {:?}", info.dtype, info.shape)));
         }
         let (start, end) = info.data_offsets;
-        Ok(floats(&self.map[self.data..], start..end))
+        let bytes = &self.map[self.data + start..self.data + end];
+        Ok(bytemuck::try_cast_slice(bytes).map_or_else(|_| Cow::Owned(floats(bytes)), Cow::Borrowed))
     }
 }
 
 /// Little-endian floats at any address.
-fn floats(bytes: &[u8], place: Range<usize>) -> Vec<f32> {
-    bytes[place].as_chunks().0.iter().map(|&four| f32::from_le_bytes(four)).collect()
+fn floats(bytes: &[u8]) -> Vec<f32> {
+    bytes.as_chunks().0.iter().map(|&four| f32::from_le_bytes(four)).collect()
 }

@@ -66,9 +66,22 @@ try {
   console.log(await ask('document.getElementById("answer").innerText.split(/\\s*\\n\\s*/).slice(0, 12).join(" | ")'));
   await drop(zoo);
   await until('a dropped zoo', shown);
-  // its last checkpoint
-  const row = await ask(`(${process.env.RUN} + 1) * dropped.header.weights.shape[0] / dropped.header.__metadata__.runs - 1`);
-  await ask(`element('row').value = ${row}; element('row').dispatchEvent(new Event('change'))`);
+  const choose = async (id, value) => {
+    await ask(`element('answer').hidden = true; element('${id}').value = '${value}'; element('${id}').dispatchEvent(new Event('change'))`);
+    await until(`${id} ${value}`, shown);
+  };
+  // the best after the last epoch comes first; the list has them by their accuracies
+  const listed = await ask('[...element("list").options].map(option => Number(option.value))');
+  const first = Number(await ask('element("run").value')), measured = await ask('element("measured").textContent');
+  const accuracies = await ask('[...element("list").options].map(option => parseFloat(option.text))');
+  if (listed.length < 2 || first !== listed[0] || parseFloat(measured) !== accuracies[0]) fail(`opened ${first}, ${measured} of ${listed}`);
+  if (accuracies.some((accuracy, place) => place > 0 && accuracy > accuracies[place - 1])) fail(`no order: ${accuracies}`);
+  await choose('list', listed.at(-1));
+  if (Number(await ask('element("run").value')) !== listed.at(-1)) fail('the list does not choose');
+  await choose('epoch', 0);
+  await choose('run', process.env.RUN);
+  if (await predicted() === bits) fail('a network predicts the same before its training');
+  await choose('epoch', await ask('[...element("epoch").options].at(-1).value'));
   await until('the network of the zoo', shown);
   await same('the network of the zoo');
   await drop(other);

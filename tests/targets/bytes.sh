@@ -5,7 +5,9 @@ steps() {
     local folder=${!#}
     set -- "${@:1:$#-1}"
     mkdir -p "$folder"
-    "$@" train --dataset glyphs --models 12 --epochs 1 --seed 5 --set train_fraction=0.1 --out "$folder/zoo.safetensors" &&
+    # two convolutions, evaluated once: the other machine is an emulated one
+    "$@" train --dataset glyphs --models 12 --epochs 1 --checkpoints 1 --seed 5 --set train_fraction=0.1 --set layers=16s4,16s2 \
+        --out "$folder/zoo.safetensors" &&
         "$@" fit "$folder/zoo.safetensors" --param n_estimators=30 --out "$folder/model.safetensors" > /dev/null &&
         "$@" predict "$folder/model.safetensors" "$folder/zoo.safetensors" > "$folder/predicted.csv"
 }

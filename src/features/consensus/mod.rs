@@ -28,6 +28,8 @@ use synthesis::Synthesis;
 const DRAWN: usize = 256;
 /// Images that are made for each class, at least: whole tiles are.
 const MADE: usize = 3;
+/// Members whose answers are held at a time.
+const BLOCK: usize = 256;
 /// One of how many networks is a member.
 const SHARE: usize = 4;
 
@@ -102,9 +104,13 @@ impl Consensus {
         let of_member = |bench: &mut Bench, &member: &usize| {
             softmax(classes, &gallery.logits(bench, networks.weights(member), activations[member]))
         };
-        let all: Vec<Vec<f64>> = best.par_iter().map_init(|| gallery.bench(), of_member).collect();
-        let mean = |at: usize| (all.iter().map(|p| p[at]).sum::<f64>() / all.len() as f64) as f32;
-        let answers = (0..all[0].len()).map(mean).collect();
+        let mut sums = vec![0.0f64; gallery.count * classes];
+        for some in best.chunks(BLOCK) {
+            let all: Vec<Vec<f64>> = some.par_iter().map_init(|| gallery.bench(), of_member).collect();
+            all.iter().for_each(|p| sums.iter_mut().zip(p).for_each(|(sum, p)| *sum += p));
+            context.stop.go_on()?;
+        }
+        let answers = sums.iter().map(|sum| (sum / best.len() as f64) as f32).collect();
         let mut members: Vec<u64> = best.iter().map(|&member| digest(networks.weights(member))).collect();
         members.sort_unstable();
         Ok(Consensus { size, classes, images, answers, members })

@@ -13,7 +13,11 @@ fuzz_target!(|data: &[u8]| {
     let Ok(predictor) = Predictor::load(&put("model.safetensors", data)) else { return };
     let (rows, width) = (3, predictor.columns.len());
     let x = (0..rows * width).map(|k| if k % 7 == 3 { f32::NAN } else { k as f32 / 5.0 - 1.0 }).collect();
-    let table = Table { columns: predictor.columns.clone(), x, y: Vec::new(), group: (0..rows as u64).collect(),
+    let table = Table {
+        columns: predictor.columns.clone(),
+        x,
+        y: Vec::new(),
+        group: (0..rows as u64).collect(),
         origin: Origin::default(),
     };
     let _ = predictor.predict(&Context::default(), &table);

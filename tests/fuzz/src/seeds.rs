@@ -117,12 +117,10 @@ fn predictors(folder: &Path, seed: Seed) -> Result<()> {
     let (train, validation) = (table(40, 1), table(20, 2));
     for kind in names() {
         let mut options = Options::new(kind)?;
-        options.set(match kind {
-            "gbm" => "n_estimators=3",
-            "gp" => "steps=2",
-            "mean" => "gbm.n_estimators=3",
-            _ => "epochs=2",
-        })?;
+        // whichever of them the kind knows
+        ["n_estimators=3", "gbm.n_estimators=3", "steps=2", "epochs=2"]
+            .into_iter()
+            .find(|few| options.set(few).is_ok());
         let predictor = Predictor::fit(&Context::default(), &options, &train, Some(&validation))?;
         let path = folder.join(kind);
         predictor.save(&OutPath::new(&path, FileKind::Predictor)?)?;
