@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 /// Modules of the library, lowest layer first.
 const LAYERS: [&[&str]; 14] = [
     &["error"],
-    &["rng", "par", "bytes", "magic"],
-    &["json", "out", "tensors"],
+    &["rng", "par", "bytes", "magic", "number"],
+    &["json", "out", "tensors", "context"],
     &["table"],
     &["dataset", "cnn", "gpu"],
     &["zoo"],
