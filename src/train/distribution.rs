@@ -117,8 +117,10 @@ impl Distribution {
             Distribution::Choice(values) => (values.clone(), !values.is_empty()),
         };
         let Kind::Number { low, high, whole, .. } = hyper.kind else { return Ok(()) };
+        // a default may stand for something that no value does
+        let is_default = Distribution::default_of(hyper).as_ref() == Some(self);
         let fits = |value: &f64| (low..=high).contains(value) && (!whole || value.fract() == 0.0);
-        if ordered && values.iter().all(fits) {
+        if is_default || ordered && values.iter().all(fits) {
             return Ok(());
         }
         let whole = if whole { "whole " } else { "" };

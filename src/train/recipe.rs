@@ -244,6 +244,9 @@ impl Recipe {
             return Err(Error::invalid("batch", format!("1 to {MAX_BATCH}"), batch));
         }
         self.batch = batch;
+        // one for all, whatever was said of each before
+        let at = hyper::find("batch_size")?;
+        self.distributions[at] = Distribution::constant(0.0);
         Ok(())
     }
 
@@ -437,6 +440,7 @@ mod tests {
             "layers=16x9",
             "batch=0",
             "batch=8,9.5",
+            "batch=0,16",
             "l2reg=x",
             "images=green",
             "preparation=none",
@@ -460,6 +464,9 @@ mod tests {
         assert!(recipe.runs(1, 99).iter().all(|run| (8..=64).contains(&run.batch_size)));
         assert_eq!(Recipe::from_json(&recipe.to_json()).unwrap(), recipe);
         assert_eq!(Recipe::from_json(&json!({ "batch": "8..64:log" })).unwrap(), recipe);
+        // the last word counts
+        recipe.set("batch=512").unwrap();
+        assert_eq!(recipe, Recipe::default());
         let recipe = Recipe::from_json(&json!({ "dropout": 0.25, "layers": "8s1same", "optimizer": ["sgd"] })).unwrap();
         assert_eq!((&recipe.distributions[2], recipe.batch), (&Distribution::constant(0.25), 512));
         for wrong in

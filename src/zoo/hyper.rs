@@ -67,7 +67,7 @@ const fn number(name: &'static str, values: Range<f64>, default: Option<f32>) ->
 }
 
 const fn whole(name: &'static str, most: f64, default: f32) -> Hyperparameter {
-    Hyperparameter { name, kind: Kind::Number { low: 0.0, high: most, default: Some(default), whole: true } }
+    Hyperparameter { name, kind: Kind::Number { low: 1.0, high: most, default: Some(default), whole: true } }
 }
 
 const fn name(name: &'static str, always: usize, default: Option<&'static str>) -> Hyperparameter {
