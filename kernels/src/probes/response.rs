@@ -88,25 +88,30 @@ impl<V: AsRef<[f64]> + AsMut<[f64]>> Response<V> {
     ///
     /// Shapes. `scratch` at least [`super::scratch_len`] of the units, contents irrelevant.
     pub fn numbers(&self, isa: Isa, scratch: &mut [f64]) -> [f64; LAYER.len()] {
-        let units = self.units();
-        let (means, responsive) = self.values.as_ref().split_at(PROBES * units);
-        let answers = Answers::new(isa, units, means, scratch);
-        let scale = libm::sqrt(self.square / (PROBES * units) as f64);
-        let responsive = responsive.iter().map(|sum| sum / PROBES as f64);
-        let silent = answers.deviation.iter().filter(|&&deviation| deviation <= SILENT * scale).count();
-        [
-            ln(scale),
-            mean(answers.centre.iter().copied()),
-            ln(answers.spread()),
-            ln(answers.spread()) - ln(scale),
-            ln(deviation(answers.centre.iter().copied())),
-            silent as f64 / units as f64,
-            mean(responsive.clone()),
-            deviation(responsive),
-            answers.rank,
-            answers.cosine,
-        ]
+        let (means, responsive) = self.values.as_ref().split_at(PROBES * self.units());
+        describe(isa, means, self.square, responsive, scratch)
     }
+}
+
+/// The same for every kind of memory.
+fn describe(isa: Isa, means: &[f64], square: f64, responsive: &[f64], scratch: &mut [f64]) -> [f64; LAYER.len()] {
+    let units = responsive.len();
+    let answers = Answers::new(isa, units, means, scratch);
+    let scale = libm::sqrt(square / (PROBES * units) as f64);
+    let responsive = responsive.iter().map(|sum| sum / PROBES as f64);
+    let silent = answers.deviation.iter().filter(|&&deviation| deviation <= SILENT * scale).count();
+    [
+        ln(scale),
+        mean(answers.centre.iter().copied()),
+        ln(answers.spread()),
+        ln(answers.spread()) - ln(scale),
+        ln(deviation(answers.centre.iter().copied())),
+        silent as f64 / units as f64,
+        mean(responsive.clone()),
+        deviation(responsive),
+        answers.rank,
+        answers.cosine,
+    ]
 }
 
 /// Between which outputs an activation is not flat: its slope is at least about a tenth of its largest.

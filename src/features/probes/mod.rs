@@ -6,7 +6,8 @@
 //! the same probes.
 //!
 //! The columns are the same for every shape: the first hidden layer, the last, the mean over those between (NaN if there are
-//! none), the logits and the softmax; see [`mod@crate::kernels::probes`], which computes them. A layer is seen behind its activation, where its pooling may be too.
+//! none), the logits and the softmax; [`mod@crate::kernels::probes`] computes them. A layer is seen behind its activation, where its
+//! pooling may be too.
 
 pub mod images;
 
@@ -56,7 +57,7 @@ pub fn images_for(arch: &Arch) -> Vec<Vec<f32>> {
     images::images(arch.height, arch.width)
 }
 
-/// Of each hidden layer with weights the step whose map is looked at, the one that has its activation, and that map's channels.
+/// Of each hidden layer with weights the step whose map is looked at, the one that has its activation.
 fn hidden(plan: &Plan) -> Vec<usize> {
     let weighted = |step: &Step| matches!(step.op, Op::Conv { .. });
     let layers = plan.steps.iter().enumerate().filter(|(index, step)| weighted(step) && index + 1 < plan.steps.len());
