@@ -81,7 +81,7 @@ pub enum Error {
         path: PathBuf,
         /// The field that differs.
         field: String,
-        /// What was asked for.
+        /// What it must be: what was asked for, or what the other file has.
         expected: String,
         /// What the file has.
         got: String,
@@ -132,35 +132,40 @@ pub enum Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Error::Io { action, path, source } => write!(f, "cannot {action} {}: {source}", path.display()),
+            Error::Io { action, path, source } => write!(f, "cannot {action} {}: {source}", shown(path)),
             Error::Malformed { path, expected, got } => {
-                write!(f, "{} is malformed: expected {expected}, got {got}", path.display())
+                write!(f, "{} is malformed: expected {expected}, got {got}", shown(path))
             }
-            Error::OtherKind { path, expected, found } => write!(f, "{} is {found}, not {expected}", path.display()),
+            Error::OtherKind { path, expected, found } => write!(f, "{} is {found}, not {expected}", shown(path)),
             Error::Unsuitable { what, expected, got } => {
                 write!(f, "{what} cannot be used for this: expected {expected}, got {got}")
             }
             Error::Missing { what, folder, expected, hint } => {
-                write!(f, "{what} not found in {}: expected {expected}\n{hint}", folder.display())
+                write!(f, "{what} not found in {}: expected {expected}\n{hint}", shown(folder))
             }
             Error::Unknown { what, got, known } => {
                 write!(f, "unknown {what} {got:?}{} (known: {})", suggestion(got, known), known.join(", "))
             }
             Error::Invalid { what, expected, got } => write!(f, "invalid {what}: expected {expected}, got {got}"),
             Error::Mismatch { path, field, expected, got } => {
-                write!(f, "{} does not match: {field} is {got} in the file, {expected} was asked for", path.display())
+                write!(f, "{} does not match: {field} is {got}, not {expected}", shown(path))
             }
             Error::Wrong { what, expected, got } => write!(f, "{what} is wrong: expected {expected}, got {got}"),
             Error::Device { device, problem } => write!(f, "{device}: {problem}"),
-            Error::Locked { path } => write!(f, "{} is being written by another process", path.display()),
+            Error::Locked { path } => write!(f, "{} is being written by another process", shown(path)),
             Error::Disturbed { path, what } => {
-                write!(f, "{} was {what} by another program while it was being written", path.display())
+                write!(f, "{} was {what} by another program while it was being written", shown(path))
             }
-            Error::Occupied { path, what, .. } => write!(f, "{} is not replaced: it is {what}", path.display()),
+            Error::Occupied { path, what, .. } => write!(f, "{} is not replaced: it is {what}", shown(path)),
             Error::Interrupted => f.write_str("interrupted; what was finished is saved"),
-            Error::Cancelled => f.write_str("interrupted; nothing was written"),
+            Error::Cancelled => f.write_str("interrupted, with nothing to keep"),
         }
     }
+}
+
+/// A path on one line: a name may hold what would begin another.
+fn shown(path: &Path) -> String {
+    path.display().to_string().replace('\n', "\\n")
 }
 
 impl std::error::Error for Error {

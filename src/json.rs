@@ -14,8 +14,15 @@ pub fn read<T: DeserializeOwned>(path: &Path, what: &str) -> Result<T> {
     let text = bytes::read(path)?;
     parse(&text).map_err(|error| match magic::recognise(&text) {
         Some(found) => Error::other_kind(path, what, found),
+        None if !begins(&text) => Error::other_kind(path, what, magic::describe(&text[..text.len().min(16)])),
         None => Error::malformed(path, what, error.to_string()),
     })
+}
+
+/// Whether bytes begin as an object or a list does.
+fn begins(text: &[u8]) -> bool {
+    let text = text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text).trim_ascii_start();
+    text.starts_with(b"{") || text.starts_with(b"[")
 }
 
 /// Reads bytes.

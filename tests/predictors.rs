@@ -50,7 +50,7 @@ fn a_search_finds_what_fit_takes() {
         &["best.trials.jsonl does not match: --seed is 0", "1 was asked"],
     );
     let other = search.replace("pooled", "glob");
-    fail(&format!("{other} --trials 6"), 1, &["input is wstats-pooled in the file, wstats-glob was asked for"]);
+    fail(&format!("{other} --trials 6"), 1, &["input is wstats-pooled, not wstats-glob"]);
     fail(&format!("{search} --trials 6 --split-seed 3"), 1, &["--split-seed is 0"]);
 
     let fit = json(&format!("fit {zoo} --config {best} --out {model}"));

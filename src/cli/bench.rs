@@ -29,10 +29,11 @@ pub struct Bench {
     #[arg(long)]
     list: bool,
     /// Time for everything, about; the checks come on top
-    #[arg(long, value_name = "S", default_value_t = 40.0)]
+    #[arg(long, value_name = "S", default_value_t = 40.0, allow_negative_numbers = true, value_parser = seconds)]
     seconds: f64,
     /// Instruction set: portable, neon, avx2, avx512, or all of this machine [default: the fastest]
-    #[arg(long, value_name = "ISA", env = "ZOOMETRY_ISA")]
+    #[arg(long, value_name = "ISA", env = "ZOOMETRY_ISA", hide_possible_values = true,
+        value_parser = super::suggest::suggest(zoometry::kernels::IsaKind::ALL.map(|kind| kind.name())))]
     isa: Option<String>,
     /// Measure with one thread and with this many (CPU) [default: one only]
     #[arg(long, value_name = "T", default_value_t = 1, hide_default_value = true,
@@ -68,9 +69,6 @@ pub struct Bench {
 
 impl Bench {
     pub fn run(&self) -> Result<Output> {
-        if !(self.seconds.is_finite() && self.seconds > 0.0) {
-            return Err(Error::invalid("--seconds", "a positive number", self.seconds));
-        }
         if self.list {
             return self.listed();
         }
@@ -257,9 +255,14 @@ fn read(path: &Path) -> Result<Report> {
     serde_json::from_str(&text).map_err(malformed)
 }
 
-/// A share: `10%` or `0.1`.
+/// A time.
+fn seconds(text: &str) -> std::result::Result<f64, String> {
+    let seconds = text.parse().ok().filter(|seconds: &f64| seconds.is_finite() && *seconds > 0.0);
+    seconds.ok_or_else(|| "expected a positive number".to_owned())
+}
+
+/// How much slower a row may be.
 fn share(text: &str) -> std::result::Result<f64, String> {
-    let (number, unit) = text.strip_suffix('%').map_or((text, 1.0), |number| (number.trim(), 0.01));
-    let share = number.parse::<f64>().ok().map(|number| unit * number).filter(|share| (0.0..10.0).contains(share));
+    let share = super::share(text).filter(|share| (0.0..10.0).contains(share));
     share.ok_or_else(|| "expected a share, such as 10% or 0.1".to_owned())
 }

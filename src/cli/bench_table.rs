@@ -108,7 +108,8 @@ pub fn table(rows: &[Row], output: &mut Output) {
         ));
         group().for_each(|row| output.line(line(row, width)));
     }
-    output.line("\nroof: speed relative to what the measured multiply-adds or bytes a second allow; ×port.: relative");
+    output.line("");
+    output.line("roof: speed relative to what the measured multiply-adds or bytes a second allow; ×port.: relative");
     output.line("to the portable ISA; ×f64: to the plain definition on one thread; ±: distance of the quartiles of");
     output.line("the time, ! where it is large, ? of few samples, ~ where the machine was another; ^: above the roof");
     output.line("rate: images, networks, rows, numbers … a second");
@@ -175,7 +176,8 @@ fn rate(rate: f64) -> String {
 
 pub fn compared(changes: &[Change], output: &mut Output) {
     if changes.is_empty() {
-        output.line("\nno row is in both reports");
+        output.line("");
+        output.line("no row is in both reports");
         return;
     }
     output.line(format!(

@@ -1,6 +1,7 @@
 //! `zoometry check`
 
 use super::output::{Output, count, duration};
+use super::suggest::suggest;
 use super::{Data, MachineArgs, files};
 use clap::Args;
 use std::path::PathBuf;
@@ -22,15 +23,16 @@ pub struct Check {
     #[arg(value_name = "ZOO", required = true, help = files::SEVERAL)]
     zoo: Vec<PathBuf>,
     /// The data set [default: the one that the zoo names]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", hide_possible_values = true, value_parser = suggest(zoometry::dataset::NAMES))]
     dataset: Option<String>,
     #[command(flatten)]
     data: Data,
     /// Rows that are evaluated again; 0: none
-    #[arg(long, value_name = "N", default_value_t = 8, allow_negative_numbers = true, value_parser = super::number)]
+    #[arg(long, value_name = "N", default_value_t = 8, allow_negative_numbers = true, value_parser = super::number::<usize>)]
     sample: usize,
     /// Seed of their choice
-    #[arg(long, value_name = "S", default_value_t = 0, allow_negative_numbers = true)]
+    #[arg(long, value_name = "S", default_value_t = 0, allow_negative_numbers = true,
+        value_parser = super::number::<u64>)]
     seed: u64,
     #[command(flatten)]
     pub machine: MachineArgs,

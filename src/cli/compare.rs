@@ -32,9 +32,10 @@ pub struct Compare {
     #[arg(value_name = "ZOO", required = true, help = files::SEVERAL)]
     zoo: Vec<PathBuf>,
     /// The checkpoint's epoch [default: the last]
-    #[arg(long, value_name = "E")]
+    #[arg(long, value_name = "E", allow_negative_numbers = true, value_parser = super::number::<u32>)]
     epoch: Option<u32>,
-    /// A published division of the zoo's networks: a permutation of the released row numbers, one a line
+    /// A published division of the zoo's networks: a permutation of the released row numbers, one a line; or a table of run and
+    /// part (`split`)
     #[arg(long, value_name = "FILE.csv")]
     split: Option<PathBuf>,
     #[command(flatten)]
@@ -136,7 +137,7 @@ impl Compare {
 
 impl Side<'_> {
     fn new(model: &Path) -> Result<Side<'_>> {
-        let predictor = Predictor::load(model)?;
+        let predictor = files::predictor(model)?;
         let (input, asked) = (select::input(&predictor)?, Asked::of(&predictor, model)?);
         Ok(Side { model, predictor, input, asked })
     }

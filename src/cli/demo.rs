@@ -5,14 +5,14 @@ use super::{MachineArgs, fit, parts, report, train};
 use clap::Args;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
-use zoometry::Result;
 use zoometry::dataset::{self, Images};
-use zoometry::eval::Division;
+use zoometry::eval::{Division, MIN_NETWORKS};
 use zoometry::features::Input;
 use zoometry::out::FileKind;
 use zoometry::predictor::{DEFAULT, Options};
 use zoometry::train::{Cpu, Job, recipe::Recipe};
 use zoometry::zoo::Target;
+use zoometry::{Error, Result};
 
 /// Epochs of the demo's networks: few, so that hundreds of them take about a minute.
 const EPOCHS: u32 = 4;
@@ -27,13 +27,14 @@ const INPUT: &str = "wstats+probes";
 #[derive(Args)]
 pub struct Demo {
     /// Folder for the zoo and the predictor
-    #[arg(long, value_name = "DIR", default_value = "zoometry-demo")]
+    #[arg(short, long, value_name = "DIR", default_value = "zoometry-demo")]
     out: PathBuf,
     /// Number of networks; a demo of fewer grows
-    #[arg(long, value_name = "N", default_value_t = 400, allow_negative_numbers = true, value_parser = super::number)]
+    #[arg(long, value_name = "N", default_value_t = 400, allow_negative_numbers = true, value_parser = super::number::<usize>)]
     models: usize,
     /// Seed of the zoo
-    #[arg(long, value_name = "S", default_value_t = 1, allow_negative_numbers = true)]
+    #[arg(long, value_name = "S", default_value_t = 1, allow_negative_numbers = true,
+        value_parser = super::number::<u64>)]
     seed: u64,
     #[command(flatten)]
     force: Force,
@@ -46,6 +47,9 @@ impl Demo {
         let start = Instant::now();
         let context = &self.machine.context()?;
         train::check_models(self.models)?;
+        if self.models < MIN_NETWORKS {
+            return Err(Error::invalid("--models", format!("at least {MIN_NETWORKS}, to fit to"), self.models));
+        }
         let mut guard = self.force.guard([] as [&Path; 0]);
         guard.folder(&self.out)?;
         let zoo_out = guard.continued(self.out.join("zoo.safetensors"), FileKind::Zoo)?;
@@ -82,10 +86,13 @@ impl Demo {
         let seconds = start.elapsed().as_secs_f64();
         output.line(format!("the whole pipeline took {}; look further:", duration(seconds)));
         output.line(format!("  {} in a browser", page.display()));
-        output.line(format!("  zoometry info {}", zoo_path.display()));
-        output.line(format!("  zoometry features {} --out features.csv", zoo_path.display()));
+        // as it was called: who has just built it may not have it on the path
+        let program = std::env::args_os().next().unwrap_or_default();
+        let program = Path::new(&program).display();
+        output.line(format!("  {program} info {}", zoo_path.display()));
+        output.line(format!("  {program} features {} --out features.csv", zoo_path.display()));
         // of the networks that the predictor was fitted to it knows too much
-        output.line(format!("  zoometry predict {} {} --part test", model_path.display(), zoo_path.display()));
+        output.line(format!("  {program} predict {} {} --part test", model_path.display(), zoo_path.display()));
         output.set("seconds", seconds);
         output.path("predictor", model_path);
         output.path("report", page);

@@ -1,6 +1,7 @@
 //! `--device` and `--adapter`: where networks are trained and statistics of weights computed.
 
 use super::output::{self, Output};
+use super::suggest::suggest;
 use clap::Args;
 use zoometry::features::{Fitted, Networks};
 use zoometry::table::Table;
@@ -12,7 +13,7 @@ use zoometry::{Context, Error, Result};
 #[derive(Args)]
 pub struct Device {
     /// Where to compute: cpu, gpu, or auto (a GPU if there is one that suffices, else the CPU)
-    #[arg(long, value_name = "DEVICE", default_value = "cpu")]
+    #[arg(long, value_name = "DEVICE", default_value = "cpu", hide_possible_values = true, value_parser = suggest(["cpu", "gpu", "auto"]))]
     device: String,
     /// Which card: a part of its name, or its number in `zoometry info --devices` [default: the strongest]
     #[arg(long, value_name = "NAME|INDEX")]
@@ -22,10 +23,17 @@ pub struct Device {
 impl Device {
     /// Refuses what is no device, before anything is read.
     pub fn check(&self) -> Result<()> {
-        match (self.device.as_str(), &self.adapter) {
-            ("cpu", Some(adapter)) => Err(Error::invalid("--adapter", "--device gpu or auto with it", adapter)),
-            ("cpu" | "gpu" | "auto", _) => Ok(()),
-            (other, _) => Err(Error::unknown("device", other, ["cpu", "gpu", "auto"])),
+        match self.device.as_str() {
+            "cpu" | "gpu" | "auto" => self.adapter.iter().try_for_each(|adapter| self.only_gpu("--adapter", adapter)),
+            other => Err(Error::unknown("device", other, ["cpu", "gpu", "auto"])),
+        }
+    }
+
+    /// Refuses an option of GPUs where only the CPU is to work.
+    pub fn only_gpu(&self, option: &str, value: &str) -> Result<()> {
+        match self.device.as_str() {
+            "cpu" => Err(Error::invalid(option, "--device gpu or auto with it", value)),
+            _ => Ok(()),
         }
     }
 

@@ -28,13 +28,14 @@ pub struct Evaluate {
     #[arg(value_name = "ZOO", required = true, help = files::SEVERAL)]
     zoo: Vec<PathBuf>,
     /// The checkpoint's epoch [default: the last]
-    #[arg(long, value_name = "E")]
+    #[arg(long, value_name = "E", allow_negative_numbers = true, value_parser = super::number::<u32>)]
     epoch: Option<u32>,
-    /// A published division of the zoo's networks: a permutation of the released row numbers, one a line
+    /// A published division of the zoo's networks: a permutation of the released row numbers, one a line; or a table of run and
+    /// part (`split`)
     #[arg(long, value_name = "FILE.csv")]
     split: Option<PathBuf>,
     /// Also a table of the networks scored: run, measured, predicted, file; - for stdout in place of the score
-    #[arg(long, value_name = "FILE.csv")]
+    #[arg(short, long, value_name = "FILE.csv")]
     out: Option<PathBuf>,
     #[command(flatten)]
     force: Force,
@@ -44,7 +45,7 @@ pub struct Evaluate {
 
 impl Evaluate {
     pub fn run(&self) -> Result<Output> {
-        let predictor = Predictor::load(&self.model)?;
+        let predictor = files::predictor(&self.model)?;
         let files = files::expand(&self.zoo)?;
         let mut guard = self.force.guard(files.iter().chain([&self.model]).chain(&self.split));
         let out = files::unless_stream(&self.out).map(|path| guard.file(path, FileKind::Table)).transpose()?;

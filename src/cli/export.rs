@@ -18,10 +18,12 @@ use zoometry::{Error, Result};
 /// and the probes' numbers that are to come out there to the last bit. With --page the .html file predicts for networks that are dropped on it, without a server.
 #[derive(Args)]
 pub struct Export {
-    /// The zoo, one file or several, and last the folder, which is not there yet or empty; with --torch the .safetensors file, with
-    /// --page the .html file
-    #[arg(value_name = "ZOO… OUT", num_args = 1.., required = true)]
+    /// The zoo, one file or several, and without --out last the folder
+    #[arg(value_name = "ZOO… [OUT]", num_args = 1.., required = true)]
     paths: Vec<PathBuf>,
+    /// The folder, which is not there yet or empty; with --torch --run the .safetensors file, with --page the .html file
+    #[arg(short, long, value_name = "OUT")]
+    out: Option<PathBuf>,
     /// Write one network with PyTorch's names and order, or all
     #[arg(long, group = "one")]
     torch: bool,
@@ -37,10 +39,10 @@ pub struct Export {
     #[arg(long, value_name = "FILE.wasm", requires = "page")]
     wasm: Option<PathBuf>,
     /// Number of the network
-    #[arg(long, value_name = "N", requires = "one", allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", requires = "one", allow_negative_numbers = true, value_parser = super::number::<u32>)]
     run: Option<u32>,
     /// The checkpoint's epoch [default: the last]
-    #[arg(long, value_name = "E", requires = "one")]
+    #[arg(long, value_name = "E", requires = "one", allow_negative_numbers = true, value_parser = super::number::<u32>)]
     epoch: Option<u32>,
     #[command(flatten)]
     force: Force,
@@ -52,8 +54,9 @@ pub struct Export {
 impl Export {
     pub fn run(&self) -> Result<Output> {
         // one list, because an option may stand between the zoos and the folder
-        let Some((out, zoos)) = self.paths.split_last().filter(|(_, zoos)| !zoos.is_empty()) else {
-            return Err(Error::invalid("command line", "ZOO OUT", "one name"));
+        let last = || self.paths.split_last().filter(|(_, zoos)| !zoos.is_empty());
+        let Some((out, zoos)) = self.out.as_ref().map(|out| (out, &self.paths[..])).or_else(last) else {
+            return Err(Error::invalid("command line", "a zoo and --out", "one name"));
         };
         let zoo = files::zoo(zoos)?;
         let mut output = Output::default();

@@ -3,6 +3,7 @@
 use super::device::Device;
 use super::output::{self, Force, Long, Output, counted, duration, visible};
 use super::parts::{self, DivisionArgs};
+use super::suggest::suggest;
 use super::{MachineArgs, files, select};
 use clap::Args;
 use std::io::{self, Write};
@@ -25,18 +26,18 @@ pub struct Features {
     zoo: Vec<PathBuf>,
     /// .safetensors, .csv or .npy (with the columns' names beside it in .columns.json); without it, or with -, the table goes to
     /// stdout as CSV
-    #[arg(long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// What is computed: wstats, probes, hyper, weights …, joined by + [default: wstats]
     #[arg(long, value_name = "KEY", long_help = super::INPUT_HELP)]
     input: Option<String>,
     /// The checkpoint's epoch [default: the last]
-    #[arg(long, value_name = "E")]
+    #[arg(long, value_name = "E", allow_negative_numbers = true, value_parser = super::number::<u32>)]
     epoch: Option<u32>,
     #[command(flatten)]
     division: DivisionArgs,
     /// Only the networks of this part: train, validation or test; several joined by commas
-    #[arg(long, value_name = "PARTS", value_delimiter = ',')]
+    #[arg(long, value_name = "PARTS", value_delimiter = ',', hide_possible_values = true, value_parser = suggest(["train", "validation", "test"]))]
     part: Vec<String>,
     #[command(flatten)]
     device: Device,

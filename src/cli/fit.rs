@@ -1,9 +1,10 @@
 //! `zoometry fit`
 
 use super::asked::Asked;
-use super::output::{Force, Output, count, counted, duration};
+use super::output::{self, Force, Output, count, counted, duration};
 use super::parts::{Divided, Rows};
 use super::score::{self, Tested};
+use super::suggest::suggest;
 use super::{MachineArgs, select};
 use clap::Args;
 use std::io::Write;
@@ -12,7 +13,7 @@ use std::time::Instant;
 use zoometry::eval::{Parts, Score, compact, conformal};
 use zoometry::kernels::compact::Compact;
 use zoometry::out::{FileKind, OutPath, replace};
-use zoometry::predictor::{Config, DEFAULT, INPUT, Options, Predictor};
+use zoometry::predictor::{Config, DEFAULT, INPUT, KINDS, Options, Predictor};
 use zoometry::table::origin;
 use zoometry::zoo::Target;
 use zoometry::{Context, Error, Result};
@@ -30,9 +31,9 @@ pub struct Fit {
     /// What is predicted: test_accuracy, train_accuracy, gap (train less test accuracy), test_loss, train_loss or a
     /// hyperparameter; one whose values are names (activation, optimizer, w_init, schedule) makes it a classification, for gbm
     /// and bags of it [default: test_accuracy]
-    #[arg(long, value_name = "NAME", requires = "zoo")]
+    #[arg(long, value_name = "NAME", requires = "zoo", hide_possible_values = true, value_parser = suggest(Target::names()))]
     target: Option<String>,
-    #[arg(long, value_name = "KIND", help = super::kinds_help() + &format!(" [default: {DEFAULT}]"))]
+    #[arg(long, value_name = "KIND", hide_possible_values = true, value_parser = suggest(KINDS.map(|kind| kind.name)), help = super::kinds_help() + &format!(" [default: {DEFAULT}]"))]
     predictor: Option<String>,
     /// Fit once for each of K folds of the train and the validation networks, to all but the fold, and predict the mean of the K
     /// fits (bagging); the errors on the folds give prediction intervals (CV+). Short for --predictor 'bag(KIND)'
@@ -47,7 +48,7 @@ pub struct Fit {
     #[arg(long, value_name = "NAME=VALUE", help = super::params_help("An option of the fit"))]
     param: Vec<String>,
     /// Where the fitted predictor goes, .safetensors; without it only the score is printed
-    #[arg(long, value_name = "MODEL")]
+    #[arg(short, long, value_name = "MODEL")]
     out: Option<PathBuf>,
     /// Also a table of small trees that learn from the predictor, for machines that have no room for it: used where it lies, in
     /// flash for instance. Needs a zoo and the input wstats
@@ -84,6 +85,7 @@ impl Fit {
                 classes => options.of_classes(classes)?,
             };
             let mut output = Output::default();
+            self.tell_defaults(&options)?;
             let fitted = fit(context, &divided, &options, self.refit, &mut output);
             let predictor = fitted.map_err(|error| self.source.named(error))?;
             if let Some(out) = &compact {
@@ -124,7 +126,11 @@ impl Fit {
         let predicted: Vec<f32> = (0..test.rows()).map(|row| small.predict(test.row(row))).collect();
         let score = Score::new(&predicted, &test.y);
         let (bytes, trees) = (table.len(), small.trees());
-        output.line(format!("compact: {bytes} bytes, {trees} trees, R² {:.4} on networks never seen", score.r2));
+        output.line(format!(
+            "compact: {} bytes, {trees} trees, R² {:.4} on networks never seen",
+            count(bytes as u64),
+            score.r2
+        ));
         if let Some(reach) = small.reach() {
             let held = 100.0 * conformal::coverage(&predicted, &test.y, reach);
             output.line(format!("  90 % intervals: ± {reach:.3}, hold {held:.1} %"));
@@ -134,6 +140,17 @@ impl Fit {
         output.path("compact", out.path());
         output.set("compact_bytes", bytes);
         output.set("compact_r2", score.r2);
+        Ok(())
+    }
+
+    /// Says on stderr that a table gets other defaults than a zoo's networks, which it may hold.
+    fn tell_defaults(&self, options: &Options) -> Result<()> {
+        let asked = !self.source.zoo.is_empty() || self.config.is_some() || !self.param.is_empty();
+        if !asked && options.values() != Options::networks(&options.spec())?.values() {
+            output::tell(
+                "the options are those for any table; a zoo's networks get others (`info` shows a predictor's)",
+            );
+        }
         Ok(())
     }
 
@@ -194,8 +211,13 @@ pub fn fit(
     output.set("repeated", parts.repeated);
     let [trained, chosen, tested] = [train, val, test].map(|n| count(n as u64));
     output.line(format!("  {trained} train, {chosen} validation and {tested} test networks"));
-    score::show(score::NEVER_SEEN, Tested::new(&predictor, &predicted, &parts.test.y), output);
-    score::show_intervals(context, &predictor, &parts.test, &predicted, output);
+    match test {
+        0 => output.line("  no network is left to be tested on: no score"),
+        _ => {
+            score::show(score::NEVER_SEEN, Tested::new(&predictor, &predicted, &parts.test.y), output);
+            score::show_intervals(context, &predictor, &parts.test, &predicted, output);
+        }
+    }
     // `info` of the file shows them
     for name in score::KEPT {
         let value = output.json.get(name).filter(|value| value.is_number());

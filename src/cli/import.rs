@@ -21,7 +21,7 @@ pub struct Import {
     #[arg(value_name = "DIR")]
     folder: PathBuf,
     /// The zoo file; it must not be there yet
-    #[arg(long, value_name = "ZOO")]
+    #[arg(short, long, value_name = "ZOO")]
     out: PathBuf,
     /// Only the last checkpoint of each network: a ninth of the released files
     #[arg(long)]

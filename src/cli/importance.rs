@@ -29,9 +29,10 @@ pub struct Importance {
     #[arg(value_name = "ZOO", required = true, help = files::SEVERAL)]
     zoo: Vec<PathBuf>,
     /// The checkpoint's epoch [default: the last]
-    #[arg(long, value_name = "E")]
+    #[arg(long, value_name = "E", allow_negative_numbers = true, value_parser = super::number::<u32>)]
     epoch: Option<u32>,
-    /// A published division of the zoo's networks: a permutation of the released row numbers, one a line
+    /// A published division of the zoo's networks: a permutation of the released row numbers, one a line; or a table of run and
+    /// part (`split`)
     #[arg(long, value_name = "FILE.csv")]
     split: Option<PathBuf>,
     /// Orders into which each column is shuffled
@@ -39,10 +40,11 @@ pub struct Importance {
         value_parser = super::count_in::<u16>(1..=65_535))]
     rounds: u16,
     /// Seed of these orders
-    #[arg(long, value_name = "S", default_value_t = 0, allow_negative_numbers = true)]
+    #[arg(long, value_name = "S", default_value_t = 0, allow_negative_numbers = true,
+        value_parser = super::number::<u64>)]
     seed: u64,
     /// All columns as CSV, the most important first; of several zoos their files are in the last column
-    #[arg(long, value_name = "FILE.csv")]
+    #[arg(short, long, value_name = "FILE.csv")]
     out: Option<PathBuf>,
     /// The SHAP values themselves: f64 networks × columns, zoo after zoo, the columns' names beside it in .columns.json, the
     /// networks' runs and what the values start from in --json
@@ -72,7 +74,7 @@ struct Found {
 impl Importance {
     pub fn run(&self) -> Result<Output> {
         let context = &self.machine.context()?;
-        let predictor = Predictor::load(&self.model)?;
+        let predictor = files::predictor(&self.model)?;
         let files = files::expand(&self.zoo)?;
         let mut guard = self.force.guard(files.iter().chain([&self.model]).chain(&self.split));
         let out = self.out.as_ref().map(|path| guard.file(path, FileKind::Table)).transpose()?;

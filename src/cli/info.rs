@@ -5,13 +5,13 @@ use super::{files, known};
 use clap::Args;
 use serde::Serialize;
 use std::path::PathBuf;
-use zoometry::Result;
 use zoometry::cnn::Arch;
 use zoometry::cnn::layer::{self, Layer};
 use zoometry::cnn::plan::{Map, Op, Plan};
 use zoometry::out::FileKind;
 use zoometry::train::overrides::overrides;
 use zoometry::zoo::{Status, Zoo};
+use zoometry::{Error, Result};
 
 /// Show what is in a zoo file and how far it is, what any other file of ours holds, or which GPUs this machine has
 #[derive(Args)]
@@ -35,20 +35,23 @@ impl Info {
         }
         let (zoos, others): (Vec<PathBuf>, Vec<PathBuf>) =
             files::expand(&self.file)?.into_iter().partition(|file| FileKind::of(file) == FileKind::Zoo);
-        let mut each = Vec::new();
-        if !zoos.is_empty() {
-            for group in files::groups(&zoos)? {
-                each.push(of_zoo(&group)?);
-            }
+        // copies of one zoo are none together, but each can be shown
+        let alone = |_| zoos.iter().map(|zoo| vec![zoo.clone()]).collect();
+        let groups = if zoos.is_empty() { Vec::new() } else { files::groups(&zoos).unwrap_or_else(alone) };
+        let shown = groups.iter().map(|group| of_zoo(group)).chain(others.iter().map(|file| known::show(file)));
+        let (shown, failed): (Vec<_>, Vec<_>) = shown.partition(Result::is_ok);
+        let mut each: Vec<Output> = shown.into_iter().flatten().collect();
+        let mut failed: Vec<Error> = failed.into_iter().filter_map(Result::err).collect();
+        if each.is_empty() && failed.len() == 1 {
+            return failed.pop().map_or_else(|| Ok(Output::default()), Err);
         }
-        for file in &others {
-            each.push(known::show(file)?);
-        }
-        if each.len() == 1 {
+        // one that cannot be shown does not hide the others
+        failed.iter().for_each(output::error);
+        if each.len() == 1 && failed.is_empty() {
             return Ok(each.pop().unwrap_or_default());
         }
         let text = each.iter().map(|one| one.text.as_str()).collect::<Vec<_>>().join("\n");
-        let mut output = Output { text, ..Output::default() };
+        let mut output = Output { text, failed: !failed.is_empty(), ..Output::default() };
         output.set("files", each.into_iter().map(|one| one.json).collect::<Vec<_>>());
         Ok(output)
     }

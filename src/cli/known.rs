@@ -3,6 +3,7 @@
 use super::output::{Output, count, counted, quantile_line};
 use serde_json::Value;
 use std::path::Path;
+use zoometry::eval::conformal;
 use zoometry::features::Fitted;
 use zoometry::kernels::compact::Compact;
 use zoometry::out::FileKind;
@@ -70,12 +71,15 @@ fn predictor(path: &Path, output: &mut Output) -> Result<()> {
     }
     let scores: Vec<String> = super::score::KEPT
         .into_iter()
-        .filter_map(|name| Some(format!("{name} {:.4}", said(&format!("test_{name}"))?.parse::<f64>().ok()?)))
+        .filter_map(|name| {
+            let value = said(&format!("test_{name}"))?.parse::<f64>().ok()?;
+            Some(if name == "mse" { format!("{name} {value:.3e}") } else { format!("{name} {value:.4}") })
+        })
         .collect();
     if !scores.is_empty() {
         output.line(format!("  scores        {} on {} networks never seen", scores.join(", "), number("n_test")));
     }
-    let errors = predictor.residuals.len();
+    let errors = conformal::errors(&predictor);
     output.line(format!(
         "  intervals     {}",
         match errors {
@@ -176,7 +180,7 @@ fn compact(path: &Path, output: &mut Output) -> Result<()> {
     output.line(format!(
         "  {} bytes: {trees} over {columns}, of networks of {} weights",
         count(table.len() as u64),
-        compact.weights()
+        count(compact.weights() as u64)
     ));
     output.set("bytes", table.len());
     output.set("trees", compact.trees());
@@ -206,8 +210,8 @@ fn folder(path: &Path, output: &mut Output) -> Result<()> {
         entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
     names.sort_unstable();
     if !names.iter().any(|name| name.ends_with("weights.npy")) {
-        let expected = "a file that zoometry writes, or the folder of a study or of the released format";
-        return Err(Error::other_kind(path, expected, "another folder"));
+        let expected = "one of a study (results.jsonl) or of the released format (weights.npy)";
+        return Err(Error::other_kind(path, expected, "a folder"));
     }
     output.line("  of the released format; `zoometry import` makes a zoo of it");
     output.set("entries", names);

@@ -46,6 +46,7 @@ mod select;
 mod shard;
 mod signals;
 mod split;
+mod suggest;
 mod told;
 #[cfg(feature = "full")]
 mod train;
@@ -55,6 +56,7 @@ mod words;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::ops::RangeInclusive;
 use std::process::ExitCode;
+use std::str::FromStr;
 use std::sync::LazyLock;
 use zoometry::features::Input;
 use zoometry::kernels::{Isa, IsaKind};
@@ -102,7 +104,7 @@ enum Verb {
     /// Experiment: fitted to one data set, scored on the others
     #[cfg(feature = "full")]
     Transfer(reproduce::Experiment),
-    /// Experiment: the same, with images that the networks tested make themselves, of which no accuracy is known
+    /// Experiment: transfer with a consensus of the tested networks themselves, on images that they make and that have no labels
     #[cfg(feature = "full")]
     Transductive(reproduce::Experiment),
     /// Experiment: fitted to the reference's networks, scored on others of another width or depth
@@ -138,12 +140,13 @@ enum Verb {
 /// How a verb runs.
 #[derive(Args, Clone)]
 struct MachineArgs {
-    /// Worker threads [default: one for each core]
+    /// Worker threads [default: one for each core, as 0 says too]
     #[arg(long, value_name = "T", default_value_t = 0, hide_default_value = true, allow_negative_numbers = true,
         value_parser = count_in::<u16>(0..=1024))]
     threads: u16,
     /// Instruction set of the kernels: portable, neon, avx2 or avx512 [default: the fastest of this machine]
-    #[arg(long, value_name = "ISA", env = "ZOOMETRY_ISA")]
+    #[arg(long, value_name = "ISA", env = "ZOOMETRY_ISA", hide_possible_values = true,
+        value_parser = suggest::suggest(IsaKind::ALL.map(IsaKind::name)))]
     isa: Option<String>,
     /// Print one JSON object on stdout
     #[arg(long)]
@@ -212,8 +215,8 @@ fn params_help(what: &str) -> String {
     format!("{what}, by its name; {}; {made}", kinds.join("; "))
 }
 
-/// A number of things: `10000`, `10_000` or `1e4`.
-fn number(text: &str) -> std::result::Result<usize, String> {
+/// A whole number: `10000`, `10_000` or `1e4`.
+fn number<N: FromStr>(text: &str) -> std::result::Result<N, String> {
     whole(text).ok_or_else(|| "expected a whole number, such as 10000, 10_000 or 1e4".to_owned())
 }
 
@@ -223,9 +226,16 @@ fn count_in<N: TryFrom<usize>>(
 ) -> impl Fn(&str) -> std::result::Result<N, String> + Clone {
     move |text| {
         let ends = [*range.start(), *range.end()].map(|end| output::count(end as u64));
-        let within = number(text).ok().filter(|found| range.contains(found)).and_then(|found| N::try_from(found).ok());
+        let within =
+            number(text).ok().filter(|found: &usize| range.contains(found)).and_then(|found| N::try_from(found).ok());
         within.ok_or_else(|| format!("expected a whole number from {} to {}", ends[0], ends[1]))
     }
+}
+
+/// A share: `0.1` or `10%`.
+fn share(text: &str) -> Option<f64> {
+    let (number, unit) = text.strip_suffix('%').map_or((text, 1.0), |number| (number.trim(), 100.0));
+    number.parse::<f64>().ok().map(|number| number / unit)
 }
 
 /// The input of a key, or the default.

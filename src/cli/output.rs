@@ -19,7 +19,7 @@ pub struct Manner {
     /// Say nothing on stderr but errors
     #[arg(short, long, global = true, help_heading = "Manner")]
     quiet: bool,
-    /// Say more on stderr: a line for each network that is finished
+    /// Say more on stderr: in training a line for each network that is finished
     #[arg(short, long, global = true, conflicts_with = "quiet", help_heading = "Manner")]
     verbose: bool,
     /// Colours: auto, always or never
@@ -182,7 +182,8 @@ impl Output {
 
     /// Adds a line of text.
     pub fn line(&mut self, line: impl AsRef<str>) {
-        self.text.push_str(line.as_ref());
+        // a file's name may hold what would begin another
+        self.text.push_str(&line.as_ref().replace('\n', "\\n"));
         self.text.push('\n');
     }
 

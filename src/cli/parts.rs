@@ -3,11 +3,11 @@
 use super::asked::Asked;
 use super::{files, output, select};
 use clap::Args;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 use zoometry::eval::{Division, Fractions, MIN_NETWORKS, Parts, Split};
 use zoometry::features::{Fitted, Input, Networks};
-use zoometry::table::{Part, read};
+use zoometry::table::{Part, Table, read};
 use zoometry::zoo::{Target, Zoo};
 use zoometry::{Context, Error, Result};
 
@@ -33,10 +33,11 @@ pub struct Rows {
     #[arg(long, value_name = "KEY", conflicts_with = "x", long_help = super::INPUT_HELP)]
     pub input: Option<String>,
     /// The checkpoint's epoch [default: the last]
-    #[arg(long, value_name = "E", requires = "zoo")]
+    #[arg(long, value_name = "E", requires = "zoo", allow_negative_numbers = true, value_parser = super::number::<u32>)]
     epoch: Option<u32>,
     /// Seed of the division into parts
-    #[arg(long, value_name = "S", default_value_t = 0, allow_negative_numbers = true)]
+    #[arg(long, value_name = "S", default_value_t = 0, allow_negative_numbers = true,
+        value_parser = super::number::<u64>)]
     split_seed: u64,
     /// A published division instead: a permutation of the released row numbers, one a line; or a table of run and part (`split`)
     #[arg(long, value_name = "FILE.csv", requires = "zoo", conflicts_with = "split_seed")]
@@ -65,13 +66,14 @@ impl Rows {
     pub fn parts(&self, context: &Context, input: &Input, target: Target, validation: bool) -> Result<Divided> {
         match (&*self.zoo, &self.x) {
             ([_, ..], _) => {
-                let of_group = |files: &Vec<PathBuf>| {
-                    let zoo = Zoo::open_all(files)?;
-                    let division = Division::new(self.split.as_deref(), self.split_seed, &zoo)?;
-                    from_zoo(context, &zoo, zoo.path(), self.epoch, &division, input, target)
-                };
                 let groups = files::groups(&self.zoo)?;
-                joined(groups.iter().map(of_group).collect::<Result<_>>()?, input)
+                let zoos = groups.iter().map(Zoo::open_all).collect::<Result<Vec<Zoo>>>()?;
+                tell_different(&zoos);
+                let divided = |zoo: &Zoo| {
+                    let division = Division::new(self.split.as_deref(), self.split_seed, zoo)?;
+                    from_zoo(context, zoo, zoo.path(), self.epoch, &division, input, target)
+                };
+                joined(zoos.iter().map(divided).collect::<Result<_>>()?, input)
             }
             ([], Some(x)) => {
                 Ok(Divided { parts: self.from_tables(x, validation)?, info: BTreeMap::new(), input: None })
@@ -96,6 +98,7 @@ impl Rows {
             let expected = format!("{} columns, as {}", table.width(), x.display());
             return Err(Error::unsuitable(x_test, expected, format!("{}", test.width())));
         }
+        let test = unseen(&table, test, x, x_test)?;
         if !validation {
             return Ok(Parts { train: table, test, ..Parts::default() });
         }
@@ -113,10 +116,47 @@ fn table(option: &str, x: &Path, y: Option<&Path>) -> Result<read::Divided> {
         (true, Some(_)) => {
             Err(Error::invalid(option, "a table as a file with it", "CSV from stdin, which has its targets"))
         }
-        (false, None) if !is("csv") && !is("safetensors") => {
-            Err(Error::invalid(option, "the targets of an array of features", "none"))
-        }
+        (false, None) if is("npy") => Err(Error::invalid(option, "the targets of an array of features", "none")),
         (false, y) => read::load(x, y),
+    }
+}
+
+/// The rows of a table for testing that are not among those of the fit: numbers and target may not all be the same.
+///
+/// # Errors
+/// [`Error::Unsuitable`] where none is left.
+fn unseen(table: &Table, test: Table, x: &Path, x_test: &Path) -> Result<Table> {
+    fn row(table: &Table, row: usize) -> (&[u8], u32) {
+        (bytemuck::cast_slice(table.row(row)), table.y[row].to_bits())
+    }
+    let known: HashSet<(&[u8], u32)> = (0..table.rows()).map(|n| row(table, n)).collect();
+    let fresh: Vec<usize> = (0..test.rows()).filter(|&n| !known.contains(&row(&test, n))).collect();
+    match test.rows() - fresh.len() {
+        0 => Ok(test),
+        all if all == test.rows() => {
+            Err(Error::unsuitable(x_test, format!("rows that {} does not have", x.display()), "none"))
+        }
+        again => {
+            let rows = output::counted(again, "row");
+            output::tell(format!("{rows} of {} left out of the test: {} has them too", x_test.display(), x.display()));
+            Ok(test.select(&fresh))
+        }
+    }
+}
+
+/// Says in what zoos differ that a predictor is fitted to together.
+fn tell_different(zoos: &[Zoo]) {
+    let differ = |of: &dyn Fn(&Zoo) -> String| zoos.iter().map(of).collect::<BTreeSet<_>>().len() > 1;
+    let different = [
+        differ(&|zoo| zoo.schema().dataset.clone()).then_some("data set"),
+        differ(&|zoo| zoo.schema().arch.to_string()).then_some("architecture"),
+    ];
+    let different: Vec<&str> = different.into_iter().flatten().collect();
+    if !different.is_empty() {
+        output::tell(format!(
+            "the zoos are not of one {}: the predictor is fitted to all together",
+            different.join(" nor ")
+        ));
     }
 }
 
@@ -189,7 +229,8 @@ pub fn some_in(parts: &[Part], wanted: &[Part], path: &Path) -> Result<()> {
 #[derive(Args)]
 pub struct DivisionArgs {
     /// Seed of the division into parts
-    #[arg(long, value_name = "S", default_value_t = 0, allow_negative_numbers = true)]
+    #[arg(long, value_name = "S", default_value_t = 0, allow_negative_numbers = true,
+        value_parser = super::number::<u64>)]
     split_seed: u64,
     /// A published division instead: a permutation of the released row numbers, one a line; or a table of run and part
     #[arg(long, value_name = "FILE.csv", conflicts_with = "split_seed")]

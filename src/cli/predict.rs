@@ -2,6 +2,7 @@
 
 use super::asked::Asked;
 use super::output::{self, Force, Output, counted};
+use super::suggest::suggest;
 use super::told::{Found, Named, Told};
 use super::{MachineArgs, files, parts, select};
 use clap::Args;
@@ -12,7 +13,7 @@ use zoometry::features::{Fitted, Input, Networks};
 use zoometry::kernels::activation::Activation;
 use zoometry::out::{FileKind, replace};
 use zoometry::predictor::{Measure, Predictor};
-use zoometry::table::{Identity, Part};
+use zoometry::table::{Identity, Part, Table, read};
 use zoometry::zoo::{Loose, Target, Zoo};
 use zoometry::{Context, Error, Result};
 
@@ -20,7 +21,7 @@ use zoometry::{Context, Error, Result};
 ///
 /// The file is a zoo, or any .safetensors file with a tensor `weights` (f32, networks × weights or one network) in the order of
 /// the released Small CNN Zoo, or with one network of PyTorch's (conv1.weight OIHW, conv1.bias … dense.weight, dense.bias; any
-/// layer names in this order). Prints CSV: the network's run and epoch (or its row), the predicted accuracy, the measured one
+/// layer names in this order); or a table with the predictor's columns, as `features` writes it. Prints CSV: the network's run and epoch (or its row), the predicted accuracy, the measured one
 /// where the file has it and, with --interval, the ends of an interval around the prediction. Then how far the network lies from
 /// those that the predictor was fitted to: the share of columns outside of their range, and the share of them that are nearer to
 /// their nearest neighbour than it is to its own. Last the part of the fit that the network was in: train or validation, which the
@@ -31,11 +32,11 @@ pub struct Predict {
     /// The fitted predictor
     #[arg(value_name = "MODEL")]
     model: PathBuf,
-    /// Zoos or files with weights; of several each network's file is in the last column. A name in quotes may have * and ? in its last part
+    /// Zoos, files with weights or tables of features; of several each network's file is in the last column. A name in quotes may have * and ? in its last part
     #[arg(value_name = "FILE", required = true)]
     file: Vec<PathBuf>,
     /// The checkpoint's epoch [default: the last]
-    #[arg(long, value_name = "E")]
+    #[arg(long, value_name = "E", allow_negative_numbers = true, value_parser = super::number::<u32>)]
     epoch: Option<u32>,
     /// The networks' activation where the file does not tell it and the predictor's input runs them (probes, consensus, synthetic): relu, tanh, sigmoid, gelu,
     /// leaky_relu or silu
@@ -45,13 +46,13 @@ pub struct Predict {
     /// predictor's errors on its validation part, or CV+, from those on the folds of a bag; early stopping used the same
     /// networks, so they are a little too small; `evaluate` counts how much they hold). For networks of other zoos nothing is
     /// promised
-    #[arg(long, value_name = "LEVEL", allow_negative_numbers = true)]
+    #[arg(long, value_name = "LEVEL", allow_negative_numbers = true, value_parser = level)]
     interval: Option<f64>,
     /// Only the networks of this part: train, validation, test, unseen or unknown; several joined by commas
-    #[arg(long, value_name = "PARTS", value_delimiter = ',')]
+    #[arg(long, value_name = "PARTS", value_delimiter = ',', hide_possible_values = true, value_parser = suggest(Part::ALL.map(Part::name)))]
     part: Vec<String>,
     /// Where the table goes [default: stdout]
-    #[arg(long, value_name = "FILE.csv")]
+    #[arg(short, long, value_name = "FILE.csv")]
     out: Option<PathBuf>,
     #[command(flatten)]
     force: Force,
@@ -59,10 +60,16 @@ pub struct Predict {
     pub machine: MachineArgs,
 }
 
+/// A probability: `0.9` or `90%`.
+fn level(text: &str) -> std::result::Result<f64, String> {
+    let level = super::share(text).filter(|level| *level > 0.0 && *level < 1.0);
+    level.ok_or_else(|| "expected a probability above 0 and below 1, such as 0.9 or 90%".to_owned())
+}
+
 impl Predict {
     pub fn run(&self) -> Result<Output> {
         let context = &self.machine.context()?;
-        let predictor = Predictor::load(&self.model)?;
+        let predictor = files::predictor(&self.model)?;
         let (input, asked) = (select::input(&predictor)?, Asked::of(&predictor, &self.model)?);
         self.interval.map(|level| self.check(&predictor, level)).transpose()?;
         let wanted = parts::named(&self.part, &Part::ALL)?;
@@ -107,8 +114,7 @@ impl Predict {
 
     /// The files that are read together: those of one zoo, or each for itself.
     fn groups(&self, files: &[PathBuf]) -> Result<Vec<Vec<PathBuf>>> {
-        let zoos = files.iter().map(|file| Ok(Loose::open(file)?.is_zoo())).collect::<Result<Vec<bool>>>()?;
-        match zoos.iter().all(|is| *is) {
+        match files.iter().all(|file| FileKind::of(file) == FileKind::Zoo) {
             true => files::groups(files),
             false => Ok(files.iter().map(|file| vec![file.clone()]).collect()),
         }
@@ -132,12 +138,8 @@ impl Predict {
     /// Checks that there can be intervals of a level.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for a level that is none, or for which there are too few errors; [`Error::Malformed`] for a predictor
-    /// without any.
+    /// [`Error::Invalid`] for a level for which there are too few errors; [`Error::Unsuitable`] for a predictor without any.
     fn check(&self, predictor: &Predictor, level: f64) -> Result<()> {
-        if !(level > 0.0 && level < 1.0) {
-            return Err(Error::invalid("--interval", "a number above 0 and below 1", level));
-        }
         if predictor.model.outputs() > 1 {
             return Err(Error::invalid(
                 "--interval",
@@ -153,6 +155,7 @@ impl Predict {
         }
         if count < fewest {
             let (most, model) = (count as f64 / (count + 1) as f64, self.model.display());
+            let [count, fewest] = [count, fewest].map(|errors| output::count(errors as u64));
             let expected = format!("at most {most:.4}: {model} has {count} validation errors, {level} needs {fewest}");
             return Err(Error::invalid("--interval", expected, level));
         }
@@ -162,6 +165,9 @@ impl Predict {
     /// Adds what is found of the networks of one zoo's files, or of any file with weights; `files` are all that are read.
     fn add(&self, seer: &Seer, asked: &Asked, files: &[PathBuf], group: &[PathBuf], found: &mut Found) -> Result<()> {
         let place = |path: &Path| files.iter().position(|file| file == path).unwrap_or(0) as u32;
+        if read::is_table(&group[0]) {
+            return self.add_table(seer, asked, &group[0], place(&group[0]), found);
+        }
         let file = Loose::open(&group[0])?;
         if !file.is_zoo() {
             return self.add_loose(seer, asked, &group[0], place(&group[0]), &file, found);
@@ -196,6 +202,10 @@ impl Predict {
         let Some(arch) = select::architecture(seer.predictor) else {
             return Err(Error::unsuitable(&self.model, "a predictor fitted to networks of one shape", "another one"));
         };
+        let kind = FileKind::of(path);
+        if !matches!(kind, FileKind::Network | FileKind::Other(_)) {
+            return Err(Error::other_kind(path, "a zoo or a file with networks' weights", kind));
+        }
         let weights = file.weights(&arch)?;
         let activation = self.activation(path, file, seer.input.input())?;
         let networks = Networks::Loose { arch: &arch, weights: &weights, activation };
@@ -206,6 +216,20 @@ impl Predict {
         let measured = said.test_accuracy.filter(|_| asked.target == Target::default());
         found.measured.extend(std::iter::repeat_n(measured, count));
         seer.add(&networks, path, found)
+    }
+
+    /// Adds the rows of a table, which are taken for what they say: columns of the predictor's names.
+    fn add_table(&self, seer: &Seer, asked: &Asked, path: &Path, place: u32, found: &mut Found) -> Result<()> {
+        let table = read::features(path)?.table;
+        if table.columns != seer.predictor.columns {
+            let [expected, got] = [&seer.predictor.columns, &table.columns].map(|columns| select::columns(columns));
+            return Err(Error::Mismatch { path: path.into(), field: "input of the predictor".into(), expected, got });
+        }
+        let measured = |row: usize| table.y.get(row).copied().filter(|_| asked.target == Target::default());
+        found.networks.extend(table.group.iter().map(|&run| Named { run, epoch: None, file: place }));
+        found.measured.extend((0..table.rows()).map(measured));
+        let finite = table.x.chunks(table.width()).map(|row| row.iter().all(|x| !x.is_infinite())).collect();
+        seer.see(&table, vec![Part::Unknown; table.rows()], finite, found)
     }
 
     /// The activation of a file's networks: as the file says, else as the command line does.
@@ -253,20 +277,26 @@ impl Seer<'_> {
             let finite = networks.finite();
             let table = self.input.table(self.context, &networks)?;
             select::same_columns(self.predictor, &table, networks.arch(), path)?;
-            let mut predicted = self.predictor.predict(self.context, &table)?;
-            let broken = predicted.chunks_mut(self.predictor.model.outputs()).zip(&finite);
-            broken.filter(|(_, finite)| !**finite).for_each(|(values, _)| values.fill(f32::NAN));
-            if let Some(level) = self.level {
-                let intervals = conformal::around(self.context, self.predictor, &table, &predicted, level);
-                found.intervals.extend(intervals);
-            }
-            found.places.extend(self.measure.iter().flat_map(|measure| measure.places(&table.x)));
             let known = self.predictor.provenance.as_ref();
             let part = |network: &Identity| known.map_or(Part::Unknown, |known| known.part(*network));
-            found.parts.extend(table.origin.networks.iter().map(part));
-            found.finite.extend(finite);
-            found.predicted.extend(predicted);
+            let parts = table.origin.networks.iter().map(part).collect();
+            self.see(&table, parts, finite, found)?;
         }
+        Ok(())
+    }
+
+    /// Adds what the predictor says of the rows of a table; of each its part, and whether anything can be said of it.
+    fn see(&self, table: &Table, parts: Vec<Part>, finite: Vec<bool>, found: &mut Found) -> Result<()> {
+        let mut predicted = self.predictor.predict(self.context, table)?;
+        let broken = predicted.chunks_mut(self.predictor.model.outputs()).zip(&finite);
+        broken.filter(|(_, finite)| !**finite).for_each(|(values, _)| values.fill(f32::NAN));
+        if let Some(level) = self.level {
+            found.intervals.extend(conformal::around(self.context, self.predictor, table, &predicted, level));
+        }
+        found.places.extend(self.measure.iter().flat_map(|measure| measure.places(&table.x)));
+        found.parts.extend(parts);
+        found.finite.extend(finite);
+        found.predicted.extend(predicted);
         Ok(())
     }
 }

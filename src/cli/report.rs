@@ -26,7 +26,7 @@ pub struct Report {
     #[arg(value_name = "DIR|ZOO", required = true)]
     source: Vec<PathBuf>,
     /// The page
-    #[arg(long, value_name = "FILE.html", default_value = "report.html")]
+    #[arg(short, long, value_name = "FILE.html", default_value = "report.html")]
     out: PathBuf,
     /// Write the pictures as .svg files to this folder too
     #[arg(long, value_name = "DIR")]
@@ -35,7 +35,7 @@ pub struct Report {
     #[arg(long, value_name = "TEXT")]
     title: Option<String>,
     /// Networks of a zoo that scores, importances and map are of, drawn at random; of all the accuracies are shown
-    #[arg(long, value_name = "N", default_value_t = SAMPLE, allow_negative_numbers = true, value_parser = super::number)]
+    #[arg(long, value_name = "N", default_value_t = SAMPLE, allow_negative_numbers = true, value_parser = super::number::<usize>)]
     sample: usize,
     #[command(flatten)]
     force: Force,
@@ -56,8 +56,15 @@ impl Report {
         let out = guard.file(&self.out, FileKind::Page)?;
         self.pictures.iter().try_for_each(|folder| guard.folder(folder))?;
         let study = match folder {
+            true if !source.join(FILE).exists() => {
+                return Err(Error::other_kind(source, format!("that of a study, which has a file {FILE}"), "a folder"));
+            }
             true => Study::load(source)?,
-            false => self.machine.run(|| of_zoo(context, &sources, self.sample))?,
+            false => self.machine.run(|| of_zoo(context, &sources, self.sample)).map_err(|error| match error {
+                // of a zoo's own page nothing is kept on the way
+                Error::Interrupted => Error::Cancelled,
+                other => other,
+            })?,
         };
         let name = source.file_stem().map_or("zoo".into(), |name| name.to_string_lossy());
         let title = self.title.clone().unwrap_or_else(|| match folder {

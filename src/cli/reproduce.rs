@@ -1,6 +1,7 @@
 //! `zoometry reproduce` and the verb of each of its experiments.
 
 use super::output::{Force, Output, count, duration};
+use super::suggest::suggest;
 use super::{MachineArgs, files, progress, report};
 use clap::Args;
 use serde::Serialize;
@@ -27,7 +28,7 @@ pub struct Reproduce {
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     only: Vec<String>,
     /// Folder for what is found: report.html, results.csv, results.jsonl
-    #[arg(long, value_name = "DIR")]
+    #[arg(short, long, value_name = "DIR")]
     out: PathBuf,
     #[command(flatten)]
     pub study: Options,
@@ -37,7 +38,7 @@ pub struct Reproduce {
 #[derive(Args)]
 pub struct Experiment {
     /// Folder for what is found; without it it is only printed
-    #[arg(long, value_name = "DIR")]
+    #[arg(short, long, value_name = "DIR")]
     out: Option<PathBuf>,
     #[command(flatten)]
     pub study: Options,
@@ -51,12 +52,14 @@ pub struct Options {
     zoos: Vec<PathBuf>,
     /// On which part the number of trees and epochs is chosen: clean (a validation part) or optimistic (the test part itself,
     /// as in the reference's notebook: too good, for comparison with published figures)
-    #[arg(long, value_name = "NAME", default_value = "clean")]
+    #[arg(long, value_name = "NAME", default_value = "clean", hide_possible_values = true, value_parser = suggest(["clean", "optimistic"]))]
     protocol: String,
     /// Seed of the division into parts
-    #[arg(long, value_name = "S", default_value_t = 0, allow_negative_numbers = true)]
+    #[arg(long, value_name = "S", default_value_t = 0, allow_negative_numbers = true,
+        value_parser = super::number::<u64>)]
     split_seed: u64,
-    /// A published division instead, of one zoo: a permutation of the released row numbers, one a line
+    /// A published division instead, of one zoo: a permutation of the released row numbers, one a line; or a table of run and
+    /// part (`split`)
     #[arg(long, value_name = "FILE.csv", conflicts_with = "split_seed")]
     split: Option<PathBuf>,
     #[command(flatten)]
@@ -116,6 +119,8 @@ impl Options {
             output.line(OPTIMISTIC);
         }
         to_json(run.study(), &mut output);
+        // nothing that was asked for could be done
+        output.failed = !run.study().cells.iter().any(|cell| names.contains(&&*cell.experiment));
         Ok(output)
     }
 

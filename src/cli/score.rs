@@ -1,7 +1,7 @@
 //! How good predictions are, as verbs say it: scores with bootstrap intervals, and how often prediction intervals hold.
 
 use super::files;
-use super::output::Output;
+use super::output::{Output, count};
 use std::path::PathBuf;
 use zoometry::Context;
 use zoometry::eval::{ClassScore, Score, Unseen, bootstrap, conformal};
@@ -123,13 +123,23 @@ pub fn show(what: &str, tested: Tested, output: &mut Output) {
 
 /// A measure and its interval: `0.9493 [0.938, 0.958]`.
 pub fn with(value: f64, [low, high]: [f64; 2]) -> String {
-    format!("{value:.4} [{low:.3}, {high:.3}]")
+    format!("{} [{}, {}]", rounded(value, 4), rounded(low, 3), rounded(high, 3))
+}
+
+/// A number with so many decimals and a minus sign as typography has it; what rounds to nothing has no sign.
+fn rounded(value: f64, decimals: usize) -> String {
+    let digits = format!("{:.decimals$}", value.abs());
+    let minus = value < 0.0 && digits.contains(|digit| ('1'..='9').contains(&digit));
+    if minus { format!("−{digits}") } else { digits }
 }
 
 /// Says what the brackets are, and where few networks stand behind them.
 pub fn how_many(tested: usize, output: &mut Output) {
     let few = if tested < FEW { ", which are few" } else { "" };
-    output.line(format!("  [in brackets: 95 % intervals of a bootstrap over the {tested} networks tested{few}]"));
+    output.line(format!(
+        "  [in brackets: 95 % intervals of a bootstrap over the {} networks tested{few}]",
+        count(tested as u64)
+    ));
 }
 
 /// Adds how far prediction intervals reach and how often they hold the truth, where the predictor has errors enough.
@@ -147,7 +157,12 @@ pub fn show_intervals(context: &Context, predictor: &Predictor, test: &Table, pr
     let coverage = reach.map(|_| conformal::share_inside(&intervals, &test.y));
     if let (Some(reach), Some(coverage)) = (reach, coverage) {
         let (level, held) = (100.0 * LEVEL, 100.0 * coverage);
-        output.line(format!("  {level:.0} % intervals: ± {reach:.3}, hold {held:.1} % of the {n} tested"));
+        // three standard deviations of a share of those tested, at a level that was itself found on some
+        let samples = 1.0 / n as f64 + 1.0 / conformal::errors(predictor).max(1) as f64;
+        let few = coverage < LEVEL - 3.0 * (LEVEL * (1.0 - LEVEL) * samples).sqrt();
+        let said = if few { ": fewer than they should, beyond chance" } else { "" };
+        let tested = count(n as u64);
+        output.line(format!("  {level:.0} % intervals: ± {reach:.3}, hold {held:.1} % of the {tested} tested{said}"));
     }
     output.set("interval_level", LEVEL);
     output.set("interval_reach", reach);

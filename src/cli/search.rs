@@ -3,6 +3,7 @@
 use super::asked::{Asked, TARGET};
 use super::output::{Force, Output, counted, duration};
 use super::parts::Rows;
+use super::suggest::suggest;
 use super::{MachineArgs, fit, progress};
 use clap::Args;
 use serde_json::{Map, Value};
@@ -12,7 +13,7 @@ use zoometry::eval::Search as Trials;
 use zoometry::eval::search::{Journal, Trial};
 use zoometry::features::Input;
 use zoometry::out::{FileKind, OutPath};
-use zoometry::predictor::{Config, DEFAULT, Kind, Options};
+use zoometry::predictor::{Config, DEFAULT, KINDS, Kind, Options};
 use zoometry::table::origin;
 use zoometry::zoo::Target;
 use zoometry::{Context, Error, Result};
@@ -30,21 +31,22 @@ pub struct Search {
     #[command(flatten)]
     source: Rows,
     /// What is predicted, a number, as `fit --target` takes it [default: test_accuracy]
-    #[arg(long, value_name = "NAME", requires = "zoo")]
+    #[arg(long, value_name = "NAME", requires = "zoo", hide_possible_values = true, value_parser = suggest(Target::names()))]
     target: Option<String>,
-    #[arg(long, value_name = "KIND", default_value = DEFAULT, help = super::kinds_help())]
+    #[arg(long, value_name = "KIND", default_value = DEFAULT, hide_possible_values = true, value_parser = suggest(KINDS.map(|kind| kind.name)), help = super::kinds_help())]
     predictor: String,
     /// Number of trials, the defaults included
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = super::count_in::<u32>(1..=1_000_000))]
     trials: u32,
     /// Seed of the draws
-    #[arg(long, value_name = "S", default_value_t = 0, allow_negative_numbers = true)]
+    #[arg(long, value_name = "S", default_value_t = 0, allow_negative_numbers = true,
+        value_parser = super::number::<u64>)]
     seed: u64,
     /// An option that is the same in every trial, by the name that `fit --param` takes
     #[arg(long, value_name = "NAME=VALUE")]
     param: Vec<String>,
     /// Where the best configuration goes, for `fit --config`; the journal is beside it, in .trials.jsonl
-    #[arg(long, value_name = "FILE.json")]
+    #[arg(short, long, value_name = "FILE.json")]
     out: PathBuf,
     #[command(flatten)]
     force: Force,

@@ -93,16 +93,20 @@ pub fn same_columns(predictor: &Predictor, table: &Table, arch: &Arch, path: &Pa
     if predictor.columns == table.columns {
         return Ok(());
     }
-    let describe = |columns: &[String], arch: Option<&Arch>| {
-        let of = arch.map_or(String::new(), |arch| format!(" of networks {arch}"));
-        match columns {
-            [first, .., last] => format!("{} columns {first} … {last}{of}", columns.len()),
-            few => format!("{few:?}{of}"),
-        }
+    let describe = |names: &[String], arch: Option<&Arch>| {
+        columns(names) + &arch.map_or(String::new(), |arch| format!(" of networks {arch}"))
     };
     let expected = describe(&predictor.columns, architecture(predictor).as_ref());
     let got = describe(&table.columns, Some(arch));
     Err(Error::Mismatch { path: path.to_owned(), field: "input of the predictor".into(), expected, got })
+}
+
+/// What columns a table has, in short.
+pub fn columns(names: &[String]) -> String {
+    match names {
+        [first, .., last] => format!("{} columns {first} … {last}", names.len()),
+        few => format!("{few:?}"),
+    }
 }
 
 /// How a zoo is called in the first line of a score, with what its reader should know.

@@ -3,6 +3,7 @@
 use super::files;
 use super::output::{Force, Output, count};
 use super::parts::{self, DivisionArgs};
+use super::suggest::suggest;
 use clap::Args;
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -25,14 +26,14 @@ pub struct Split {
     #[command(flatten)]
     division: DivisionArgs,
     /// Only the networks of this part: train, validation or test; several joined by commas
-    #[arg(long, value_name = "PARTS", value_delimiter = ',')]
+    #[arg(long, value_name = "PARTS", value_delimiter = ',', hide_possible_values = true, value_parser = suggest(["train", "validation", "test"]))]
     part: Vec<String>,
     /// Write the order of the rows of an exported folder instead, drawn by the seed: the file from which NFN, Neural Graphs,
     /// ScaleGMN and ProbeGen derive their parts; given to --split it makes the same ones here
     #[arg(long, conflicts_with_all = ["part", "split"])]
     order: bool,
     /// Where the table goes [default: stdout]
-    #[arg(long, value_name = "FILE.csv")]
+    #[arg(short, long, value_name = "FILE.csv")]
     out: Option<PathBuf>,
     #[command(flatten)]
     force: Force,

@@ -3,6 +3,7 @@
 use super::device::Device;
 use super::output::{self, Output, count, counted, duration};
 use super::progress::Training;
+use super::suggest::suggest;
 use super::{Data, MachineArgs, estimate, shard};
 use clap::Args;
 use std::path::{Path, PathBuf};
@@ -17,20 +18,20 @@ use zoometry::{Error, Result};
 ///
 /// Every network draws its hyperparameters by the recipe's laws. The zoo is a valid .safetensors file at every moment; the same
 /// command continues where it was stopped, and the file's bytes do not depend on threads or interruptions. A zoo may be
-/// continued on another device.
+/// continued on another device with --allow-mixed: GPUs round otherwise than CPUs.
 #[derive(Args)]
 pub struct Train {
     /// mnist, fashion-mnist, cifar10, svhn, glyphs, or a folder in one of their formats
     #[arg(long, value_name = "NAME", value_parser = clap::builder::OsStringValueParser::new())]
     dataset: std::ffi::OsString,
     /// Number of networks
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = super::number)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = super::number::<usize>)]
     models: usize,
     /// Epochs of each network's training
     #[arg(long, value_name = "E", allow_negative_numbers = true, value_parser = super::count_in::<u32>(0..=1_000_000))]
     epochs: u32,
     /// The zoo file; a shard of it is beside it, as zoo-00002-of-00008.safetensors
-    #[arg(long, value_name = "ZOO")]
+    #[arg(short, long, value_name = "ZOO")]
     out: PathBuf,
     /// Train only every N-th network, from the I-th on, into a file of its own, for `merge` [default: the task's place in an array
     /// of Slurm or Grid Engine or in an indexed job of Kubernetes; outside of these all networks]
@@ -42,10 +43,11 @@ pub struct Train {
     #[arg(long, value_name = "EPOCHS")]
     checkpoints: Option<String>,
     /// Seed of the zoo
-    #[arg(long, value_name = "S", default_value_t = 1, allow_negative_numbers = true)]
+    #[arg(long, value_name = "S", default_value_t = 1, allow_negative_numbers = true,
+        value_parser = super::number::<u64>)]
     seed: u64,
     /// small-cnn-zoo, model-zoos-small, model-zoos-large, mlp, or a JSON file with laws
-    #[arg(long, value_name = "RECIPE", default_value = "small-cnn-zoo")]
+    #[arg(long, value_name = "RECIPE", default_value = "small-cnn-zoo", hide_possible_values = true, value_parser = suggest(Recipe::names()))]
     recipe: String,
     /// Fix a hyperparameter: learning_rate=0.01, optimizer=adam, layers=8k5,max2,act,flatten,20,act; images=colour,
     /// preparation=standard, batch=10 …
@@ -68,9 +70,9 @@ pub struct Train {
     #[command(flatten)]
     device: Device,
     /// How a GPU's invocations wait for those of their warp: `workgroup`, right everywhere, or `subgroup`, some 6 to 15 % faster where
-    /// subgroups have at least 32 invocations and their barriers order workgroup memory, as on NVIDIA's cards
-    #[arg(long, value_name = "KIND", default_value = "workgroup", value_parser = ["workgroup", "subgroup"])]
-    barriers: String,
+    /// subgroups have at least 32 invocations and their barriers order workgroup memory, as on NVIDIA's cards [default: workgroup]
+    #[arg(long, value_name = "KIND", value_parser = ["workgroup", "subgroup"], hide_possible_values = true)]
+    barriers: Option<String>,
     #[command(flatten)]
     pub machine: MachineArgs,
 }
@@ -78,6 +80,9 @@ pub struct Train {
 impl Train {
     pub fn run(&self) -> Result<Output> {
         self.device.check()?;
+        if let Some(barriers) = &self.barriers {
+            self.device.only_gpu("--barriers", barriers)?;
+        }
         let place = shard::place(self.shard)?;
         let mut guard = output::careful([] as [&Path; 0]);
         let out = guard.continued(shard::file(&self.out, place), FileKind::Zoo)?;
@@ -98,7 +103,7 @@ impl Train {
         (job.place, job.seed, job.allow_mixed) = (place, self.seed, self.allow_mixed);
         (job.context, job.threads) = (context, usize::from(self.machine.threads));
         let mut output = Output::default();
-        let (executor, device) = self.device.executor(&job, &self.barriers)?;
+        let (executor, device) = self.device.executor(&job, self.barriers.as_deref().unwrap_or("workgroup"))?;
         output.set("device", device);
         estimate::tell(&job, &*executor, out.path(), self.estimate, &mut output)?;
         if self.estimate {

@@ -32,7 +32,7 @@ impl Completions {
 #[derive(Args)]
 pub struct Man {
     /// The folder for the pages; without it the first page goes to stdout
-    #[arg(long, value_name = "DIR")]
+    #[arg(short, long, value_name = "DIR")]
     out: Option<PathBuf>,
     #[command(flatten)]
     force: Force,

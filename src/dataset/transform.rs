@@ -11,8 +11,8 @@ use sha2::{Digest, Sha256};
 /// [`Error::Invalid`] for colour of grey images, and where the preparation is not known for the data set.
 pub(super) fn dataset(name: &str, train: Decoded, test: Decoded, classes: usize, images: Images) -> Result<Dataset> {
     if images.colour && (train.channels != 3 || test.channels != 3) {
-        let got = format!("{} has {}", name, train.channels.min(test.channels));
-        return Err(Error::invalid("images=colour", "images of three channels", got));
+        let got = format!("{name}, whose images have {}", train.channels.min(test.channels));
+        return Err(Error::invalid("images=colour", "a data set of three channels", got));
     }
     let table = images.table(name)?;
     let prepare = |part: &Decoded| if images.colour { colour(part, &table) } else { grey(part, &table) };

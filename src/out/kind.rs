@@ -1,7 +1,7 @@
 //! `FileKind`: what is in a file, by its first bytes.
 
 use crate::kernels::compact::MAGIC;
-use crate::magic;
+use crate::{Error, Result, magic};
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -26,6 +26,9 @@ const SAFETENSORS: [(&str, Option<&str>, FileKind); 4] = [
 
 /// How our tables begin: of features and predictions, of what matters to a predictor, of a study's scores.
 const TABLES: [&str; 3] = ["run,", "column,", "experiment,"];
+
+/// How the names of files end whose kind that says.
+const ENDINGS: [&str; 8] = ["safetensors", "csv", "npy", "json", "html", "htm", "svg", "jsonl"];
 
 /// Bytes that are looked at, but for the header of a safetensors file.
 const START: u64 = 4096;
@@ -98,6 +101,33 @@ impl fmt::Display for FileKind {
 }
 
 impl FileKind {
+    /// How names of such files end; nothing where any name will do.
+    fn endings(self) -> &'static [&'static str] {
+        match self {
+            FileKind::Zoo | FileKind::Predictor | FileKind::Features | FileKind::Network => &["safetensors"],
+            FileKind::Table => &["csv"],
+            FileKind::Array => &["npy"],
+            FileKind::Names | FileKind::Config => &["json"],
+            FileKind::Page => &["html", "htm"],
+            FileKind::Picture => &["svg"],
+            FileKind::Trials | FileKind::Findings => &["jsonl"],
+            _ => &[],
+        }
+    }
+
+    /// Refuses a name that ends as those of another kind of files do: who wrote it was in error, or whoever reads it will be.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`].
+    pub(super) fn check_name(self, path: &Path) -> Result<()> {
+        let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase()).unwrap_or_default();
+        let own = self.endings();
+        if own.is_empty() || own.contains(&&*ending) || !ENDINGS.contains(&&*ending) {
+            return Ok(());
+        }
+        Err(Error::invalid("output", format!("a name like those of {self}, .{}", own[0]), path.display()))
+    }
+
     /// What is at `path` in words: its kind, or how it begins.
     pub fn described(path: impl AsRef<Path>) -> String {
         let path = path.as_ref();

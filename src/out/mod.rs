@@ -77,7 +77,7 @@ impl Guard {
     /// Looks, before any work, whether a file of `kind` may be written to `path`, in place of what is there.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where it is one of the inputs or other outputs, or `-`; [`Error::Occupied`] where the rule leaves
+    /// [`Error::Invalid`] where it is one of the inputs or other outputs, or `-`, or ends as another kind of files does; [`Error::Occupied`] where the rule leaves
     /// alone what is there; [`Error::Io`] where there is no such folder, or it may not be written.
     pub fn file(&mut self, path: impl AsRef<Path>, kind: FileKind) -> Result<OutPath> {
         self.admit(path.as_ref(), kind, false)
@@ -104,15 +104,20 @@ impl Guard {
     /// Makes a folder for outputs if it is not there.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for `-`, [`Error::Io`].
+    /// [`Error::Invalid`] for `-`, [`Error::Occupied`] where a file is there, [`Error::Io`].
     pub fn folder(&self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
         no_stream(path)?;
+        if path.exists() && !path.is_dir() {
+            let what = FileKind::described(path);
+            return Err(Error::Occupied { path: path.into(), what, forcible: false });
+        }
         std::fs::create_dir_all(path).map_err(Error::io("create", path))
     }
 
     fn admit(&mut self, named: &Path, kind: FileKind, grows: bool) -> Result<OutPath> {
         no_stream(named)?;
+        kind.check_name(named)?;
         let real = real(named)?;
         if self.taken.contains(&real) {
             return Err(Error::invalid("output", "another file than the inputs and other outputs", named.display()));

@@ -40,11 +40,19 @@ pub fn check_room(path: &Path, bytes: u64) -> Result<()> {
     let more = bytes.saturating_sub(held(path));
     match free_room(path) {
         Some(free) if free < more => {
-            let [more, free] = [more, free].map(|bytes| bytes as f64 / 1e9);
-            let reason = format!("it needs {more:.3} GB, and {free:.3} GB are free");
+            let reason = format!("it needs {}, and {} are free", size(more), size(free));
             Err(Error::io("write", path)(std::io::Error::new(std::io::ErrorKind::StorageFull, reason)))
         }
         _ => Ok(()),
+    }
+}
+
+/// So many bytes in words.
+fn size(bytes: u64) -> String {
+    match bytes {
+        0..1_000_000 => format!("{:.1} kB", bytes as f64 / 1e3),
+        1_000_000..1_000_000_000 => format!("{:.1} MB", bytes as f64 / 1e6),
+        _ => format!("{:.1} GB", bytes as f64 / 1e9),
     }
 }
 

@@ -121,7 +121,7 @@ pub const WIDTH: f64 = 300.0;
 pub const HEIGHT: f64 = 250.0;
 
 /// Room of the title and of an axis title with its ticks.
-const TOP: f64 = 34.0;
+const TOP: f64 = 40.0;
 const BOTTOM: f64 = 46.0;
 const LEFT: f64 = 52.0;
 const RIGHT: f64 = 14.0;

@@ -20,6 +20,9 @@ pub fn learning(view: &View) -> Option<Section> {
     let counts: Vec<usize> = cells.iter().map(|cell| cell.n_train).collect();
     let x = |cell: &Cell| cell.n_train as f64;
     let panels = curves(view, &cells, x, &|| Axis(Scale::log(&counts), "train networks"));
+    if panels.is_empty() {
+        return None;
+    }
     let figure = pairs("learning-curves", "Scores against train networks", panels).with(legend(view, &cells));
     Some(Section::new("learning-curves", "Learning curves", lead).with(Block::Figure(figure)))
 }
@@ -38,8 +41,10 @@ pub fn early(view: &View) -> Option<Section> {
         let last = epochs.iter().copied().filter(|epoch| epoch.is_finite()).fold(1.0, f64::max);
         let panels =
             curves(view, &cells, |cell| epoch(view, cell), &|| Axis(Scale::whole(last, 6), "epoch of the checkpoint"));
-        let figure = pairs("early", "Scores of the final accuracy against the epoch seen", panels);
-        section = section.with(Block::Figure(figure.with(legend(view, &cells))));
+        if !panels.is_empty() {
+            let figure = pairs("early", "Scores of the final accuracy against the epoch seen", panels);
+            section = section.with(Block::Figure(figure.with(legend(view, &cells))));
+        }
     }
     Some(stopping(view, section))
 }
@@ -87,6 +92,10 @@ fn curves(view: &View, cells: &[&Cell], x: impl Fn(&Cell) -> f64, axis: &dyn Fn(
     for zoo in view.zoos(cells.iter().map(|cell| cell.tested.as_str())) {
         let own: Vec<&Cell> = cells.iter().copied().filter(|cell| cell.tested == zoo).collect();
         for measure in Measure::BOTH {
+            // one place along the axis is no curve
+            if own.iter().all(|cell| x(cell) == x(own[0])) {
+                continue;
+            }
             let scale = Scale::scores(own.iter().map(|cell| measure.of(cell)));
             let title = format!("{zoo} · {}", measure.short());
             let mut plot = Plot::new(&title, axis(), Axis(scale, measure.long()));

@@ -58,6 +58,9 @@ pub struct Figure {
     pub columns: usize,
 }
 
+/// What a telephone shows whole and legibly.
+const NARROW: f64 = 420.0;
+
 /// Room round and between panels in a file.
 const GAP: f64 = 20.0;
 const FONT: &str = "system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif";
@@ -108,9 +111,13 @@ impl Figure {
                 2 if widest < 320.0 => 1.4,
                 _ => 1.2,
             };
+        // what a telephone is too narrow for is moved under its window
+        let legible = if widest > NARROW { 0.85 * widest } else { 0.0 };
         let count = self.panels.len();
-        let _ =
-            writeln!(text, r#"<div class="panels" style="--count:{count};--most:{most:.0}px;--least:{least:.0}px">"#);
+        let _ = writeln!(
+            text,
+            r#"<div class="panels" style="--count:{count};--most:{most:.0}px;--least:{least:.0}px;--legible:{legible:.0}px">"#
+        );
         for panel in &self.panels {
             let (width, height, label) = (panel.width, panel.height, escape(&panel.label));
             let _ = writeln!(

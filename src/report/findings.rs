@@ -5,6 +5,7 @@ use super::page::{Block, Section};
 use super::svg::escape;
 use super::view::{USUAL, View};
 use crate::eval::conformal;
+use crate::predictor::KINDS;
 use crate::study::{Cell, PLAIN, POOLED_PLAIN, POOLED_WHOLE, Protocol, Stopping, WHOLE};
 
 /// The sentences that the study has numbers for.
@@ -19,8 +20,34 @@ pub fn section(view: &View) -> Option<Section> {
     };
     let lead = format!("Scores are those of gradient boosting, on {seen}; in brackets intervals of 95 %.");
     let items: String = all.iter().map(|sentence| format!("<li>{sentence}</li>\n")).collect();
-    let list = Block::Html(format!("<ul class=\"found\">\n{items}</ul>\n"));
+    let list = Block::Html(format!("<ul class=\"found\">\n{items}</ul>\n{}", names(view)));
     Some(Section::new("found", "What was found", lead).with(list))
+}
+
+/// What inputs are, by the first word of their keys.
+const INPUTS: [(&str, &str); 8] = [
+    ("wstats", "seven numbers of each weight tensor: minimum, quartiles, maximum, standard deviation, mean"),
+    ("wnorm", "norms of the weight tensors"),
+    ("weights", "the weights themselves"),
+    ("hyper", "the hyperparameters that a network was trained with"),
+    ("spectra", "singular values of each kernel, correlations of its filters"),
+    ("probes", "what a network answers to 24 images made from formulas"),
+    ("consensus", "how a network’s answers to 256 drawn objects agree with those of the zoo’s best networks"),
+    ("synthetic", "the same for images that these best networks take for their classes"),
+];
+
+/// What the names of the inputs and predictors mean that the page uses.
+fn names(view: &View) -> String {
+    let cells = &view.study.cells;
+    let inputs = |name: &str| cells.iter().any(|cell| cell.input.split('+').any(|key| key.starts_with(name)));
+    let predictors = |name: &str| {
+        let of = |cell: &Cell| cell.predictor.split(['(', ',', ')']).any(|word| word == name);
+        cells.iter().any(of)
+    };
+    let inputs = INPUTS.iter().filter(|(name, _)| inputs(name)).map(|(name, what)| (*name, (*what).to_owned()));
+    let kinds = KINDS.iter().filter(|kind| predictors(kind.name)).map(|kind| (kind.name, kind.title.to_owned()));
+    let entries = inputs.chain(kinds).map(|(name, what)| format!("<dt><code>{name}</code></dt><dd>{what}</dd>\n"));
+    format!("<dl class=\"names\">\n{}</dl>\n", entries.collect::<String>())
 }
 
 /// The cell of boosting with an input.
@@ -107,10 +134,14 @@ fn range(cells: &[&Cell], input: &str) -> Option<String> {
 
 /// How far the order carries over.
 fn transfer(view: &View) -> Vec<String> {
-    let Some(plain) = range(&view.cells("transfer"), PLAIN) else { return Vec::new() };
+    let cells = view.cells("transfer");
+    let Some(plain) = range(&cells, PLAIN) else { return Vec::new() };
+    let whole = range(&cells, WHOLE);
+    let whole =
+        whole.map_or(String::new(), |whole| format!("; with images and consensus of the zoo of the fit, {whole}"));
     let anew = range(&view.cells("transductive"), WHOLE);
     let anew = anew.map_or(String::new(), |anew| format!("; with images and consensus of the zoo tested, {anew}"));
-    vec![format!("Fitted to one data set and scored on another, {PLAIN} still orders networks: {plain}{anew}.")]
+    vec![format!("Fitted to one data set and scored on another, {PLAIN} still orders networks: {plain}{whole}{anew}.")]
 }
 
 /// How far the order carries over to networks of another shape.
@@ -158,7 +189,8 @@ fn intervals(view: &View) -> Vec<String> {
     match inside.len() {
         0 => Vec::new(),
         all => vec![format!(
-            "Prediction intervals held as many networks as chance allows in <b>{held} of {all}</b> cases; 95 of 100 would be right."
+            "The share of networks inside prediction intervals is what was promised, within what chance allows, in <b>{held} of {all}</b> \
+             cases; 95 of 100 are to be expected."
         )],
     }
 }

@@ -19,11 +19,11 @@ pub fn heat(title: &str, rows: &[&str], columns: &[&str], value: impl Fn(&str, &
     let longest = columns.iter().map(|name| width_of(name, NORMAL)).fold(0.0, f64::max);
     // names that are wider than a cell are turned
     let flat = longest < width - 4.0;
-    let top = if flat { 64.0 } else { 56.0 + 0.77 * longest.min(TURNED) };
+    let top = if flat { 72.0 } else { 64.0 + 0.77 * longest.min(TURNED) };
     let mut panel = Panel::new(title, WIDTH, top + height * rows.len() as f64 + 10.0);
     panel.title(2.0, title);
     panel.text([ROOM - 10.0, top - 8.0], Anchor::End, SMALL, MUTED, "fitted to ↓");
-    panel.text([ROOM, 40.0 - 2.0], Anchor::Start, SMALL, MUTED, "tested on →");
+    panel.text([ROOM, 46.0], Anchor::Start, SMALL, MUTED, "tested on →");
     for (column, name) in columns.iter().enumerate() {
         let x = ROOM + (column as f64 + 0.5) * width;
         match flat {

@@ -4,21 +4,23 @@ use super::axes::{Axis, Plot, Scale};
 use super::figure::Figure;
 use super::number;
 use super::page::{Block, Section};
-use super::palette::{AXIS, MUTED, STEPS, ramp, series, step};
+use super::palette::{AXIS, MUTED, STEPS, TEXT, ramp, series, step};
 use super::rows::{Bar, bars, scale};
-use super::svg::{Anchor, NORMAL, Panel, SMALL, width_of};
+use super::svg::{Anchor, NORMAL, Panel, SMALL};
 use super::view::{View, slug};
 use crate::study::{Beeswarm, Importance};
 
 /// Columns that are shown.
 const TOP: usize = 15;
 
-/// Height of a row of the SHAP picture, and how far its points may leave the row's middle.
-const ROW: f64 = 24.0;
+/// Rows of the SHAP picture, the height of one and of the name above its points, and how far these may leave their middle.
+const ROWS: usize = 9;
+const ROW: f64 = 37.0;
+const NAME: f64 = 17.0;
 const SPREAD: f64 = 9.5;
 
-/// Width of the SHAP picture.
-const WIDTH: f64 = 680.0;
+/// Width of the SHAP picture: as wide as the bars beside it, and a telephone has room for it.
+const WIDTH: f64 = 380.0;
 
 /// More points than this in a row are thinned evenly.
 const MAX_POINTS: usize = 1200;
@@ -43,15 +45,12 @@ pub fn section(view: &View) -> Option<Section> {
             top("Gain", "share of the gain", of, &of.gain, series(0)),
             top("Permutation", "fall of R² on test networks", of, &of.permutation, series(2)),
             top("SHAP", "mean |SHAP value| (accuracy)", of, &of.shap, series(1)),
+            swarm(&of.beeswarm),
         ];
         let panels: Vec<Panel> = panels.into_iter().flatten().collect();
         let title = format!("{} · {}", of.zoo, of.input);
         if !panels.is_empty() {
             let figure = Figure::new(format!("importance-{end}"), format!("Columns that matter: {title}"), panels);
-            section = section.with(Block::Figure(figure));
-        }
-        if let Some(panel) = swarm(&of.beeswarm) {
-            let figure = Figure::new(format!("shap-{end}"), format!("SHAP values: {title}"), vec![panel]);
             section = section.with(Block::Figure(figure));
         }
     }
@@ -77,27 +76,28 @@ fn top(title: &str, axis: &str, of: &Importance, values: &[f64], colour: &str) -
 
 /// SHAP values, a row for each column.
 fn swarm(rows: &[Beeswarm]) -> Option<Panel> {
-    let rows: Vec<&Beeswarm> = rows.iter().filter(|row| !row.shap.is_empty()).take(TOP).collect();
+    let rows: Vec<&Beeswarm> = rows.iter().filter(|row| !row.shap.is_empty()).take(ROWS).collect();
     if rows.is_empty() {
         return None;
     }
-    let names: Vec<String> = rows.iter().map(|row| row.column.clone()).collect();
-    let room = names.iter().map(|name| width_of(name, NORMAL)).fold(60.0, f64::max).min(220.0);
+    let unnamed = vec![String::new(); rows.len()];
     let values = rows.iter().flat_map(|row| row.shap.iter().map(|&value| f64::from(value)));
-    let axis = Axis(Scale::around(values.chain([0.0]), 6), "SHAP value: change of the predicted accuracy");
-    let mut plot = Plot::rows("SHAP values", axis, &names, [WIDTH, ROW, room]);
-    let (zero, top, bottom) = (plot.px(0.0), plot.py(0.0), plot.py(names.len() as f64));
+    let axis = Axis(Scale::around(values.chain([0.0]), 4), "SHAP value: change of the predicted accuracy");
+    let mut plot = Plot::rows("SHAP values", axis, &unnamed, [WIDTH, ROW, 0.0]);
+    let (zero, top, bottom) = (plot.px(0.0), plot.py(0.0), plot.py(rows.len() as f64));
     plot.panel().line([zero, top], [zero, bottom], AXIS, 1.0);
     // one path for each colour over all rows
     let mut specks: Vec<Vec<[f64; 2]>> = vec![Vec::new(); STEPS];
     for (number, row) in rows.iter().enumerate() {
-        let middle = plot.py(number as f64 + 0.5);
+        let (left, top) = (plot.px(f64::NEG_INFINITY), plot.py(number as f64));
+        plot.panel().text([left, top + 12.0], Anchor::Start, NORMAL, TEXT, &row.column);
+        let middle = top + NAME + (ROW - NAME) / 2.0;
         for (x, offset, rank) in spread(&plot, row) {
             specks[step(rank)].push([x, middle + offset]);
         }
     }
     for (step, points) in specks.into_iter().enumerate() {
-        plot.panel().specks(points, 3.4, &ramp(step));
+        plot.panel().specks(points, 3.0, &ramp(step));
     }
     key(plot.panel());
     Some(plot.finish())
@@ -127,11 +127,11 @@ fn spread(plot: &Plot, row: &Beeswarm) -> Vec<(f64, f64, f64)> {
 
 /// The colours' meaning, at the upper right.
 fn key(panel: &mut Panel) {
-    let (right, y) = (panel.width - 56.0, 7.0);
+    let (right, y) = (panel.width - 48.0, 7.0);
     for step in 0..STEPS {
         panel.rect([right - 4.0 * (STEPS - step) as f64, y], [4.2, 11.0], &ramp(step));
     }
     let left = right - 4.0 * STEPS as f64;
-    panel.text([left - 6.0, y + 10.0], Anchor::End, SMALL, MUTED, "value of the column: lowest");
-    panel.text([right + 6.0, y + 10.0], Anchor::Start, SMALL, MUTED, "highest");
+    panel.text([left - 6.0, y + 10.0], Anchor::End, SMALL, MUTED, "column’s value: low");
+    panel.text([right + 6.0, y + 10.0], Anchor::Start, SMALL, MUTED, "high");
 }

@@ -63,16 +63,28 @@ impl Section {
             self.title,
             escape(&self.lead)
         );
+        let side = self.is_beside();
+        if side {
+            text.push_str("<div class=\"side\">\n");
+        }
         for block in &self.blocks {
             match block {
                 Block::Heading(heading) => {
-                    let _ = writeln!(text, "<h3>{}</h3>", escape(heading));
+                    let _ = writeln!(text, "<h3>{}</h3>", breakable(heading));
                 }
                 Block::Html(html) => text.push_str(html),
                 Block::Figure(figure) => text.push_str(&figure.html()),
             }
         }
+        if side {
+            text.push_str("</div>\n");
+        }
         text + "</section>\n"
+    }
+
+    /// Whether it is one picture and its table, which have room beside each other.
+    fn is_beside(&self) -> bool {
+        matches!(&*self.blocks, [Block::Figure(figure), Block::Html(_)] if figure.panels.len() == 1)
     }
 }
 

@@ -95,8 +95,9 @@ pub fn points(title: &str, axis: &str, scale: Scale, rows: &[(String, Vec<Point>
         if number > 0 {
             plot.panel().line([left, top], [right, top], super::palette::GRID, 1.0);
         }
-        let name = shorten(name, right - left, NORMAL);
-        plot.panel().text([left, top + 14.0], Anchor::Start, NORMAL, TEXT, &name);
+        // beside the axis' first line, not on it
+        let name = shorten(name, right - left - 6.0, NORMAL);
+        plot.panel().text([left + 6.0, top + 14.0], Anchor::Start, NORMAL, TEXT, &name);
         for (place, point) in points.iter().enumerate().filter(|(_, point)| point.value.is_finite()) {
             mark(&mut plot, point, top + NAME + (place as f64 + 0.5) * GAP);
         }

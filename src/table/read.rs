@@ -11,6 +11,8 @@ use std::path::Path;
 const RUN: &str = "run";
 const PART: &str = "part";
 const FILE: &str = "file";
+/// Of a column without a name.
+const INDEX: &str = "";
 const TARGET: &str = "test_accuracy";
 
 /// A table, and the parts that its file names, one a row or none.
@@ -46,6 +48,23 @@ pub fn load(x: &Path, y: Option<&Path>) -> Result<Divided> {
     Ok(read)
 }
 
+/// Whether a file is a table of features, by its first bytes or its name.
+pub fn is_table(path: &Path) -> bool {
+    let named = path.extension().is_some_and(|ending| ending == "csv" || ending == "npy");
+    matches!(FileKind::of(path), FileKind::Features | FileKind::Table | FileKind::Array) || named
+}
+
+/// Reads a table with or without targets; an array's columns have the names that a fit to it gives them.
+///
+/// # Errors
+/// Those of [`load`].
+pub fn features(path: &Path) -> Result<Divided> {
+    match path.extension().is_some_and(|ending| ending == "npy") {
+        true => npy::rows(path).map(|table| Divided { table, parts: Vec::new() }),
+        false => table(path),
+    }
+}
+
 /// Reads a table as it is, with or without targets.
 ///
 /// # Errors
@@ -58,7 +77,8 @@ pub fn table(path: &Path) -> Result<Divided> {
     }
 }
 
-/// Reads a table as text: a line of names, then numbers; `run` are groups, `part` the parts, `test_accuracy` the targets.
+/// Reads a table as text: a line of names, then numbers; `run` are groups, `part` the parts, `test_accuracy` the targets. A column
+/// without a name is an index, as pandas writes it, and is left out.
 ///
 /// # Errors
 /// [`Error::Malformed`] naming line and column.
@@ -67,7 +87,8 @@ pub fn from_csv(path: &Path, file: impl Read) -> Result<Divided> {
     let not_csv = |error: csv::Error| Error::malformed(path, "a table as CSV", error.to_string());
     let names: Vec<String> = csv.headers().map_err(not_csv)?.iter().map(|name| name.trim().to_owned()).collect();
     let mut read = Divided::default();
-    read.table.columns = names.iter().filter(|name| ![RUN, PART, FILE, TARGET].contains(&&***name)).cloned().collect();
+    let said = |name: &&String| [RUN, PART, FILE, TARGET, INDEX].contains(&&***name);
+    read.table.columns = names.iter().filter(|name| !said(name)).cloned().collect();
     for (row, record) in csv.records().enumerate() {
         let record = record.map_err(not_csv)?;
         let before = read.table.group.len();
@@ -78,7 +99,7 @@ pub fn from_csv(path: &Path, file: impl Read) -> Result<Divided> {
             match &**name {
                 RUN => read.table.group.push(text.parse().map_err(|_| wrong("a network's number"))?),
                 PART => read.parts.push(part(text).ok_or_else(|| wrong("train, validation or test"))?),
-                FILE => {}
+                FILE | INDEX => {}
                 TARGET => read.table.y.push(number()?),
                 _ if text.is_empty() => read.table.x.push(f32::NAN),
                 _ => read.table.x.push(number()?),

@@ -28,7 +28,9 @@ impl Log {
         let whole = contents.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
         if whole > 0 && !contents.starts_with(HEAD.as_bytes()) {
             let first = String::from_utf8_lossy(contents.split(|&byte| byte == b'\n').next().unwrap_or_default());
-            return Err(Error::other_kind(out.path(), format!("a log: {}", HEAD.trim_end()), first));
+            let first: String = first.chars().take(40).collect();
+            let found = format!("a table that begins with {first:?}");
+            return Err(Error::other_kind(out.path(), format!("a log: {}", HEAD.trim_end()), found));
         }
         file.cut(whole as u64)?;
         if whole == 0 {

@@ -66,7 +66,9 @@ fn same(zoo: &Zoo, dataset: &Dataset) -> Result<()> {
         Err(Error::Mismatch { path: zoo.path().into(), field: field.into(), expected, got })
     };
     if !schema.digest.is_empty() && schema.digest != dataset.digest {
-        return mismatch("dataset digest", dataset.digest.clone(), schema.digest.clone());
+        let described = |name: &str, digest: &str| format!("{name} (sha256 {digest:.12}…)");
+        let expected = described(&dataset.name, &dataset.digest);
+        return mismatch("data set", expected, described(&schema.dataset, &schema.digest));
     }
     let arch = &schema.arch;
     let shape = |[h, w, c, classes]: [usize; 4]| format!("{h}×{w}×{c}, {classes} classes");

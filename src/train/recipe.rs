@@ -139,12 +139,19 @@ impl Recipe {
         }
         let path = Path::new(name_or_file);
         if !path.exists() && !name_or_file.ends_with(".json") {
-            let known = BUILT_IN.iter().map(|recipe| recipe.name).chain(["FILE.json"]);
+            let known = Recipe::names().chain(["FILE.json"]);
             return Err(Error::unknown("recipe", name_or_file, known));
         }
-        let malformed = |error: &dyn std::fmt::Display| Error::malformed(path, "a recipe", error.to_string());
         let value: Json = crate::json::read(path, "a recipe")?;
-        Recipe::from_json(&value).map_err(|error| malformed(&error))
+        Recipe::from_json(&value).map_err(|error| match error {
+            Error::Invalid { what, expected, got } => Error::malformed(path, format!("{expected} as {what}"), got),
+            other => Error::malformed(path, "a recipe", other.to_string()),
+        })
+    }
+
+    /// The names of those built in.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        BUILT_IN.iter().map(|recipe| recipe.name)
     }
 
     /// The recipe of that name, if there is one.

@@ -53,7 +53,8 @@ pub(super) fn parse(path: &Path, bytes: &[u8]) -> Result<(Metadata, usize)> {
     let header: Metadata = json::parse(text).map_err(|error| wrong("a safetensors header", error.to_string()))?;
     let data = rest.len() - text.len();
     if header.data_len() != data {
-        return Err(wrong(&format!("{} bytes of data", header.data_len()), data.to_string()));
+        let what = if data < header.data_len() { "cut off" } else { "longer" };
+        return Err(wrong(&format!("{} bytes of data", header.data_len()), format!("{data}: the file is {what}")));
     }
     Ok((header, 8 + text.len()))
 }

@@ -84,12 +84,12 @@ class Zoo:
         import torch
         return {name: torch.from_numpy(values) for name, values in self.arrays(run).items()}
 
-
 class Networks:
     """A PyTorch data set of (weights, test accuracy): of all networks, or of the part train, validation or test."""
-
     def __init__(self, zoo, part=None):
         self.zoo = zoo
+        if part is not None and part not in zoo.columns.get("part", ()):
+            raise ValueError(f"no network of the part {part!r}: open the zoo with split=, and name one of its parts")
         self.places = np.arange(len(zoo)) if part is None else np.flatnonzero(zoo.columns["part"] == part)
 
     def __len__(self):

@@ -106,7 +106,7 @@ fn a_full_study_fills_every_section() {
     assert!(page.len() < 6_000_000, "{} bytes", page.len());
     assert_eq!(page, html(&study, "A title with <b> & \"quotes\""), "the same twice");
     let names: Vec<String> = pictures(&study).into_iter().map(|file| file.0).collect();
-    for name in ["accuracy.svg", "transfer.svg", "learning-curves.svg", "shap-mnist-wstats.svg", "map.svg"] {
+    for name in ["accuracy.svg", "transfer.svg", "learning-curves.svg", "importance-mnist-wstats.svg", "map.svg"] {
         assert!(names.iter().any(|found| found == name), "{name} in {names:?}");
     }
 }

@@ -4,7 +4,7 @@ use crate::predictor::option::{parse, split};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 
-/// Other names of options, those of LightGBM's list.
+/// Other names of options: those of LightGBM's list, and `lr`.
 const ALIASES: [(&str, &[&str]); 14] = [
     (
         "n_estimators",
@@ -21,7 +21,7 @@ const ALIASES: [(&str, &[&str]); 14] = [
             "max_iter",
         ],
     ),
-    ("learning_rate", &["shrinkage_rate", "eta"]),
+    ("learning_rate", &["shrinkage_rate", "eta", "lr"]),
     ("num_leaves", &["num_leaf", "max_leaves", "max_leaf", "max_leaf_nodes"]),
     ("max_bin", &["max_bins"]),
     ("min_child_weight", &["min_sum_hessian_in_leaf", "min_sum_hessian_per_leaf", "min_sum_hessian", "min_hessian"]),
@@ -35,6 +35,9 @@ const ALIASES: [(&str, &[&str]); 14] = [
     ("early_stopping_rounds", &["early_stopping_round", "early_stopping", "n_iter_no_change"]),
     ("seed", &["random_seed", "random_state"]),
 ];
+
+/// What LightGBM calls the objective of a fit to numbers.
+const OBJECTIVE: [&str; 5] = ["regression", "regression_l2", "l2", "mean_squared_error", "mse"];
 
 /// The options of a fit: LightGBM's names, meanings and defaults.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -118,8 +121,8 @@ impl Params {
     /// Leaves of a tree at most: a node's distance to its children must fit into 16 bits.
     pub const MAX_LEAVES: usize = 32_767;
 
-    /// The names that [`Params::set`] takes.
-    pub const NAMES: [&str; 25] = [
+    /// The names of the options; [`Params::set`] takes LightGBM's aliases too.
+    pub const NAMES: [&str; 16] = [
         "n_estimators",
         "num_leaves",
         "max_depth",
@@ -127,7 +130,6 @@ impl Params {
         "max_bin",
         "min_child_weight",
         "min_data_in_leaf",
-        "min_child_samples",
         "reg_lambda",
         "reg_alpha",
         "min_split_gain",
@@ -137,14 +139,6 @@ impl Params {
         "early_stopping_rounds",
         "seed",
         "num_class",
-        "num_iterations",
-        "lambda_l2",
-        "lambda_l1",
-        "min_gain_to_split",
-        "bagging_fraction",
-        "bagging_freq",
-        "feature_fraction",
-        "early_stopping_round",
     ];
 
     /// The name of [`Params::NAMES`] that one of LightGBM's aliases stands for; any other as it is.
@@ -152,10 +146,11 @@ impl Params {
         ALIASES.iter().find(|(_, aliases)| aliases.contains(&name)).map_or(name, |&(own, _)| own)
     }
 
-    /// Sets one option from `name=value`.
+    /// Sets one option from `name=value`. An `objective` may be named where it is the one there is: squared error of a target that
+    /// is a number.
     ///
     /// # Errors
-    /// [`Error::Unknown`] for a name that is none of [`Params::NAMES`], [`Error::Invalid`] for a value that is no
+    /// [`Error::Unknown`] for a name that is none of [`Params::NAMES`] nor an alias, [`Error::Invalid`] for a value that is no
     /// number, or is out of range.
     pub fn set(&mut self, assignment: &str) -> Result<()> {
         let (name, value) = split(assignment)?;
@@ -178,6 +173,12 @@ impl Params {
             "early_stopping_rounds" => changed.early_stopping_rounds = parse(name, value)?,
             "seed" => changed.seed = parse(name, value)?,
             "num_class" => changed.num_class = parse(name, value)?,
+            "objective" if OBJECTIVE.contains(&value) => {}
+            "objective" => {
+                let expected =
+                    format!("{}, the only one; classes are told apart where the target is one", OBJECTIVE[0]);
+                return Err(Error::invalid(name, expected, value));
+            }
             _ => return Err(Error::unknown("parameter", name, Self::NAMES)),
         }
         changed.check()?;
@@ -231,9 +232,13 @@ mod tests {
         }
         assert_eq!((params.n_estimators, params.num_leaves, params.max_bin), (1, 1, 3));
         assert_eq!((params.min_data_in_leaf, params.reg_alpha, params.seed), (1, 1.0, 1));
-        for (name, value) in
-            [("min_sum_hessian_in_leaf", "7"), ("num_boost_round", "9"), ("eta", "0.5"), ("max_leaves", "5")]
-        {
+        for (name, value) in [
+            ("min_sum_hessian_in_leaf", "7"),
+            ("num_boost_round", "9"),
+            ("lr", "0.5"),
+            ("max_leaves", "5"),
+            ("objective", "mse"),
+        ] {
             params.set(&format!("{name}={value}")).unwrap();
         }
         assert_eq!((params.min_child_weight, params.n_estimators), (7.0, 9));
@@ -250,6 +255,7 @@ mod tests {
         let mut params = Params::default();
         for bad in [
             "n_estimators=0",
+            "objective=huber",
             "num_leaves=0",
             "num_leaves=40000",
             "max_depth=0",

@@ -20,16 +20,30 @@ use std::path::Path;
 /// # Errors
 /// [`Error::Io`]; [`Error::Malformed`] for files that are no such arrays, are cut short, or do not belong together.
 pub fn load(x: &Path, y: &Path) -> Result<Table> {
-    let (shape, values, lost_x) = array(x, |column| format!("x{column}"))?;
-    let &[rows, width] = shape.as_slice() else {
-        return Err(Error::malformed(x, "an array of rows × columns", format!("shape {shape:?}")));
-    };
-    let (targets, lost_y) = vector(y, rows, x)?;
-    let columns = (0..width).map(|column| format!("x{column}")).collect();
-    let mut table = Table { columns, x: values, y: targets, group: (0..rows as u64).collect(), ..Table::default() };
+    let (mut table, lost_x) = read(x)?;
+    let (targets, lost_y) = vector(y, table.rows(), x)?;
+    table.y = targets;
     let caveats = [lost_x, lost_y, narrow::drowned(&table)].into_iter().flatten().collect::<Vec<String>>().join("; ");
     table.origin.about.extend(Some((origin::CAVEATS.to_owned(), caveats)).filter(|(_, caveats)| !caveats.is_empty()));
     Ok(table)
+}
+
+/// As [`load`], without targets.
+///
+/// # Errors
+/// Those of [`load`].
+pub fn rows(x: &Path) -> Result<Table> {
+    read(x).map(|(table, _)| table)
+}
+
+/// The rows of an array, and what narrowing them lost.
+fn read(x: &Path) -> Result<(Table, Option<String>)> {
+    let (shape, values, lost) = array(x, |column| format!("x{column}"))?;
+    let &[rows, width] = shape.as_slice() else {
+        return Err(Error::malformed(x, "an array of rows × columns", format!("shape {shape:?}")));
+    };
+    let columns = (0..width).map(|column| format!("x{column}")).collect();
+    Ok((Table { columns, x: values, group: (0..rows as u64).collect(), ..Table::default() }, lost))
 }
 
 /// Shape and element type of an array, `f32` for instance.

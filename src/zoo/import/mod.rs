@@ -14,7 +14,7 @@ use super::released::DATASETS;
 use super::schema::{Column, OTHER_ROUNDING, Schema, Status, Width};
 use super::source::Source;
 use super::whole::Whole;
-use crate::cnn::layer::Layer;
+use crate::cnn::layer::{self, Layer};
 use crate::out::{OutPath, check_room};
 use crate::{Context, Error, Result};
 use layout::Layout;
@@ -190,6 +190,14 @@ fn names(sheet: &Sheet) -> BTreeMap<String, Vec<String>> {
 
 /// The schema of a zoo that we exported ourselves.
 fn again(kept: &Schema, layout: &Layout, sheet: &Sheet, options: &Import) -> Result<Schema> {
+    let (height, width) = (kept.arch.height, kept.arch.width);
+    let other = |what, expected, got| Err(Error::invalid(what, format!("{expected}, as layout.csv says"), got));
+    if let Some((rows, columns)) = options.image.filter(|&image| image != (height, width)) {
+        return other("image", format!("{height}x{width}"), format!("{rows}x{columns}"));
+    }
+    if let Some(layers) = options.layers.as_ref().filter(|layers| **layers != kept.arch.layers) {
+        return other("layers", layer::text(&kept.arch.layers), layer::text(layers));
+    }
     // refused where the windows are not those of the network in the metadata
     layout.arch((kept.arch.height, kept.arch.width), Some(&kept.arch.layers))?;
     let mut schema = Schema { names: names(sheet), ..kept.clone() }.with_defaults();
