@@ -48,7 +48,11 @@ fn the_rule_of_what_is_replaced() {
         other => panic!("{other:?}"),
     };
     assert_eq!(occupied(may("notes.csv", FileKind::Table, false)), ("another text".into(), true));
-    assert_eq!(occupied(may("table.csv", FileKind::Page, false)), ("a table".into(), true));
+    assert_eq!(occupied(may("table.csv", FileKind::Compact, false)), ("a table".into(), true));
+    // whatever is there
+    for (name, kind) in [("table.csv", FileKind::Page), ("new.csv", FileKind::Zoo), ("new.SVG", FileKind::Array)] {
+        assert!(matches!(may(name, kind, true), Err(Error::Invalid { .. })), "{name}");
+    }
     may("notes.csv", FileKind::Table, true).unwrap();
     for force in [false, true] {
         for (precious, kind) in [("zoo", FileKind::Zoo), ("zoo", FileKind::Picture), ("trials", FileKind::Table)] {
