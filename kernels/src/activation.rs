@@ -3,7 +3,8 @@
 //! `y = r·f(z)/keep` with the kept-or-dropped decision `r` of [`crate::random::dropout`]. The gradient needs `y` and, for
 //! some activations ([`needs_input`]), `z`.
 
-use crate::{Block, TILE, math, simd::Simd};
+use crate::{Block, Isa, Kernel, LANES, TILE, math, simd::Simd};
+use core::marker::PhantomData;
 
 /// The activation functions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -191,6 +192,27 @@ fn check_dropout(dropout: Option<Dropout>, blocks: usize) {
 /// Whether an activation's gradient needs `z`.
 pub fn needs_input(activation: Activation) -> bool {
     with_activation!(activation, A => A::NEEDS_INPUT)
+}
+
+/// `y ← f(y)`: the bits that a layer's own epilogue gives.
+pub fn apply(isa: Isa, activation: Activation, y: &mut [[f32; LANES]]) {
+    with_activation!(activation, A => isa.run(Apply::<A> { y, activation: PhantomData }));
+}
+
+struct Apply<'a, A> {
+    y: &'a mut [[f32; LANES]],
+    activation: PhantomData<A>,
+}
+
+impl<A: Function> Kernel for Apply<'_, A> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        for y in self.y {
+            let f = A::apply(s, s.load_array(y));
+            s.store_array(f, y);
+        }
+    }
 }
 
 /// `z ← z` where the gradient needs it, `y ← f(z)` and dropout for images `first..first + P` of block `index`.

@@ -19,7 +19,7 @@
 //! | [`conv`], [`gemm`], [`pool`], [`activation`], [`residual`], [`loss`] | layers, forward and backward |
 //! | [`optimizer`], [`random`] | updates, dropout |
 //! | [`team`] | the same for sixteen networks side by side |
-//! | [`quantile`], [`reduce`], [`histogram`], [`tree`], [`compact`], [`summary`] | what predictors need |
+//! | [`quantile`], [`reduce`], [`histogram`], [`tree`], [`compact`], [`summary`], [`probes`] | what predictors need |
 //! | [`mod@reference`] | all of it by definition |
 //!
 //! A kernel of one's own: see [`Kernel`].
@@ -45,6 +45,7 @@ pub mod loss;
 pub mod math;
 pub mod optimizer;
 pub mod pool;
+pub mod probes;
 pub mod quantile;
 pub mod random;
 pub mod reduce;

@@ -3,7 +3,7 @@
 mod common;
 use common::layer::{ACTIVATIONS, zeros};
 use common::{assert_close, isas};
-use zoometry_kernels::activation::{Activation, Below, needs_input};
+use zoometry_kernels::activation::{self as kernel, Activation, Below, needs_input};
 use zoometry_kernels::reference::activation;
 use zoometry_kernels::{Isa, LANES, Lanes, TILE, residual};
 
@@ -34,6 +34,9 @@ fn functions_and_slopes_are_the_definitions() {
                 let z: [f32; LANES] = std::array::from_fn(|lane| f32::from(step) / 4.0 + lane as f32 / 64.0);
                 let y = apply(isa, f, z);
                 let what = format!("{f:?} on {}", isa.kind());
+                let mut alone = [z];
+                kernel::apply(isa, f, &mut alone);
+                assert_eq!(alone, [y], "{what}: alone");
                 // Φ of GELU is good to 4·10⁻⁷, and z reaches 15
                 let absolute = 15.0 * 4e-7;
                 let (expected_y, expected_slope) =

@@ -14,8 +14,9 @@ use zoometry::{Error, Result};
 /// The folder gets weights.npy, metrics.csv.gz and layout.csv as the released Small CNN Zoo has them; importing it again gives
 /// the same zoo. With --torch one network goes to a .safetensors file: conv1.weight (OIHW), conv1.bias … dense.weight (out×in),
 /// dense.bias; without --run all finished ones, each to a file of the folder. With --firmware the folder gets what tests/firmware
-/// puts into a microcontroller's flash: the predictor's table, the network's weights, and the accuracy that is to be predicted
-/// there to the last bit. With --page the .html file predicts for networks that are dropped on it, without a server.
+/// puts into a microcontroller's flash: the predictor's table, the network's weights and the images of its probes, and the accuracy
+/// and the probes' numbers that are to come out there to the last bit. With --page the .html file predicts for networks that are
+/// dropped on it, without a server.
 #[derive(Args)]
 pub struct Export {
     /// The zoo, one file or several, and without --out last the folder

@@ -3,17 +3,22 @@
 use std::io::Write;
 use std::path::Path;
 use zoometry::bytes::read;
-use zoometry::kernels::Isa;
+use zoometry::cnn::choice::Choice;
+use zoometry::features::{Input, Networks, probes};
+use zoometry::kernels::activation::Activation;
 use zoometry::kernels::compact::Compact;
+use zoometry::kernels::{Isa, IsaKind};
 use zoometry::out::{FileKind, OutPath, PartialFolder};
 use zoometry::zoo::Zoo;
-use zoometry::{Error, Result};
+use zoometry::{Context, Error, Result};
 
-/// Writes `table.bin`, the weights of a row as little-endian floats `weights.bin`, and `expected.txt` with the bits of the accuracy
-/// that is predicted, which is returned, to a folder.
+/// Writes to a folder `table.bin`, the weights of a row `weights.bin` and the images of its probes `probes.bin` as little-endian
+/// floats, its activation `activation.txt`, and with the bits of what is to come out `expected.txt`: the predicted accuracy, which is
+/// returned, then the probes by an instruction set that does not fuse, as a microcontroller's.
 ///
 /// # Errors
-/// [`Error::Malformed`] for a table that is none or is for other networks, [`Error::Io`].
+/// [`Error::Malformed`] for a table that is none or is for other networks, [`Error::Invalid`] for an activation that cannot be
+/// computed, [`Error::Io`].
 pub fn write(zoo: &Zoo, row: usize, table: &Path, out: &OutPath) -> Result<f32> {
     let bytes = read(table)?;
     let compact = compact(zoo, table, &bytes)?;
@@ -21,15 +26,29 @@ pub fn write(zoo: &Zoo, row: usize, table: &Path, out: &OutPath) -> Result<f32> 
     let (mut scratch, mut columns) = (vec![0.0; compact.scratch_len()], vec![0.0; compact.columns()]);
     compact.summarize(Isa::detect(), weights, &mut scratch, &mut columns);
     let predicted = compact.predict(&columns);
+    let expected = format!("predicted {:08x}\n{}", predicted.to_bits(), probed(zoo, row)?);
+    let schema = zoo.schema();
+    let activation = Activation::parse(schema.name("activation", &zoo.config(zoo.network(row))))?;
+    let floats = |floats: &[f32]| floats.iter().flat_map(|float| float.to_le_bytes()).collect::<Vec<u8>>();
     let folder = PartialFolder::new(out)?;
     let put = |name: &str, bytes: &[u8]| {
         folder.file(name, |file| file.write_all(bytes).map_err(Error::io("write", out.path().join(name))))
     };
     put("table.bin", &bytes)?;
-    put("weights.bin", &weights.iter().flat_map(|weight| weight.to_le_bytes()).collect::<Vec<u8>>())?;
-    put("expected.txt", format!("predicted {:08x}\n", predicted.to_bits()).as_bytes())?;
+    put("weights.bin", &floats(weights))?;
+    put("probes.bin", &floats(&probes::images_for(&schema.arch).concat()))?;
+    put("activation.txt", format!("{activation:?}\n").as_bytes())?;
+    put("expected.txt", expected.as_bytes())?;
     folder.finish()?;
     Ok(predicted)
+}
+
+/// A line with name and bits for each number of a row's probes, by an instruction set that does not fuse.
+fn probed(zoo: &Zoo, row: usize) -> Result<String> {
+    let context = Context::new().isa(Isa::new(IsaKind::Portable).unwrap_or_default());
+    let table = "probes".parse::<Input>()?.table(&context, &Networks::Zoo { zoo, rows: &[row] })?;
+    let numbers = table.columns.iter().zip(table.row(0));
+    Ok(numbers.map(|(name, number)| format!("{name} {:08x}\n", number.to_bits())).collect())
 }
 
 /// The table in the bytes of a file.

@@ -15,7 +15,6 @@ mod compare;
 mod demo;
 mod device;
 #[cfg(feature = "full")]
-#[cfg(feature = "full")]
 mod estimate;
 mod evaluate;
 mod export;

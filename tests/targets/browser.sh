@@ -22,7 +22,7 @@ browser() {
             "$zoometry" export "$work/pages.safetensors" "$page" --page "$table" --wasm "$wasm" &&
             "$zoometry" export "$work/pages.safetensors" "$folder" --firmware "$table" --run 7 &&
             "$zoometry" export "$work/pages.safetensors" "$work/network.safetensors" --torch --run 7 &&
-            bits=$(cut -d' ' -f2 "$folder/expected.txt") &&
+            bits=$(sed -n 's/^predicted //p' "$folder/expected.txt") &&
             RUN=7 timeout 300 node tests/browser/check.mjs "$page" "$work/network.safetensors" "$bits" "$work/pages.safetensors" "$table" &&
             [[ $(stat -c %s "$page") -le 600000 ]]
     } > "$log" 2>&1

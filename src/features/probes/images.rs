@@ -3,10 +3,8 @@
 //! On pixel centres x, y in (−½, ½), values in −1 … 1 as the networks' own images have. Structured images tell more of a
 //! network's accuracy than noise of any spectrum did, so there is no noise among them.
 
+use crate::kernels::probes::PROBES;
 use std::f64::consts::{PI, TAU};
-
-/// Number of probes: whole tiles.
-pub const PROBES: usize = 2 * crate::kernels::TILE;
 
 /// Height, width and, of the longer side, pixels.
 struct Canvas {

@@ -6,10 +6,10 @@
 //! the same probes.
 //!
 //! The columns are the same for every shape: the first hidden layer, the last, the mean over those between (NaN if there are
-//! none), the logits and the softmax; see [`numbers`]. A layer is seen behind its activation, where its pooling may be too.
+//! none), the logits and the softmax; [`mod@crate::kernels::probes`] computes them. A layer is seen behind its activation, where its
+//! pooling may be too.
 
 pub mod images;
-pub mod numbers;
 
 use super::{Columns, Networks, Worker};
 use crate::Result;
@@ -17,15 +17,10 @@ use crate::cnn::Arch;
 use crate::cnn::arena::Arena;
 use crate::cnn::forward::forward;
 use crate::cnn::packing::Packing;
-use crate::cnn::plan::{Map, Op, Plan, Step};
+use crate::cnn::plan::{Op, Plan, Step};
 use crate::kernels::activation::Activation;
-use crate::kernels::simd::Simd;
-use crate::kernels::{Block, Isa, Kernel, LANES, Lanes, TILE};
-use images::PROBES;
-use numbers::{LAYER, OUTPUT, Response};
-
-/// The stages that convolutions are gathered in.
-const STAGES: [&str; 3] = ["first", "middle", "last"];
+use crate::kernels::probes::{NUMBERS, Name, PROBES, Response, numbers, output, response_len, scratch_len};
+use crate::kernels::{Isa, LANES, Lanes, TILE};
 
 /// Height and width of what one unit of the last map before the dense layers sees, at most those of the image; the whole image
 /// where a dense layer reads a flattened map.
@@ -56,7 +51,13 @@ fn on_probes(arch: &Arch) -> Arch {
     if smaller.check().is_ok() { smaller } else { arch.clone() }
 }
 
-/// Of each hidden layer with weights the step whose map is looked at, the one that has its activation, and that map's channels.
+/// The probes that networks of a shape are shown: grey, row-major.
+pub fn images_for(arch: &Arch) -> Vec<Vec<f32>> {
+    let arch = on_probes(arch);
+    images::images(arch.height, arch.width)
+}
+
+/// Of each hidden layer with weights the step whose map is looked at, the one that has its activation.
 fn hidden(plan: &Plan) -> Vec<usize> {
     let weighted = |step: &Step| matches!(step.op, Op::Conv { .. });
     let layers = plan.steps.iter().enumerate().filter(|(index, step)| weighted(step) && index + 1 < plan.steps.len());
@@ -69,8 +70,7 @@ fn hidden(plan: &Plan) -> Vec<usize> {
 
 /// Names of the columns, the same for every shape.
 pub fn columns() -> Vec<String> {
-    let layers = STAGES.into_iter().flat_map(|stage| LAYER.map(|number| format!("probes.{stage}.{number}")));
-    layers.chain(OUTPUT.map(|number| format!("probes.{number}"))).collect()
+    (0..NUMBERS).map(|number| Name(number).to_string()).collect()
 }
 
 /// The probes' numbers of each network.
@@ -92,7 +92,7 @@ impl<'n> Probes<'n> {
     pub fn new(isa: Isa, networks: &'n Networks<'n>) -> Result<Probes<'n>> {
         let arch = on_probes(networks.arch());
         let packing = Packing::new(&arch);
-        let images = images::images(arch.height, arch.width);
+        let images = images_for(networks.arch());
         let tiles = images.chunks_exact(TILE).map(|images| arrange(isa, &packing, images)).collect();
         let hidden = hidden(&packing.plan);
         Ok(Probes { isa, networks, activations: networks.activations("probes")?, packing, hidden, tiles })
@@ -118,11 +118,11 @@ impl Columns for Probes<'_> {
         let mut bench = Bench::new(self);
         Box::new(move |network, values| {
             self.packing.unpack(self.networks.weights(network), &mut bench.weights);
-            bench.clear();
+            bench.gathered.iter_mut().for_each(Response::clear);
             for index in 0..self.tiles.len() {
                 bench.run(self, self.activations[network], index);
             }
-            bench.describe(self, values);
+            values.copy_from_slice(&bench.describe(self));
         })
     }
 }
@@ -132,61 +132,38 @@ struct Bench {
     weights: Vec<Lanes>,
     arena: Arena,
     /// What is gathered of each hidden layer.
-    gathered: Vec<Gathered>,
+    gathered: Vec<Response<Vec<f64>>>,
     /// `PROBES` × classes.
     answers: Vec<f64>,
-}
-
-/// Of one layer, over all probes.
-struct Gathered {
-    /// Mean over the map, `PROBES` × units.
-    means: Vec<f64>,
-    /// Mean square over the map, summed over probes and units.
-    square: f64,
-    /// Share of the map where the activation is not flat, summed over probes, of each unit.
-    responsive: Vec<f64>,
+    scratch: Vec<f64>,
 }
 
 impl Bench {
     fn new(probes: &Probes) -> Bench {
         let plan = &probes.packing.plan;
-        let gathered = |&step: &usize| {
-            let channels = plan.maps[step + 1].channels;
-            Gathered { means: vec![0.0; PROBES * channels], square: 0.0, responsive: vec![0.0; channels] }
-        };
+        let units = |&step: &usize| plan.maps[step + 1].channels;
+        let widest = probes.hidden.iter().map(units).max().unwrap_or(0).max(plan.classes);
+        let response = |step: &usize| Response::new(vec![0.0; response_len(units(step))]);
         Bench {
             weights: vec![Lanes::ZERO; probes.packing.lanes],
             arena: Arena::new(&probes.packing, false),
-            gathered: probes.hidden.iter().map(gathered).collect(),
+            gathered: probes.hidden.iter().map(response).collect(),
             answers: vec![0.0; PROBES * plan.classes],
-        }
-    }
-
-    fn clear(&mut self) {
-        for gathered in &mut self.gathered {
-            gathered.square = 0.0;
-            gathered.responsive.fill(0.0);
+            scratch: vec![0.0; scratch_len(widest)],
         }
     }
 
     /// Takes a tile of probes through the network and gathers what comes out.
     fn run(&mut self, probes: &Probes, own: Activation, index: usize) {
-        let Bench { weights, arena, gathered, answers } = self;
+        let Bench { weights, arena, gathered, answers, .. } = self;
         let (isa, plan) = (probes.isa, &probes.packing.plan);
         arena.image.copy_from_slice(&probes.tiles[index]);
         forward(isa, &probes.packing, own, weights, None, arena);
-        let images = index * TILE..(index + 1) * TILE;
         for (&step, gathered) in probes.hidden.iter().zip(gathered) {
-            let shape = &plan.maps[step + 1];
-            let means = &mut gathered.means[images.start * shape.channels..images.end * shape.channels];
-            let (low, high) = sloping(plan.steps[step].epilogue.activation(own));
-            let blocks = shape.channels.div_ceil(LANES);
-            for block in 0..blocks {
-                let sums = isa.run(Sum { map: &arena.maps[step + 1], block, blocks, low, high });
-                gather(&sums, block, shape, means, &mut gathered.square, &mut gathered.responsive);
-            }
+            gathered.add_tile(isa, index, &arena.maps[step + 1], plan.steps[step].epilogue.activation(own));
         }
         let (classes, logits) = (plan.classes, arena.logits());
+        let images = index * TILE..(index + 1) * TILE;
         for (n, row) in answers[images.start * classes..images.end * classes].chunks_exact_mut(classes).enumerate() {
             for (k, z) in row.iter_mut().enumerate() {
                 *z = f64::from(logits[k / LANES][n].0[k % LANES]);
@@ -194,91 +171,11 @@ impl Bench {
         }
     }
 
-    /// Writes the numbers of all columns.
-    fn describe(&self, probes: &Probes, values: &mut [f32]) {
-        let isa = probes.isa;
-        let numbers: Vec<[f64; LAYER.len()]> = self.gathered.iter().map(|gathered| gathered.numbers(isa)).collect();
-        let (stages, rest) = values.split_at_mut(STAGES.len() * LAYER.len());
-        let (count, last) = (numbers.len(), numbers.len().saturating_sub(1));
-        let stage_layers = [0..count.min(1), count.min(1)..last.max(count.min(1)), last..count];
-        for (values, layers) in stages.chunks_exact_mut(LAYER.len()).zip(stage_layers) {
-            let layers = &numbers[layers];
-            for (k, value) in values.iter_mut().enumerate() {
-                // no layer: 0/0 is NaN, a missing value
-                *value = (layers.iter().map(|numbers| numbers[k]).sum::<f64>() / layers.len() as f64) as f32;
-            }
-        }
-        let output = numbers::output(isa, probes.packing.plan.classes, &self.answers);
-        rest.iter_mut().zip(output).for_each(|(value, number)| *value = number as f32);
-    }
-}
-
-impl Gathered {
-    fn numbers(&self, isa: Isa) -> [f64; LAYER.len()] {
-        numbers::layer(isa, &Response { means: &self.means, square: self.square, responsive: &self.responsive })
-    }
-}
-
-/// Between which outputs an activation is not flat: its slope is at least about a tenth of its largest.
-fn sloping(activation: Activation) -> (f32, f32) {
-    match activation {
-        Activation::Identity => (f32::NEG_INFINITY, f32::INFINITY),
-        Activation::Relu | Activation::LeakyRelu | Activation::Gelu | Activation::Silu => (0.0, f32::INFINITY),
-        Activation::Tanh => (-0.95, 0.95),
-        Activation::Sigmoid => (0.025, 0.975),
-    }
-}
-
-/// Sums over a map's positions for one block of 16 channels.
-struct Sum<'a> {
-    map: &'a [Block],
-    block: usize,
-    blocks: usize,
-    low: f32,
-    high: f32,
-}
-
-/// What [`Sum`] gives of each image: sums, sums of squares, and how many outputs lie between two bounds.
-struct Sums {
-    sum: Block,
-    square: Block,
-    between: Block,
-}
-
-impl Kernel for Sum<'_> {
-    type Output = Sums;
-    /// Plain loops, compiled for each ISA.
-    #[inline(always)]
-    fn run<S: Simd>(self, _: S) -> Sums {
-        let zero = [Lanes::ZERO; TILE];
-        let mut sums = Sums { sum: zero, square: zero, between: zero };
-        for n in 0..TILE {
-            let (mut sum, mut square, mut between) = ([0f32; LANES], [0f32; LANES], [0f32; LANES]);
-            for position in self.map[self.block..].iter().step_by(self.blocks) {
-                let y = &position[n].0;
-                for c in 0..LANES {
-                    sum[c] += y[c];
-                    square[c] += y[c] * y[c];
-                    between[c] += if y[c] > self.low && y[c] < self.high { 1.0 } else { 0.0 };
-                }
-            }
-            (sums.sum[n].0, sums.square[n].0, sums.between[n].0) = (sum, square, between);
-        }
-        sums
-    }
-}
-
-/// Adds a block's sums to what is known of its layer; channels beyond the real ones are left out.
-fn gather(sums: &Sums, block: usize, map: &Map, means: &mut [f64], square: &mut f64, responsive: &mut [f64]) {
-    let share = 1.0 / (map.rows * map.columns) as f64;
-    let units = block * LANES..map.channels.min((block + 1) * LANES);
-    for n in 0..TILE {
-        let means = &mut means[n * map.channels..(n + 1) * map.channels];
-        for (c, unit) in units.clone().enumerate() {
-            means[unit] = f64::from(sums.sum[n].0[c]) * share;
-            *square += f64::from(sums.square[n].0[c]) * share;
-            responsive[unit] += f64::from(sums.between[n].0[c]) * share;
-        }
+    /// The numbers of all columns.
+    fn describe(&mut self, probes: &Probes) -> [f32; NUMBERS] {
+        let Bench { gathered, answers, scratch, .. } = self;
+        let layers: Vec<_> = gathered.iter().map(|layer| layer.numbers(probes.isa, scratch)).collect();
+        numbers(&layers, &output(probes.isa, probes.packing.plan.classes, answers, scratch))
     }
 }
 

@@ -1,4 +1,5 @@
-//! Predicts on a microcontroller how accurate the network in its flash is, from the weights alone, and guards them.
+//! Predicts on a microcontroller how accurate the network in its flash is, from the weights alone, guards them, and runs the
+//! network on images and on probes.
 //!
 //! Prints lines of `name value …` over semihosting, which `tests/targets.sh` compares with what the desktop says.
 
@@ -8,6 +9,7 @@
 mod guard;
 mod measure;
 mod network;
+mod probes;
 
 use bytemuck::cast_slice;
 use core::hint::black_box;
@@ -16,9 +18,11 @@ use cortex_m_rt::entry;
 use cortex_m_semihosting::{debug, hprintln};
 use guard::Guard;
 use measure::Measure;
-use network::{PIXELS, Plain, Tile};
+use network::{PIXELS, Plain, SIDES, Tile};
 use panic_semihosting as _;
+use zoometry_kernels::activation::Activation;
 use zoometry_kernels::compact::{Compact, MAX_COLUMNS};
+use zoometry_kernels::probes::Name;
 use zoometry_kernels::quantile::scratch_len;
 use zoometry_kernels::{Isa, TILE};
 
@@ -28,8 +32,10 @@ struct Aligned<T: ?Sized>(T);
 
 static TABLE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/table.bin"));
 static WEIGHTS: &Aligned<[u8]> = &Aligned(*include_bytes!(concat!(env!("OUT_DIR"), "/weights.bin")));
+static IMAGES: &Aligned<[u8]> = &Aligned(*include_bytes!(concat!(env!("OUT_DIR"), "/probes.bin")));
 
-include!(concat!(env!("OUT_DIR"), "/sizes.rs"));
+// lengths, and the network's ACTIVATION
+include!(concat!(env!("OUT_DIR"), "/constants.rs"));
 const SCRATCH: usize = scratch_len(LARGEST_WINDOW);
 
 #[entry]
@@ -65,7 +71,9 @@ fn main() -> ! {
     }
     hprintln!("guard {}", guard.check(isa, weights, scratch, columns));
     if flash.len() == network::WEIGHTS {
-        forward(isa, flash, &mut measure);
+        let plain = singleton!(: Plain = Plain::EMPTY).expect("taken once");
+        forward(isa, flash, plain, &mut measure);
+        probe(isa, flash, plain, &mut measure);
     }
     debug::exit(debug::EXIT_SUCCESS);
     unreachable!("QEMU has ended")
@@ -73,21 +81,35 @@ fn main() -> ! {
 
 /// Runs the network on twelve images in both ways; on a stack of its own, so that its variables do not count before.
 #[inline(never)]
-fn forward(isa: Isa, flash: &[f32], measure: &mut Measure) {
+fn forward(isa: Isa, flash: &[f32], plain: &mut Plain, measure: &mut Measure) {
     let images = singleton!(: [[f32; PIXELS]; TILE] = [[0.0; PIXELS]; TILE]).expect("taken once");
     network::fill(images);
     let tile = singleton!(: Tile = Tile::EMPTY).expect("taken once");
-    let plain = singleton!(: Plain = Plain::EMPTY).expect("taken once");
     tile.load(flash);
     measure.lap();
-    let logits = tile.run(isa, core::array::from_fn(|n| &images[n][..]));
+    let logits = tile.run(isa, ACTIVATION, core::array::from_fn(|n| &images[n][..]));
     hprintln!("kernels {} instructions an image", measure.lap() / TILE as u64);
     let mut same = true;
     for (image, expected) in images.iter().zip(logits) {
-        let got = plain.run(flash, image);
+        let (_, got) = plain.run(isa, ACTIVATION, flash, SIDES, image);
         same &= got.iter().zip(&expected.0).all(|(got, expected)| got.to_bits() == expected.to_bits());
     }
     hprintln!("plain {} instructions an image", measure.lap() / TILE as u64);
     hprintln!("logits {}", if same { "same" } else { "differ" });
     hprintln!("ram {} bytes for the kernels' tile, {} for the plain loops", size_of::<Tile>(), size_of::<Plain>());
+}
+
+/// Runs the network on the probes in flash and prints the bits of each number.
+#[inline(never)]
+fn probe(isa: Isa, flash: &[f32], plain: &mut Plain, measure: &mut Measure) {
+    let bench = singleton!(: probes::Bench = probes::Bench::EMPTY).expect("taken once");
+    measure.paint();
+    measure.lap();
+    let numbers = bench.run(isa, ACTIVATION, flash, cast_slice(black_box(&IMAGES.0)), plain);
+    hprintln!("probed {} instructions", measure.lap());
+    let beside = size_of::<probes::Bench>();
+    hprintln!("ram {} bytes for the probes beside the plain loops, {} of stack", beside, measure.stack());
+    for (column, number) in numbers.iter().enumerate() {
+        hprintln!("{} {:08x}", Name(column), number.to_bits());
+    }
 }

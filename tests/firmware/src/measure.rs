@@ -32,15 +32,7 @@ pub struct Measure {
 impl Measure {
     /// Paints the stack below the caller and starts the clock.
     pub fn start() -> Measure {
-        let here = 0u32;
-        let mut at = &raw mut __sheap;
-        // SAFETY: all between the last static variable and this function's own part of the stack is unused.
-        unsafe {
-            while at < (&raw const here).cast_mut().wrapping_sub(256) {
-                write_volatile(at, PAINT);
-                at = at.add(1);
-            }
-        }
+        paint();
         let mut clock = Peripherals::take().expect("taken once").SYST;
         clock.set_clock_source(SystClkSource::Core);
         clock.set_reload(PERIOD - 1);
@@ -52,6 +44,11 @@ impl Measure {
         let mut measure = Measure { last: 0 };
         measure.lap();
         measure
+    }
+
+    /// Forgets which part of the stack was in use and is no more.
+    pub fn paint(&self) {
+        paint();
     }
 
     /// Instructions since the last time, in steps of 40.
@@ -68,7 +65,7 @@ impl Measure {
         instructions
     }
 
-    /// Bytes of the stack that were written to since the start, at most at a time.
+    /// Bytes of the stack that were written to since it was painted, at most at a time.
     pub fn stack(&self) -> usize {
         let (mut at, end) = (&raw const __sheap, &raw const _stack_start);
         // SAFETY: reads memory up to the stack's begin.
@@ -77,6 +74,20 @@ impl Measure {
                 at = at.add(1);
             }
             end.byte_offset_from(at) as usize
+        }
+    }
+}
+
+/// Paints the stack below the caller.
+#[inline(never)]
+fn paint() {
+    let here = 0u32;
+    let mut at = &raw mut __sheap;
+    // SAFETY: all between the last static variable and this function's own part of the stack is unused.
+    unsafe {
+        while at < (&raw const here).cast_mut().wrapping_sub(256) {
+            write_volatile(at, PAINT);
+            at = at.add(1);
         }
     }
 }

@@ -1,8 +1,8 @@
-//! The forward pass of the reference network (28×28 → three 3×3 convolutions of 16 channels, stride 2, ReLU → mean → dense) in two
-//! ways: by the kernels, twelve images side by side, and one image at a time in plain loops, which a processor without vectors
-//! prefers. Both sum in one order, so both give the same bits.
+//! The forward pass of the reference network (three 3×3 convolutions of 16 channels, stride 2, each with its activation → mean →
+//! dense) in two ways: by the kernels, twelve images of 28×28 side by side, and one image of any size up to that at a time in plain
+//! loops, which a processor without vectors prefers. Both sum in one order, so both give the same bits.
 
-use zoometry_kernels::activation::Activation;
+use zoometry_kernels::activation::{self, Activation};
 use zoometry_kernels::conv::{self, Dims, Inputs};
 use zoometry_kernels::pool::{self, Dims as Pool};
 use zoometry_kernels::{Block, Isa, LANES, Lanes, TILE, tile};
@@ -12,7 +12,7 @@ pub const WEIGHTS: usize = 4970;
 pub const PIXELS: usize = 28 * 28;
 pub const CLASSES: usize = 10;
 /// Rows of the image and of the three maps.
-const SIDES: [usize; 4] = [28, 13, 6, 2];
+pub const SIDES: [usize; 4] = [28, 13, 6, 2];
 /// Where bias and kernel of each layer begin in the flat vector.
 const BIASES: [usize; 4] = [0, 160, 2480, 4800];
 const KERNELS: [usize; 4] = [16, 176, 2496, 4810];
@@ -56,7 +56,7 @@ impl Tile {
     }
 
     /// The logits of twelve images.
-    pub fn run(&mut self, isa: Isa, images: [&[f32]; TILE]) -> &Block {
+    pub fn run(&mut self, isa: Isa, activation: Activation, images: [&[f32]; TILE]) -> &Block {
         let Tile { weights, biases, image, maps, mean, logits } = self;
         tile::interleave(isa, images, image);
         let dims = |layer: usize, inputs| {
@@ -76,15 +76,14 @@ impl Tile {
                 q: to,
             }
         };
-        let relu = Activation::Relu;
         let (first, weights) = weights.split_at(9);
         let (second, weights) = weights.split_at(144);
         let (third, dense) = weights.split_at(144);
         let first_dims = dims(0, Inputs::Image(1));
-        conv::forward_image(isa, &first_dims, relu, None, image, first, &biases[..1], &mut [], &mut maps.0);
+        conv::forward_image(isa, &first_dims, activation, None, image, first, &biases[..1], &mut [], &mut maps.0);
         let map = Inputs::Map(1);
-        conv::forward(isa, &dims(1, map), relu, None, &maps.0, second, &biases[1..2], &mut [], &mut maps.1);
-        conv::forward(isa, &dims(2, map), relu, None, &maps.1, third, &biases[2..3], &mut [], &mut maps.2);
+        conv::forward(isa, &dims(1, map), activation, None, &maps.0, second, &biases[1..2], &mut [], &mut maps.1);
+        conv::forward(isa, &dims(2, map), activation, None, &maps.1, third, &biases[2..3], &mut [], &mut maps.2);
         let none = Activation::Identity;
         pool::forward_average(isa, &Pool::global(2, 2, 1), none, None, &maps.2, &mut [], mean);
         conv::forward(isa, &Dims::dense(1, 1), none, None, mean, dense, &biases[3..], &mut [], logits);
@@ -92,7 +91,7 @@ impl Tile {
     }
 }
 
-type Pixel = [f32; LANES];
+pub type Pixel = [f32; LANES];
 
 /// One image in plain loops, weights where they lie.
 pub struct Plain {
@@ -103,26 +102,38 @@ impl Plain {
     /// All zeros.
     pub const EMPTY: Plain = Plain { maps: ([[0.0; LANES]; 13 * 13], [[0.0; LANES]; 6 * 6], [[0.0; LANES]; 2 * 2]) };
 
-    /// The logits of an image.
-    pub fn run(&mut self, flat: &[f32], image: &[f32]) -> [f32; CLASSES] {
-        let Plain { maps } = self;
-        convolve(flat, 0, image.as_chunks::<1>().0, &mut maps.0);
-        convolve(flat, 1, &maps.0, &mut maps.1);
-        convolve(flat, 2, &maps.1, &mut maps.2);
+    /// The three maps behind their activations and the logits of an image; `sides` are the rows of image and maps.
+    pub fn run(
+        &mut self,
+        isa: Isa,
+        activation: Activation,
+        flat: &[f32],
+        sides: [usize; 4],
+        image: &[f32],
+    ) -> ([&[Pixel]; 3], [f32; CLASSES]) {
+        let [_, first, second, third] = sides.map(|side| side * side);
+        let maps = (&mut self.maps.0[..first], &mut self.maps.1[..second], &mut self.maps.2[..third]);
+        convolve(flat, 0, sides, image.as_chunks::<1>().0, maps.0);
+        activation::apply(isa, activation, maps.0);
+        convolve(flat, 1, sides, maps.0, maps.1);
+        activation::apply(isa, activation, maps.1);
+        convolve(flat, 2, sides, maps.1, maps.2);
+        activation::apply(isa, activation, maps.2);
         let mut logits = [0.0; CLASSES];
         logits.copy_from_slice(&flat[BIASES[3]..][..CLASSES]);
+        let share = 1.0 / third as f32;
         for (i, weights) in flat[KERNELS[3]..].as_chunks::<CLASSES>().0.iter().enumerate() {
             let sum = maps.2.iter().fold(0.0, |sum, pixel| sum + pixel[i]);
-            let mean = sum * 0.25;
+            let mean = sum * share;
             logits.iter_mut().zip(weights).for_each(|(logit, weight)| *logit += mean * weight);
         }
-        logits
+        ([maps.0, maps.1, maps.2], logits)
     }
 }
 
-/// One convolution of `C` channels.
-fn convolve<const C: usize>(flat: &[f32], layer: usize, x: &[[f32; C]], y: &mut [Pixel]) {
-    let (side, to) = (SIDES[layer], SIDES[layer + 1]);
+/// One convolution of `C` channels, without its activation.
+fn convolve<const C: usize>(flat: &[f32], layer: usize, sides: [usize; 4], x: &[[f32; C]], y: &mut [Pixel]) {
+    let (side, to) = (sides[layer], sides[layer + 1]);
     let bias = flat[BIASES[layer]..].first_chunk::<LANES>().expect("a bias");
     let kernel = flat[KERNELS[layer]..].as_chunks::<LANES>().0;
     for p in 0..to {
@@ -140,7 +151,6 @@ fn convolve<const C: usize>(flat: &[f32], layer: usize, x: &[[f32; C]], y: &mut 
                     }
                 }
             }
-            sums.iter_mut().for_each(|sum| *sum = if *sum > 0.0 { *sum } else { 0.0 });
         }
     }
 }
