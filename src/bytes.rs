@@ -21,11 +21,21 @@ compile_error!("the files are little-endian and are read in place");
 /// Opens a regular file for reading; a folder, a pipe or a device is none, and some of them would never end.
 ///
 /// # Errors
-/// [`Error::Io`] where the file is missing or unreadable, [`Error::Malformed`] for anything but a file.
+/// [`Error::Io`] where the file is missing or unreadable, [`Error::Malformed`] for anything but a file, [`Error::OtherKind`] for `-`.
 pub fn open(path: impl AsRef<Path>) -> Result<File> {
     let path = path.as_ref();
+    no_stream(path)?;
     regular(path, &std::fs::metadata(path).map_err(Error::io("open", path))?)?;
     File::open(path).map_err(Error::io("open", path))
+}
+
+/// Refuses the sign for a stream, which is nothing that can be read in place.
+///
+/// # Errors
+/// [`Error::OtherKind`].
+pub fn no_stream(path: &Path) -> Result<()> {
+    let expected = "a file, which is read in place (./- for one that is called -)";
+    if path == Path::new("-") { Err(Error::other_kind(path, expected, "a stream")) } else { Ok(()) }
 }
 
 /// All bytes of a regular file.

@@ -23,6 +23,9 @@ pub fn recognise(start: &[u8]) -> Option<&'static str> {
 
 /// [`recognise`], or the first bytes themselves.
 pub fn describe(start: &[u8]) -> String {
+    if start.is_empty() {
+        return "an empty file".into();
+    }
     let first = || format!("a file that begins with {:?}", String::from_utf8_lossy(&start[..start.len().min(16)]));
     recognise(start).map_or_else(first, str::to_owned)
 }

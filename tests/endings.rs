@@ -58,7 +58,7 @@ fn cases() -> Vec<Case> {
             "importance +/model +/zoo.safetensors --out @/matters.csv --shap @/shap.npy",
             &[("matters.csv", Whole), ("shap.npy", Whole)],
         ),
-        case("seeds +/zoo.safetensors --out @/study", &[("study", Around), ("study/results.jsonl", Timed)]),
+        case("ablation +/zoo.safetensors --out @/study", &[("study", Around), ("study/results.jsonl", Timed)]),
         case("report +/zoo.safetensors --out @/page.html", &[("page.html", Timed)]),
         case(
             "demo --models 12 --out @",

@@ -1,7 +1,7 @@
 //! Experiments on whole zoos, through the real binary.
 
 mod common;
-use common::{fail, scratch, small_zoo, succeed};
+use common::{fail, run, scratch, small_zoo, succeed};
 use serde_json::Value;
 use std::fs;
 
@@ -77,10 +77,16 @@ fn zoos_are_compared_with_their_likes() {
     assert!(shapes.iter().any(|cell| cell["fitted"] == "own" && cell["tested"] == "other"));
     let curve = cells("learning-curve", &own.to_string());
     assert!(curve.iter().all(|cell| cell["n_train"].as_u64().unwrap() < 30 && cell["draws"] == 1));
-    assert!(succeed(&format!("transfer {own} {other}")).contains("two data sets are needed, here is glyphs"));
+    // nothing done is a failure, which says why
+    let nothing = |arguments: &str| {
+        let said = run(arguments);
+        assert_eq!(said.status.code(), Some(1), "{arguments}");
+        String::from_utf8(said.stdout).unwrap()
+    };
+    assert!(nothing(&format!("transfer {own} {other}")).contains("two data sets are needed, here is glyphs"));
     let longer = at("longer.safetensors");
     succeed(&format!("{} --shared-seed", small_zoo(longer.as_ref(), 20, 2)));
-    assert!(succeed(&format!("seeds {own} {longer}")).contains("longer and own differ in epochs (2 and 1)"));
+    assert!(nothing(&format!("seeds {own} {longer}")).contains("longer and own differ in epochs (2 and 1)"));
 
     fail("reproduce nowhere.safetensors --out x", 1, &["nowhere.safetensors"]);
     fail(&format!("reproduce {own} --out {} --only tables", at("x")), 2, &["tables", "table"]);

@@ -21,6 +21,9 @@ fn a_name_says_what_is_in_the_file() {
     for verb in ["predict", "evaluate", "importance"] {
         fail(&format!("{verb} - {zoo}"), 1, &["- is a stream"]);
     }
+    for words in ["--config -", "--split -"] {
+        fail(&format!("fit {zoo} {words}"), 1, &["- is a stream"]);
+    }
     fail(&format!("fit {zoo} --config {zoo}"), 1, &["zoo.safetensors is"]);
     fs::write(at("words.json"), "run,part\n").unwrap();
     fail(&format!("fit {zoo} --config {}", at("words.json")), 1, &["that begins with \"run,part", "not a JSON object"]);
@@ -58,6 +61,9 @@ fn one_bad_file_hides_no_good_one() {
     assert!(String::from_utf8_lossy(&said.stderr).contains("begins with \"words\""), "{said:?}");
     // copies are no zoo together, but each is one
     assert_eq!(succeed(&format!("info {zoo} {copy}")).matches("data set").count(), 2);
+    let networks = at("networks");
+    succeed(&format!("export {zoo} --torch --out {networks}"));
+    assert!(succeed(&format!("info {networks}")).contains("12 networks for PyTorch"));
     let exported = at("folder");
     succeed(&format!("export {zoo} --out {exported}"));
     fail(&format!("import {exported} --out {} --image 99x99", at("i")), 2, &["--image", "28x28", "99x99"]);

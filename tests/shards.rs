@@ -92,7 +92,7 @@ fn parts_that_do_not_fit_are_refused() {
     fail(&format!("merge -o {} {}", one.display(), broken.display()), 1, &["network 4 at epoch 1", "other weights"]);
     succeed(&format!("merge -o {} {part}", out.display()));
     fail(&format!("{} --shard 9/9", small_zoo(&one, MODELS, EPOCHS)), 2, &["--shard", "1 to 8"]);
-    fail(&format!("info {part} {part}"), 1, &["network 1 is in"]);
+    fail(&format!("features {part} {part}"), 1, &["network 1 is in"]);
     fail(&format!("info {part} {}", one.with_file_name("*.none").display()), 1, &["*.none"]);
 }
 

@@ -249,10 +249,7 @@ fn check(case: &Case, isa: Isa) -> Result<f64> {
 }
 
 fn read(path: &Path) -> Result<Report> {
-    let text = zoometry::bytes::text(path)?;
-    let malformed =
-        |error: serde_json::Error| Error::malformed(path, "what `zoometry bench --json` prints", error.to_string());
-    serde_json::from_str(&text).map_err(malformed)
+    zoometry::json::read(path, "what `zoometry bench --json` prints")
 }
 
 /// A time.

@@ -137,7 +137,7 @@ impl Compare {
 
 impl Side<'_> {
     fn new(model: &Path) -> Result<Side<'_>> {
-        let predictor = files::predictor(model)?;
+        let predictor = Predictor::load(model)?;
         let (input, asked) = (select::input(&predictor)?, Asked::of(&predictor, model)?);
         Ok(Side { model, predictor, input, asked })
     }

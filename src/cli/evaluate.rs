@@ -45,7 +45,7 @@ pub struct Evaluate {
 
 impl Evaluate {
     pub fn run(&self) -> Result<Output> {
-        let predictor = files::predictor(&self.model)?;
+        let predictor = Predictor::load(&self.model)?;
         let files = files::expand(&self.zoo)?;
         let mut guard = self.force.guard(files.iter().chain([&self.model]).chain(&self.split));
         let out = files::unless_stream(&self.out).map(|path| guard.file(path, FileKind::Table)).transpose()?;

@@ -1,29 +1,13 @@
 //! Files that a command line names: one, several, or a pattern with `*` and `?` in its last part, for where no shell is.
 
 use std::path::{Path, PathBuf};
-use zoometry::predictor::Predictor;
 use zoometry::zoo::Zoo;
-use zoometry::{Error, Result};
+use zoometry::{Error, Result, bytes};
 
 /// What is said of arguments that take several files.
 pub const SEVERAL: &str = "\
 The zoo file. Several are read as one: shards of one zoo keep their networks' numbers, zoos of other seeds are more networks of
-the same recipe. A name in quotes may have * and ? in its last part";
-
-/// Opens a fitted predictor.
-///
-/// # Errors
-/// [`Error::OtherKind`] for `-`, and those of [`Predictor::load`].
-pub fn predictor(path: &Path) -> Result<Predictor> {
-    no_stream(path)?;
-    Predictor::load(path)
-}
-
-/// Refuses the sign for a stream.
-fn no_stream(path: &Path) -> Result<()> {
-    let expected = "a file, which is read in place (./- for one that is called -)";
-    if path == Path::new("-") { Err(Error::other_kind(path, expected, "a stream")) } else { Ok(()) }
-}
+the same recipe, numbered on. A name in quotes may have * and ? in its last part";
 
 /// Opens the files as one zoo.
 pub fn zoo(words: &[PathBuf]) -> Result<Zoo> {
@@ -64,7 +48,7 @@ pub fn shown(words: &[PathBuf]) -> String {
 pub fn expand(words: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for word in words {
-        no_stream(word)?;
+        bytes::no_stream(word)?;
         let pattern = word.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
         if word.exists() || !pattern.contains(['*', '?']) {
             files.push(word.clone());

@@ -8,7 +8,7 @@ use zoometry::features::{Input, Networks, probes};
 use zoometry::kernels::activation::Activation;
 use zoometry::kernels::compact::Compact;
 use zoometry::kernels::{Isa, IsaKind};
-use zoometry::out::{OutPath, PartialFolder};
+use zoometry::out::{FileKind, OutPath, PartialFolder};
 use zoometry::zoo::Zoo;
 use zoometry::{Context, Error, Result};
 
@@ -54,8 +54,12 @@ fn probed(zoo: &Zoo, row: usize) -> Result<String> {
 /// The table in the bytes of a file.
 ///
 /// # Errors
-/// [`Error::Malformed`] where it is none or is for other networks than the zoo's.
+/// [`Error::OtherKind`] where it is none, [`Error::Malformed`] where it is damaged or for other networks than the zoo's.
 fn compact<'a>(zoo: &Zoo, path: &Path, bytes: &'a [u8]) -> Result<Compact<'a>> {
+    let kind = FileKind::of(path);
+    if kind != FileKind::Compact {
+        return Err(Error::other_kind(path, "a table of fit --compact", kind));
+    }
     let compact = Compact::new(bytes)
         .map_err(|refusal| Error::malformed(path, "a table of fit --compact", refusal.to_string()))?;
     let windows = zoometry::eval::compact::windows(&zoo.schema().arch)?;

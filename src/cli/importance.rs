@@ -74,7 +74,7 @@ struct Found {
 impl Importance {
     pub fn run(&self) -> Result<Output> {
         let context = &self.machine.context()?;
-        let predictor = files::predictor(&self.model)?;
+        let predictor = Predictor::load(&self.model)?;
         let files = files::expand(&self.zoo)?;
         let mut guard = self.force.guard(files.iter().chain([&self.model]).chain(&self.split));
         let out = self.out.as_ref().map(|path| guard.file(path, FileKind::Table)).transpose()?;

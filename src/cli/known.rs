@@ -41,6 +41,7 @@ pub fn show(path: &Path) -> Result<Output> {
         }
         FileKind::Config => config(path, &mut output)?,
         FileKind::Compact => compact(path, &mut output)?,
+        FileKind::Measurements => measurements(path, &mut output)?,
         FileKind::Trials => trials(path, &mut output)?,
         FileKind::Folder => folder(path, &mut output)?,
         FileKind::Names => {
@@ -189,6 +190,16 @@ fn compact(path: &Path, output: &mut Output) -> Result<()> {
     Ok(())
 }
 
+fn measurements(path: &Path, output: &mut Output) -> Result<()> {
+    let report: Value = json::read(path, "the report of a benchmark")?;
+    let rows = report["rows"].as_array().map_or(0, Vec::len);
+    let processor = report["machine"]["processor"].as_str().unwrap_or("an unknown processor");
+    output.line(format!("  {} on {processor}; `zoometry bench --compare` measures again", counted(rows, "row")));
+    output.set("rows", rows);
+    output.set("processor", processor);
+    Ok(())
+}
+
 fn trials(path: &Path, output: &mut Output) -> Result<()> {
     let text = bytes::text(path)?;
     let trials: Vec<Value> = text.lines().skip(1).filter_map(|line| serde_json::from_str(line).ok()).collect();
@@ -209,6 +220,12 @@ fn folder(path: &Path, output: &mut Output) -> Result<()> {
     let mut names: Vec<String> =
         entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
     names.sort_unstable();
+    let networks = names.iter().filter(|name| FileKind::of(path.join(name)) == FileKind::Network).count();
+    if networks > 0 {
+        output.line(format!("  {} for PyTorch", counted(networks, "network")));
+        output.set("networks", networks);
+        return Ok(());
+    }
     if !names.iter().any(|name| name.ends_with("weights.npy")) {
         let expected = "one of a study (results.jsonl) or of the released format (weights.npy)";
         return Err(Error::other_kind(path, expected, "a folder"));

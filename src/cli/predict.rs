@@ -69,7 +69,7 @@ fn level(text: &str) -> std::result::Result<f64, String> {
 impl Predict {
     pub fn run(&self) -> Result<Output> {
         let context = &self.machine.context()?;
-        let predictor = files::predictor(&self.model)?;
+        let predictor = Predictor::load(&self.model)?;
         let (input, asked) = (select::input(&predictor)?, Asked::of(&predictor, &self.model)?);
         self.interval.map(|level| self.check(&predictor, level)).transpose()?;
         let wanted = parts::named(&self.part, &Part::ALL)?;

@@ -40,7 +40,7 @@ pub struct Man {
 
 impl Man {
     pub fn run(&self) -> Result<Output> {
-        let mut command = Cli::command();
+        let mut command = Cli::command().disable_help_subcommand(true);
         command.build();
         let Some(folder) = &self.out else {
             return Ok(Output::raw(String::from_utf8_lossy(&page(&command)?).into_owned()));
@@ -48,7 +48,7 @@ impl Man {
         let mut guard = self.force.guard([] as [&Path; 0]);
         guard.folder(folder)?;
         let mut output = Output::default();
-        let verbs: Vec<&Command> = command.get_subcommands().filter(|verb| verb.get_name() != "help").collect();
+        let verbs: Vec<&Command> = command.get_subcommands().collect();
         write(&command, "zoometry".into(), folder, &mut guard)?;
         for verb in &verbs {
             let name = format!("zoometry-{}", verb.get_name());
@@ -59,9 +59,23 @@ impl Man {
     }
 }
 
+/// What every page ends with.
+const END: &str = "\
+.SH \"EXIT STATUS\"
+0, or 1 for a failed job or a bad file, 2 for a wrong command line, 130 when stopped.
+.SH ENVIRONMENT
+.TP
+\\fBZOOMETRY_DATA\\fR
+The folder that holds the data sets' folders, as \\-\\-data\\-dir.
+.TP
+\\fBZOOMETRY_ISA\\fR
+The instruction set of the kernels, as \\-\\-isa.
+";
+
 fn page(command: &Command) -> Result<Vec<u8>> {
     let mut page = Vec::new();
     let rendered = clap_mangen::Man::new(command.clone()).render(&mut page);
+    page.extend_from_slice(END.as_bytes());
     rendered.map(|()| page).map_err(Error::io("write", "a page of the manual"))
 }
 

@@ -70,6 +70,8 @@ pub enum FileKind {
     Trials,
     /// What a study has found so far.
     Findings,
+    /// What a benchmark has measured.
+    Measurements,
     /// Nothing.
     Empty,
     /// Something else, and what.
@@ -94,6 +96,7 @@ impl fmt::Display for FileKind {
             FileKind::Config => "a configuration",
             FileKind::Trials => "the journal of a search",
             FileKind::Findings => "the journal of a study",
+            FileKind::Measurements => "the report of a benchmark",
             FileKind::Empty => "an empty file",
             FileKind::Other(what) => what,
         })
@@ -190,6 +193,7 @@ fn of_bytes(path: &Path, start: &[u8]) -> FileKind {
         _ if text.contains(PAGE) => FileKind::Page,
         _ if begins(&["{\"format\":\"zoometry search"]) => FileKind::Trials,
         _ if begins(&["{\"kind\":\"study\""]) => FileKind::Findings,
+        _ if begins(&["{"]) && text.contains("\"fma_gflops\":") => FileKind::Measurements,
         _ if begins(&TABLES) => FileKind::Table,
         _ if named(".columns.json") && begins(&["[\"", "[]"]) => FileKind::Names,
         _ if is_config(start) => FileKind::Config,

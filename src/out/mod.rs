@@ -117,11 +117,11 @@ impl Guard {
 
     fn admit(&mut self, named: &Path, kind: FileKind, grows: bool) -> Result<OutPath> {
         no_stream(named)?;
-        kind.check_name(named)?;
         let real = real(named)?;
         if self.taken.contains(&real) {
             return Err(Error::invalid("output", "another file than the inputs and other outputs", named.display()));
         }
+        kind.check_name(named)?;
         let out = OutPath { named: named.into(), real, kind, force: self.force, grows };
         out.check()?;
         let folder = folder(&out.real);

@@ -32,7 +32,7 @@ fn the_rule_of_what_is_replaced() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     let may = |name: &str, kind: FileKind, force: bool| Guard::new([at("input")], force).file(at(name), kind);
-    for (name, text) in [("input", "run,a\n"), ("table.csv", "run,a\n"), ("empty", ""), ("notes.csv", "my notes\n")] {
+    for (name, text) in [("input", "run,a\n"), ("table.csv", "run,a\n"), ("empty", ""), ("notes.txt", "my notes\n")] {
         fs::write(at(name), text).unwrap();
     }
     let zoo = br#"{"__metadata__":{"format":"zoometry zoo"}}"#;
@@ -47,9 +47,13 @@ fn the_rule_of_what_is_replaced() {
         Err(Error::Occupied { what, forcible, .. }) => (what, forcible),
         other => panic!("{other:?}"),
     };
-    assert_eq!(occupied(may("notes.csv", FileKind::Table, false)), ("another text".into(), true));
-    assert_eq!(occupied(may("table.csv", FileKind::Page, false)), ("a table".into(), true));
-    may("notes.csv", FileKind::Table, true).unwrap();
+    assert_eq!(occupied(may("notes.txt", FileKind::Table, false)), ("another text".into(), true));
+    assert_eq!(occupied(may("table.csv", FileKind::Compact, false)), ("a table".into(), true));
+    // whatever is there
+    for (name, kind) in [("table.csv", FileKind::Page), ("new.csv", FileKind::Zoo), ("new.SVG", FileKind::Array)] {
+        assert!(matches!(may(name, kind, true), Err(Error::Invalid { .. })), "{name}");
+    }
+    may("notes.txt", FileKind::Table, true).unwrap();
     for force in [false, true] {
         for (precious, kind) in [("zoo", FileKind::Zoo), ("zoo", FileKind::Picture), ("trials", FileKind::Table)] {
             assert!(!occupied(may(precious, kind, force)).1);
@@ -61,7 +65,7 @@ fn the_rule_of_what_is_replaced() {
     }
     may("full/one", FileKind::Folder, false).unwrap();
     Guard::default().continued(at("zoo"), FileKind::Zoo).unwrap();
-    assert!(!occupied(Guard::default().continued(at("notes.csv"), FileKind::Zoo)).1);
+    assert!(!occupied(Guard::default().continued(at("notes.txt"), FileKind::Zoo)).1);
     // two outputs that are one file
     let mut guard = Guard::default();
     guard.array(at("a.npy")).unwrap();

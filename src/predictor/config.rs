@@ -166,10 +166,13 @@ mod tests {
             (r#"{"predictor": "mlp", "params": {"optimizer": "adm"}}"#, "did you mean \"adam\"?"),
             (r#"{"predictor": "gbm", "parameters": {}}"#, "parameters"),
             (r#"{"predictor""#, "malformed"),
-            ("", "malformed"),
         ] {
             let error = load(text).unwrap_err();
             assert!(matches!(error, Error::Malformed { .. }) && error.to_string().contains(says), "{text}: {error}");
+        }
+        for (text, says) in [("", "an empty file"), ("run,part\n", "begins with")] {
+            let error = load(text).unwrap_err();
+            assert!(matches!(error, Error::OtherKind { .. }) && error.to_string().contains(says), "{text}: {error}");
         }
     }
 }

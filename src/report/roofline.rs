@@ -47,6 +47,9 @@ pub fn svg(report: &Report) -> String {
         }
         legend.push(Key::new(mark, colour, family));
     }
+    if rows.iter().any(|row| row.fraction_of_roof > 1.0) {
+        legend.push(Key::new(Mark::Ring, MUTED, "on the roof: faster than the roof was measured"));
+    }
     let title = format!("{} · {kind}, one thread", machine.processor);
     Figure::new("roofline", escape(&title), vec![plot.finish()]).with(legend).svg_of_both_schemes()
 }

@@ -100,7 +100,7 @@ fn another_search_is_refused() {
         (Search { kind: "mlp", ..search }, "predictor is linear, not mlp"),
         (Search { seed: 1, ..search }, "seed is 0"),
         (Search { fixed: &[], ..search }, "params is epochs=2, not none"),
-        (Search { train: &validation, ..search }, "fitting and choosing is 40 + 20 in the file, 20 + 20"),
+        (Search { train: &validation, ..search }, "fitting and choosing is 40 + 20, not 20 + 20"),
         (Search { validation: &other, ..search }, "digest"),
     ] {
         let error = run(&another, &path, 1).unwrap_err();

@@ -213,6 +213,11 @@ fn schema(folder: &Path, layout: &Layout, sheet: &Sheet, options: &Import) -> Re
         folder.canonicalize().ok().and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned()));
     let theirs = sheet.dataset.clone().filter(|name| !name.is_empty()).or(folder_name).unwrap_or_default();
     let released = DATASETS.iter().find(|dataset| dataset.0 == theirs || dataset.1 == theirs);
+    if let (Some((rows, columns)), Some(&(name, _, size))) = (options.image, released)
+        && (rows, columns) != (size, size)
+    {
+        return Err(Error::invalid("image", format!("{size}x{size}, as {name} has"), format!("{rows}x{columns}")));
+    }
     let image = options.image.or(released.map(|dataset| (dataset.2, dataset.2))).ok_or_else(|| {
         Error::invalid(
             "image",
