@@ -41,6 +41,7 @@ fn wrong_words_are_answered_in_plain_ones() {
     fail(&format!("fit {zoo} --epoch -1"), 2, &["--epoch", "expected a whole number"]);
     fail(&format!("fit {zoo} --split-seed x"), 2, &["--split-seed", "expected a whole number"]);
     fail(&format!("fit {zoo} --param objective=huber"), 2, &["objective", "regression", "huber"]);
+    assert!(!succeed("bench pool/forward --seconds 0.05").contains("\\n"), "a line's end as two letters");
     fail("bench --seconds -1", 2, &["--seconds", "a positive number"]);
     fail(&format!("early {zoo}"), 1, &[]);
     let said = run(&format!("early {zoo}"));

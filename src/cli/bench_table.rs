@@ -92,8 +92,9 @@ pub fn table(rows: &[Row], output: &mut Output) {
         let s = if threads == 1 { "" } else { "s" };
         let group = || rows.iter().filter(|row| row.isa == isa && row.threads == threads);
         let width = group().map(|row| row.name.len() + row.shape.len() + 2).max().unwrap_or(0).max(MIN_WIDTH);
+        output.line("");
         output.line(format!(
-            "\n{:<width$}{:>9} {:>4} {:>7} {:>6} {:>5} {:>5} {:>5} {:>6} {:>6} {:>6}",
+            "{:<width$}{:>9} {:>4} {:>7} {:>6} {:>5} {:>5} {:>5} {:>6} {:>6} {:>6}",
             if isa == GPU { isa.to_owned() } else { format!("{isa}, {threads} thread{s}") },
             "time",
             "±",
@@ -180,8 +181,9 @@ pub fn compared(changes: &[Change], output: &mut Output) {
         output.line("no row is in both reports");
         return;
     }
+    output.line("");
     output.line(format!(
-        "\n{:<38}{:>9} {:>8} {:>8} {:>15}",
+        "{:<38}{:>9} {:>8} {:>8} {:>15}",
         "against the old report", "ISA", "threads", "speed", "99 % interval"
     ));
     for change in changes {
