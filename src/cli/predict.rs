@@ -21,8 +21,8 @@ use zoometry::{Context, Error, Result};
 ///
 /// The file is a zoo, or any .safetensors file with a tensor `weights` (f32, networks × weights or one network) in the order of
 /// the released Small CNN Zoo, or with one network of PyTorch's (conv1.weight OIHW, conv1.bias … dense.weight, dense.bias; any
-/// layer names in this order); or a table with the predictor's columns, as `features` writes it. Prints CSV: the network's run and epoch (or its row), the predicted accuracy, the measured one
-/// where the file has it and, with --interval, the ends of an interval around the prediction. Then how far the network lies from
+/// layer names in this order); or a table with the predictor's columns, as `features` writes it. Prints CSV: the network's run and
+/// epoch (or its row), the predicted accuracy, the measured one where the file has it and, with --interval, the ends of an interval around the prediction. Then how far the network lies from
 /// those that the predictor was fitted to: the share of columns outside of their range, and the share of them that are nearer to
 /// their nearest neighbour than it is to its own. Last the part of the fit that the network was in: train or validation, which the
 /// predictor was fitted to and which no score should be made of; test; unseen, none of the fit's; unknown, where the predictor's file
@@ -32,7 +32,8 @@ pub struct Predict {
     /// The fitted predictor
     #[arg(value_name = "MODEL")]
     model: PathBuf,
-    /// Zoos, files with weights or tables of features; of several each network's file is in the last column. A name in quotes may have * and ? in its last part
+    /// Zoos, files with weights or tables of features; of several each network's file is in the last column. A name in quotes may
+    /// have * and ? in its last part
     #[arg(value_name = "FILE", required = true)]
     file: Vec<PathBuf>,
     /// The checkpoint's epoch [default: the last]

@@ -77,8 +77,8 @@ impl Guard {
     /// Looks, before any work, whether a file of `kind` may be written to `path`, in place of what is there.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where it is one of the inputs or other outputs, or `-`, or ends as another kind of files does; [`Error::Occupied`] where the rule leaves
-    /// alone what is there; [`Error::Io`] where there is no such folder, or it may not be written.
+    /// [`Error::Invalid`] where it is one of the inputs or other outputs, or `-`, or ends as another kind of files does;
+    /// [`Error::Occupied`] where the rule leaves alone what is there; [`Error::Io`] where there is no such folder, or it may not be written.
     pub fn file(&mut self, path: impl AsRef<Path>, kind: FileKind) -> Result<OutPath> {
         self.admit(path.as_ref(), kind, false)
     }

@@ -31,12 +31,13 @@ pub fn section(view: &View) -> Option<Section> {
     if all.is_empty() {
         return None;
     }
-    let lead = "Which columns gradient boosting relies on, the 15 first by three measures. Gain: the share of the \
-                reduction of the training error by a column’s splits. Permutation: how far R² on the test networks \
-                falls when the column is shuffled. SHAP: the mean size of a column’s part in a prediction, in units \
-                of accuracy. In the SHAP picture each point is a network: to the right the column raises its \
-                predicted accuracy, to the left it lowers it; the colour says how high the network’s value of the \
-                column is among all.";
+    let lead = format!(
+        "Which columns gradient boosting relies on, the {TOP} first by three measures. Gain: the share of the reduction of \
+         the training error by a column’s splits. Permutation: how far R² on the test networks falls when the column is \
+         shuffled. SHAP: the mean size of a column’s part in a prediction, in units of accuracy. In the picture of SHAP \
+         values, of the {ROWS} first, each point is a network: to the right the column raises its predicted accuracy, to the \
+         left it lowers it; the colour says how high the network’s value of the column is among all."
+    );
     let mut section = Section::new("importance", "What matters", lead);
     for of in all {
         section = section.with(Block::Heading(format!("{} · {}", of.zoo, of.input)));
